@@ -1,0 +1,1 @@
+"""flowserverless: flowServ's run service as serverless functions on AWS."""

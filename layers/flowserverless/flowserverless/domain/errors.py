@@ -1,0 +1,57 @@
+"""What can be wrong with a request, in the words of the domain; only api.py turns these into HTTP statuses."""
+
+
+class Problem(Exception):
+    """A refusal that the caller is told about.
+
+    `detail` is a sentence for people, `code` a stable word for programs.
+    """
+
+    code = "PROBLEM"
+
+    def __init__(self, detail: str, code: str | None = None) -> None:
+        super().__init__(detail)
+        self.detail = detail
+        self.code = code or type(self).code
+
+
+class InvalidRequest(Problem):
+    """The request can never succeed as it stands."""
+
+    code = "INVALID_REQUEST"
+
+
+class Unauthenticated(Problem):
+    """The caller has not proven who they are."""
+
+    code = "UNAUTHENTICATED"
+
+
+class Forbidden(Problem):
+    """The caller is known and may not do this."""
+
+    code = "FORBIDDEN"
+
+
+class NotFound(Problem):
+    """There is no such thing, or nothing of it that the caller may know of."""
+
+    code = "NOT_FOUND"
+
+
+class Conflict(Problem):
+    """The thing is in a state in which this cannot be done."""
+
+    code = "CONFLICT"
+
+
+class TooLarge(Problem):
+    """The request brings more than this installation accepts."""
+
+    code = "TOO_LARGE"
+
+
+class OverQuota(Problem):
+    """The group has as much going on as it may; the same request can succeed later."""
+
+    code = "OVER_QUOTA"
