@@ -1,0 +1,335 @@
+"""From the result file that a run wrote to the row of values it is ranked by.
+
+A template declares its metrics as columns: a name, a label for people, a type, and the path at which the value is
+found in the result file. Whatever the steps wrote, the answer is either a row of values that fits the columns or
+the reason why the run is not ranked; a run is never lost over its results.
+"""
+
+import json
+import math
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal, TypeAlias, cast
+
+from flowserverless.domain import faults
+
+Dtype: TypeAlias = Literal["int", "float", "string"]
+Value: TypeAlias = int | float | str | None
+Values: TypeAlias = tuple[Value, ...]
+
+DTYPES: tuple[Dtype, ...] = ("int", "float", "string")
+# Both bound the size of a ranking entry: a DynamoDB item holds 400 KB, and reading a leaderboard reads whole items.
+MOST_COLUMNS = 50
+LONGEST_TEXT = 1024
+# Bounds the length of a rank key, see ranking.py.
+MOST_ORDER_COLUMNS = 8
+# In bytes. Enough for any table of metrics; what is plotted belongs into an output file.
+LARGEST_FILE = 4 * 1024 * 1024
+
+
+@dataclass(frozen=True)
+class Column:
+    """One metric: where it stands in the result file (`path`, one key per level) and how it is shown."""
+
+    name: str
+    label: str
+    dtype: Dtype
+    path: tuple[str, ...]
+    required: bool = True
+
+
+@dataclass(frozen=True)
+class OrderBy:
+    """One criterion of a ranking; descending means that the highest value is the best."""
+
+    column: str
+    descending: bool = True
+
+
+@dataclass(frozen=True)
+class ResultSchema:
+    """The columns of a workflow's leaderboard, the file they are read from, and the order that ranks runs."""
+
+    file: str
+    columns: tuple[Column, ...]
+    order: tuple[OrderBy, ...]
+
+
+@dataclass(frozen=True)
+class NotRanked:
+    """Why a successful run has no place in the ranking: a sentence for people and a stable word for programs."""
+
+    code: str
+    detail: str
+
+
+def parse(document: object, place: str = "results") -> ResultSchema:
+    """Read the `results` element of a template; raises faults.Faults with everything that is wrong with it.
+
+    `place` is where the element stands in the template. Without `orderBy` the first column ranks, highest first.
+    """
+    found: list[faults.Fault] = []
+    if not isinstance(document, Mapping):
+        raise faults.Faults([faults.Fault(place, "must be an object with `file` and `schema`")])
+    _refuse_unknown(document, ("file", "schema", "orderBy"), place, found)
+    file = _text(document, "file", place, found)
+    columns = _columns(document.get("schema"), f"{place}.schema", found)
+    names = [column.name for column in columns]
+    order = _order(document.get("orderBy"), names, f"{place}.orderBy", found)
+    if found:
+        raise faults.Faults(found)
+    return ResultSchema(file, columns, order or (OrderBy(names[0]),))
+
+
+def document(schema: ResultSchema) -> dict[str, object]:
+    """The schema as a template would declare it, with nothing left implicit; `parse` reads it back unchanged."""
+    return {
+        "file": schema.file,
+        "schema": [_declaration(column) for column in schema.columns],
+        "orderBy": [{"name": by.column, "sortDesc": by.descending} for by in schema.order],
+    }
+
+
+def load(content: bytes, name: str, load_yaml: Callable[[bytes], object] | None = None) -> object:
+    """The document in a result file: JSON, or YAML if the file is named so and a loader is given.
+
+    NaN and Infinity are read although JSON forbids them: Python's and JavaScript's programs write them. So is any
+    encoding of Unicode with or without a byte order mark. Raises ValueError with the reason, also for a file larger
+    than LARGEST_FILE and for one nested deeper than the interpreter can follow.
+    """
+    if len(content) > LARGEST_FILE:
+        raise ValueError(f"{name} is larger than {LARGEST_FILE} bytes")
+    try:
+        return cast(object, json.loads(content))
+    except RecursionError:
+        raise ValueError(f"{name} is nested too deeply") from None
+    except ValueError as error:
+        # A file may be named YAML and contain JSON, so JSON is tried first; it is the faster one, too.
+        if load_yaml is None or not name.lower().endswith((".yaml", ".yml")):
+            raise ValueError(f"{name} is not JSON: {error}") from None
+    try:
+        return load_yaml(content)
+    except Exception as error:  # the errors of a YAML library descend from nothing more specific
+        raise ValueError(f"{name} is not YAML: {error}") from None
+
+
+def read(schema: ResultSchema, document: object) -> Values | NotRanked:
+    """The values of all columns, in their order, or the reason why there is no such row.
+
+    Null counts as missing; a missing optional value is None. The reason names every column that is at fault and
+    has the code of the first.
+    """
+    if not isinstance(document, Mapping):
+        return NotRanked(
+            "UNREADABLE_RESULT_FILE", f"{schema.file} holds {_shown(document)} instead of an object"
+        )
+    row = [_value(column, document) for column in schema.columns]
+    reasons = [value for value in row if isinstance(value, NotRanked)]
+    if reasons:
+        return NotRanked(reasons[0].code, "; ".join(reason.detail for reason in reasons))
+    return tuple(value for value in row if not isinstance(value, NotRanked))
+
+
+def extract(
+    schema: ResultSchema, content: bytes | None, load_yaml: Callable[[bytes], object] | None = None
+) -> Values | NotRanked:
+    """The values in the content of a run's result file; None stands for a file that the run did not write."""
+    if content is None:
+        return NotRanked("NO_RESULT_FILE", f"the run did not write {schema.file}")
+    try:
+        return read(schema, load(content, schema.file, load_yaml))
+    except ValueError as error:
+        return NotRanked("UNREADABLE_RESULT_FILE", str(error))
+
+
+def json_value(value: Value) -> Value:
+    """The value as valid JSON can say it: NaN becomes null, the infinities become "inf" and "-inf"."""
+    if isinstance(value, float) and not math.isfinite(value):
+        return None if math.isnan(value) else "inf" if value > 0 else "-inf"
+    return value
+
+
+def _value(column: Column, document: Mapping[object, object]) -> Value | NotRanked:
+    value = _find(document, column.path)
+    if value is None:
+        if column.required:
+            return NotRanked("MISSING_COLUMN", f"there is no value for column '{column.name}'")
+        return None
+    try:
+        match column.dtype:
+            case "int":
+                return _integer(value)
+            case "float":
+                return _number(value)
+            case "string":
+                return _string(value)
+    except ValueError as error:
+        code = {"int": "NOT_AN_INTEGER", "float": "NOT_A_NUMBER", "string": "NOT_A_TEXT"}[column.dtype]
+        return NotRanked(code, f"column '{column.name}' is {_shown(value)}, not {error}")
+
+
+def _find(document: object, path: Sequence[str]) -> object:
+    for key in path:
+        if not isinstance(document, Mapping):
+            return None
+        document = document.get(key)
+    return document
+
+
+def _integer(value: object) -> int:
+    """3.0, "3" and true are integers as they are in flowServ; 3.7 is not: cutting it off would rank a wrong value.
+
+    DynamoDB and rank keys are exact for 64 bits, so larger ones are refused instead of rounded.
+    """
+    whole = isinstance(value, float) and value.is_integer()
+    if whole or (isinstance(value, str) and re.fullmatch(r"\s*[+-]?[0-9]{1,19}\s*", value)):
+        value = int(cast("float | str", value))
+    if isinstance(value, int) and -(2**63) <= value < 2**63:
+        return int(value)
+    raise ValueError("an integer of at most 64 bits")
+
+
+def _number(value: object) -> float:
+    """Numbers, their texts and Booleans, NaN and the infinities included."""
+    # Python would also read digits of other scripts and "1_000", which nobody means to write into a result file.
+    plain_text = isinstance(value, str) and value.isascii() and "_" not in value
+    if isinstance(value, int | float) or plain_text:
+        try:
+            return float(cast("int | float | str", value))
+        except (ValueError, OverflowError):
+            pass
+    raise ValueError("a number")
+
+
+def _string(value: object) -> str:
+    """Texts and the texts of numbers and Booleans; flowServ ranks lists and objects by their Python spelling."""
+    if isinstance(value, str | bool | float) or (isinstance(value, int) and value.bit_length() <= 64):
+        # A JSON file can spell half of a surrogate pair, which neither UTF-8 nor a valid answer can carry.
+        text = str(value).encode("utf-8", "replace").decode("utf-8")
+        if len(text) <= LONGEST_TEXT:
+            return text
+    raise ValueError(f"a text of at most {LONGEST_TEXT} characters")
+
+
+def _shown(value: object) -> str:
+    """A value in an explanation: short whatever it is."""
+    if isinstance(value, str):
+        return repr(value) if len(value) <= 40 else repr(value[:40]) + "..."
+    if isinstance(value, bool | float) or value is None:
+        return json.dumps(value)
+    if isinstance(value, int):
+        return str(value) if value.bit_length() <= 100 else f"an integer of {value.bit_length()} bits"
+    if isinstance(value, Mapping):
+        return "an object"
+    return "a list" if isinstance(value, list) else f"a {type(value).__name__}"
+
+
+def _declaration(column: Column) -> dict[str, object]:
+    path = {} if column.path == (column.name,) else {"path": "/".join(column.path)}
+    return {
+        "name": column.name,
+        "label": column.label,
+        "dtype": column.dtype,
+        **path,
+        "required": column.required,
+    }
+
+
+def _columns(declared: object, place: str, found: list[faults.Fault]) -> tuple[Column, ...]:
+    if not isinstance(declared, list) or not declared:
+        found.append(faults.Fault(place, "must be a list of at least one column"))
+        return ()
+    if len(declared) > MOST_COLUMNS:
+        found.append(faults.Fault(place, f"has {len(declared)} columns, more than {MOST_COLUMNS}"))
+    columns: list[Column] = []
+    for index, declaration in enumerate(declared):
+        here = f"{place}[{index}]"
+        if not isinstance(declaration, Mapping):
+            found.append(faults.Fault(here, "must be an object with `name`, `label` and `dtype`"))
+            continue
+        column = _column(declaration, here, found)
+        if column.name and column.name in [other.name for other in columns]:
+            found.append(faults.Fault(f"{here}.name", f"'{column.name}' is the name of an earlier column"))
+        # Labels are the header of the leaderboard and of its CSV form.
+        if column.label and column.label in [other.label for other in columns]:
+            found.append(faults.Fault(f"{here}.label", f"'{column.label}' is the label of an earlier column"))
+        columns.append(column)
+    return tuple(columns)
+
+
+def _column(declaration: Mapping[object, object], place: str, found: list[faults.Fault]) -> Column:
+    _refuse_unknown(declaration, ("name", "label", "dtype", "path", "required"), place, found)
+    name = _text(declaration, "name", place, found)
+    label = _text(declaration, "label", place, found)
+    dtype = declaration.get("dtype")
+    if dtype not in DTYPES:
+        found.append(
+            faults.Fault(f"{place}.dtype", f"is {_shown(dtype)}, must be one of {', '.join(DTYPES)}")
+        )
+    path: tuple[str, ...] = (name,)
+    if declaration.get("path") is not None:
+        path = tuple(_text(declaration, "path", place, found).split("/"))
+        if path != ("",) and not all(path):
+            found.append(
+                faults.Fault(f"{place}.path", "must be keys separated by single slashes, as in 'a/b'")
+            )
+    required = _flag(declaration, "required", place, found)
+    return Column(name, label, cast(Dtype, dtype), path, required)
+
+
+def _order(
+    declared: object, names: Sequence[str], place: str, found: list[faults.Fault]
+) -> tuple[OrderBy, ...]:
+    if declared is None:
+        return ()
+    if not isinstance(declared, list):
+        found.append(faults.Fault(place, "must be a list of objects with `name` and `sortDesc`"))
+        return ()
+    if len(declared) > MOST_ORDER_COLUMNS:
+        found.append(faults.Fault(place, f"has {len(declared)} columns, more than {MOST_ORDER_COLUMNS}"))
+    order: list[OrderBy] = []
+    for index, criterion in enumerate(declared):
+        here = f"{place}[{index}]"
+        if not isinstance(criterion, Mapping):
+            found.append(faults.Fault(here, "must be an object with `name` and `sortDesc`"))
+            continue
+        _refuse_unknown(criterion, ("name", "sortDesc"), here, found)
+        name = _text(criterion, "name", here, found)
+        if name and names and name not in names:
+            found.append(faults.Fault(f"{here}.name", f"there is no column '{name}'"))
+        if name and name in [by.column for by in order]:
+            found.append(faults.Fault(f"{here}.name", f"'{name}' orders already"))
+        order.append(OrderBy(name, _flag(criterion, "sortDesc", here, found)))
+    return tuple(order)
+
+
+def _text(declaration: Mapping[object, object], element: str, place: str, found: list[faults.Fault]) -> str:
+    text = declaration.get(element)
+    if isinstance(text, str) and text.strip():
+        return text
+    problem = "is missing" if text is None else f"is {_shown(text)}, must be a text"
+    found.append(faults.Fault(f"{place}.{element}", problem))
+    return ""
+
+
+def _flag(declaration: Mapping[object, object], element: str, place: str, found: list[faults.Fault]) -> bool:
+    flag = declaration.get(element)
+    if flag is None:
+        return True
+    if not isinstance(flag, bool):
+        found.append(faults.Fault(f"{place}.{element}", f"is {_shown(flag)}, must be true or false"))
+    return bool(flag)
+
+
+def _refuse_unknown(
+    declaration: Mapping[object, object], known: Sequence[str], place: str, found: list[faults.Fault]
+) -> None:
+    # An element that nobody reads is a misspelt one: `sortdesc` would silently rank the wrong way round.
+    for element in declaration:
+        if element not in known:
+            found.append(faults.Fault(f"{place}.{_name(element)}", f"is not one of {', '.join(known)}"))
+
+
+def _name(element: object) -> str:
+    return element if isinstance(element, str) else _shown(element)
