@@ -94,7 +94,7 @@ def document(schema: ResultSchema) -> dict[str, object]:
 def load(content: bytes, name: str, load_yaml: Callable[[bytes], object] | None = None) -> object:
     """The document in a result file: JSON, or YAML if the file is named so and a loader is given.
 
-    NaN and Infinity are read although JSON forbids them: Python's and JavaScript's programs write them. So is any
+    NaN and Infinity are read although JSON forbids them, because Python's own json module writes them; so is any
     encoding of Unicode with or without a byte order mark. Raises ValueError with the reason, also for a file larger
     than LARGEST_FILE and for one nested deeper than the interpreter can follow.
     """
@@ -110,7 +110,7 @@ def load(content: bytes, name: str, load_yaml: Callable[[bytes], object] | None 
             raise ValueError(f"{name} is not JSON: {error}") from None
     try:
         return load_yaml(content)
-    except Exception as error:  # the errors of a YAML library descend from nothing more specific
+    except Exception as error:  # noqa: BLE001  strangers' YAML makes its readers fail in any way there is
         raise ValueError(f"{name} is not YAML: {error}") from None
 
 
@@ -182,21 +182,26 @@ def _integer(value: object) -> int:
 
     DynamoDB and rank keys are exact for 64 bits, so larger ones are refused instead of rounded.
     """
-    whole = isinstance(value, float) and value.is_integer()
-    if whole or (isinstance(value, str) and re.fullmatch(r"\s*[+-]?[0-9]{1,19}\s*", value)):
-        value = int(cast("float | str", value))
-    if isinstance(value, int) and -(2**63) <= value < 2**63:
-        return int(value)
-    raise ValueError("an integer of at most 64 bits")
+    integer = None
+    match value:
+        case str() if re.fullmatch(r"\s*[+-]?[0-9]{1,19}\s*", value):
+            integer = int(value)
+        case float() if value.is_integer():
+            integer = int(value)
+        case int():
+            integer = int(value)
+    if integer is None or not -(2**63) <= integer < 2**63:
+        raise ValueError("an integer of at most 64 bits")
+    return integer
 
 
 def _number(value: object) -> float:
     """Numbers, their texts and Booleans, NaN and the infinities included."""
     # Python would also read digits of other scripts and "1_000", which nobody means to write into a result file.
-    plain_text = isinstance(value, str) and value.isascii() and "_" not in value
-    if isinstance(value, int | float) or plain_text:
+    readable = not isinstance(value, str) or (value.isascii() and "_" not in value)
+    if readable and isinstance(value, int | float | str):
         try:
-            return float(cast("int | float | str", value))
+            return float(value)
         except (ValueError, OverflowError):
             pass
     raise ValueError("a number")
@@ -204,7 +209,8 @@ def _number(value: object) -> float:
 
 def _string(value: object) -> str:
     """Texts and the texts of numbers and Booleans; flowServ ranks lists and objects by their Python spelling."""
-    if isinstance(value, str | bool | float) or (isinstance(value, int) and value.bit_length() <= 64):
+    # Python spells no integer of more than 4300 digits; those of this many bits are below LONGEST_TEXT or just above.
+    if isinstance(value, str | float) or (isinstance(value, int) and value.bit_length() <= 4 * LONGEST_TEXT):
         # A JSON file can spell half of a surrogate pair, which neither UTF-8 nor a valid answer can carry.
         text = str(value).encode("utf-8", "replace").decode("utf-8")
         if len(text) <= LONGEST_TEXT:
