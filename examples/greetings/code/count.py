@@ -12,7 +12,7 @@ def main() -> None:
     arguments = parser.parse_args()
 
     lines = arguments.greetings.read_text(encoding="utf-8").splitlines()
-    summary = {"people": len(set(lines)), "lines": len(lines), "first": lines[0]}
+    summary = {"people": len(set(lines)), "lines": len(lines), "first": lines[0][:200]}
     arguments.output.parent.mkdir(parents=True, exist_ok=True)
     arguments.output.write_text(json.dumps(summary, indent=2) + "\n", encoding="utf-8")
     print(json.dumps(summary))
