@@ -333,6 +333,11 @@ class TestDigitsCompare:
         assert shown[5].endswith("…")
         assert len(shown[5]) < 30
 
+    def test_names_cannot_become_formulas(self, digits):
+        runs = [("r0", "=1+1", scores_document(0.9)), ("r1", "a=b", scores_document(0.8))]
+        assert digits.post_process(runs).returncode == 0
+        assert [row["group"] for row in table_of(digits)] == ["'=1+1", "a=b"]
+
     @pytest.mark.parametrize(
         "files",
         [

@@ -81,9 +81,14 @@ def write_table(path: pathlib.Path, groups: Sequence[Group]) -> None:
         columns = [f"f1_{digit}" for digit in digits]
         writer.writerow(["rank", "group", "run", "correct", "images", "accuracy", "macro_f1", *columns])
         for group in groups:
-            counts = [group.rank, printable(group.name), group.run, group.correct, group.images]
+            counts = [group.rank, cell(printable(group.name)), group.run, group.correct, group.images]
             shares = [group.accuracy, group.macro_f1, *(f1 for _, f1 in group.digits)]
             writer.writerow([*counts, *(f"{share:.4f}" for share in shares)])
+
+
+def cell(text: str) -> str:
+    """The text, behind an apostrophe where a spreadsheet would take it for a formula."""
+    return f"'{text}" if text.startswith(("=", "+", "-", "@", "\t", "\r")) else text
 
 
 def printable(text: str) -> str:
