@@ -1,0 +1,293 @@
+"""The locked room in which one step runs: its directories, its user, its end.
+
+What holds everywhere: a fresh run directory and home, an environment that is written from nothing, no open file of
+the function, its own session, resource limits, no way to gain privileges, and a warden (see `warden.py`) that
+bounds time, memory, processes and disk and leaves nothing alive. The function hides its memory and its environment from
+processes of the same user, so `/proc/<parent>/environ` does not show the function's credentials to a step.
+
+In AWS Lambda a step has the user of the function: it could kill the function (the run fails), but not read it; the
+whole temporary directory is wiped after each step. As root (a developer's machine) a step becomes a user of its own that
+owns nothing else, and what this user left in shared places is removed. If that user could not reach the interpreter or the
+temporary directory, a step stays root without any capability: it cannot read other processes, but it can read and
+write root's files. As an ordinary user elsewhere, a step can do to that user's files and other processes
+what any program of that user can. Run strangers' workflows in Lambda, not on your machine.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import json
+import os
+import secrets
+import select
+import shutil
+import stat
+import struct
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+
+import manifests
+import processes
+import warden
+
+GRACE_SECONDS = 10.0
+FIRST_USER = 0x70000000
+NOBODY = 65534
+SHARED_PLACES = ("/tmp", "/var/tmp", "/dev/shm")
+IN_LAMBDA = os.environ.get("LAMBDA_TASK_ROOT") == "/var/task"
+
+
+class Broken(Exception):
+    """The cage itself failed; nothing can be said about the step."""
+
+
+class Cage:
+    """A run directory for one step and what belongs to it; a context manager that leaves nothing behind."""
+
+    def __init__(self) -> None:
+        processes.hide()
+        self._base = tempfile.mkdtemp(prefix="step-")
+        os.chmod(self._base, 0o711)
+        self._places = tuple(dict.fromkeys((tempfile.gettempdir(), *SHARED_PLACES)))
+        self._seen = {place: _names(place) for place in self._places} if IN_LAMBDA else {}
+        self._user = _lodger(self._base)
+        self.directory = self._make("run")
+        self.home = self._make("home")
+
+    def __enter__(self) -> Cage:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        wipe(self._base)
+        for place in self._places:
+            for name in _names(place):
+                path = os.path.join(place, name)
+                if self._is_left_behind(place, name, path):
+                    with contextlib.suppress(OSError):
+                        wipe(path)
+
+    def environment(self) -> dict[str, str]:
+        """The variables that every step has; the author of a template cannot change them."""
+        found = {
+            "PATH": f"{os.path.dirname(sys.executable)}:/usr/local/bin:/usr/bin:/bin",
+            "HOME": self.home,
+            "TMPDIR": self.home,
+            "LANG": "C.UTF-8",
+            "PYTHONDONTWRITEBYTECODE": "1",
+            "PYTHONUNBUFFERED": "1",
+            "python": sys.executable,
+        }
+        if os.path.isdir("/opt/python"):
+            found["PYTHONPATH"] = "/opt/python"
+        return found | _libraries()
+
+    def hand_over(self) -> None:
+        """Give everything in the directories to the user of the step."""
+        if self._user is None:
+            return
+        for place in (self.directory, self.home):
+            os.chown(place, self._user, self._user)
+            for parent, directories, files in os.walk(place):
+                for name in (*directories, *files):
+                    os.chown(os.path.join(parent, name), self._user, self._user, follow_symlinks=False)
+
+    def run(
+        self,
+        commands: Sequence[Sequence[str]],
+        variables: Mapping[str, str],
+        limits: manifests.Limits,
+        hear: Callable[[str, bytes], None],
+        stop: threading.Event,
+    ) -> warden.Report:
+        """Run commands one after the other until one fails, `stop` is set or a limit is reached.
+
+        `hear` is called with "stdout" or "stderr" and some bytes whenever the step has written something. When this
+        returns, no process of the step is alive. Raises Broken if the warden was killed or got stuck.
+        """
+        order = warden.Order(
+            commands=commands,
+            environment={**variables, **self.environment()},
+            directory=self.directory,
+            directories=(self.directory, self.home),
+            user=self._user,
+            seconds=limits.seconds,
+            memory_bytes=limits.memory_bytes,
+            disk_bytes=limits.output_bytes,
+            file_bytes=limits.file_bytes,
+            processes=limits.processes,
+            open_files=limits.open_files,
+            cpu_seconds=limits.cpu_seconds,
+        )
+        spare = {process.pid for process in processes.descendants(os.getpid())}
+        processes.adopt_orphans()
+        try:
+            return _supervise(order, hear, stop)
+        finally:
+            # Only a step that killed its warden has left anything here.
+            processes.end_descendants(os.getpid(), spare)
+            processes.adopt_orphans(False)
+
+    def _make(self, name: str) -> str:
+        path = os.path.join(self._base, name)
+        os.mkdir(path, 0o700)
+        return path
+
+    def _is_left_behind(self, place: str, name: str, path: str) -> bool:
+        if IN_LAMBDA:
+            return name not in self._seen[place]
+        with contextlib.suppress(OSError):
+            return self._user is not None and os.lstat(path).st_uid == self._user
+        return False
+
+
+def wipe(path: str) -> None:
+    """Remove a file or a directory with all that is in it, however deep, long or locked its owner made it.
+
+    Directories are moved up to the top before they are emptied, so that no path gets too long for the kernel.
+    """
+    if not stat.S_ISDIR(os.lstat(path).st_mode):
+        os.unlink(path)
+        return
+    _unlock(path)
+    while names := os.listdir(os.fsencode(path)):
+        for name in names:
+            child = os.path.join(os.fsencode(path), name)
+            if not _is_directory(child):
+                os.unlink(child)
+                continue
+            _unlock(child)
+            for inner in os.listdir(child):
+                grandchild = os.path.join(child, inner)
+                if _is_directory(grandchild):
+                    _unlock(grandchild)
+                    os.rename(grandchild, os.path.join(os.fsencode(path), secrets.token_hex(16).encode()))
+                else:
+                    os.unlink(grandchild)
+            os.rmdir(child)
+    os.rmdir(path)
+
+
+def _supervise(
+    order: warden.Order, hear: Callable[[str, bytes], None], stop: threading.Event
+) -> warden.Report:
+    content = json.dumps(dataclasses.asdict(order)).encode()
+    with (
+        tempfile.TemporaryFile() as complaints,
+        subprocess.Popen(
+            # -S and -s: nothing that a step may have left in a place for packages is imported.
+            [sys.executable, "-E", "-s", "-S", "-B", os.path.abspath(warden.__file__)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=complaints,
+            env=_libraries(),
+            cwd="/",
+            start_new_session=True,
+        ) as process,
+    ):
+        assert process.stdin and process.stdout
+        try:
+            with contextlib.suppress(BrokenPipeError):
+                process.stdin.write(struct.pack("!I", len(content)) + content)
+                process.stdin.flush()
+            report = _listen(process, time.monotonic() + order.seconds + GRACE_SECONDS, hear, stop)
+        finally:
+            process.kill()
+        if report is None:
+            complaints.seek(max(0, complaints.tell() - 2000))
+            raise Broken(complaints.read().decode("utf-8", "replace").strip() or "its warden was killed")
+    return report
+
+
+def _listen(
+    process: subprocess.Popen[bytes],
+    deadline: float,
+    hear: Callable[[str, bytes], None],
+    stop: threading.Event,
+) -> warden.Report | None:
+    assert process.stdin and process.stdout
+    received = bytearray()
+    while time.monotonic() < deadline:
+        if stop.is_set() and not process.stdin.closed:
+            process.stdin.close()
+            deadline = min(deadline, time.monotonic() + GRACE_SECONDS)
+        if not select.select([process.stdout], [], [], 0.1)[0]:
+            continue
+        chunk = os.read(process.stdout.fileno(), 1 << 20)
+        if not chunk:
+            break
+        received += chunk
+        while len(received) >= warden.HEADER.size:
+            kind, size = warden.HEADER.unpack_from(received)
+            if len(received) < warden.HEADER.size + size:
+                break
+            content = bytes(received[warden.HEADER.size : warden.HEADER.size + size])
+            del received[: warden.HEADER.size + size]
+            if kind == b"r":
+                return warden.Report(**json.loads(content))
+            hear("stdout" if kind == b"o" else "stderr", content)
+    return None
+
+
+def _lodger(base: str) -> int | None:
+    """The user that a step becomes; None to stay who we are."""
+    if os.geteuid() != 0:
+        return None
+    interpreter = shutil.which(sys.executable) or sys.executable
+    if not all(_is_reachable(path) for path in (base, interpreter, os.path.realpath(interpreter))):
+        return None
+    # One for each process: users of the same number could kill each other and would share the limit on processes.
+    return next(
+        (
+            user
+            for user in (FIRST_USER + os.getpid(), NOBODY)
+            if _exists("uid", user) and _exists("gid", user)
+        ),
+        None,
+    )
+
+
+def _is_reachable(path: str) -> bool:
+    """Whether everybody may pass through the directory of a path, and through the path itself."""
+    while True:
+        if not os.stat(path).st_mode & stat.S_IXOTH:
+            return False
+        if path == "/":
+            return True
+        path = os.path.dirname(os.path.abspath(path))
+
+
+def _exists(kind: str, number: int) -> bool:
+    """Whether a user or group number has a meaning in this user namespace."""
+    try:
+        with open(f"/proc/self/{kind}_map", encoding="ascii") as file:
+            return any(
+                int(first) <= number < int(first) + int(count) for first, _, count in map(str.split, file)
+            )
+    except OSError:
+        return True
+
+
+def _libraries() -> dict[str, str]:
+    """Lambda's interpreter does not find its own shared library without this."""
+    return {name: os.environ[name] for name in ("LD_LIBRARY_PATH",) if name in os.environ}
+
+
+def _names(place: str) -> set[str]:
+    try:
+        return set(os.listdir(place))
+    except OSError:
+        return set()
+
+
+def _is_directory(path: bytes) -> bool:
+    return stat.S_ISDIR(os.lstat(path).st_mode)
+
+
+def _unlock(path: str | bytes) -> None:
+    with contextlib.suppress(OSError):
+        os.chmod(path, 0o700)

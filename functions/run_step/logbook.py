@@ -1,0 +1,91 @@
+"""The bounded log of a step: the beginning and the end of what it wrote, in order of arrival.
+
+A step can write for ever; what is kept never exceeds the limit by more than the line that says how much is missing.
+Two threads use a log book: one that hears the step, one that uploads the log while it grows.
+"""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass, field
+
+TAIL_CHARACTERS = 4000
+
+
+@dataclass
+class _Tail:
+    """The last `limit` bytes of a stream."""
+
+    limit: int
+    total: int = 0
+    kept: bytearray = field(default_factory=bytearray)
+
+    def add(self, chunk: bytes) -> None:
+        self.total += len(chunk)
+        self.kept += chunk[-self.limit :] if self.limit else b""
+        if len(self.kept) > 2 * self.limit:
+            del self.kept[: len(self.kept) - self.limit]
+
+    def content(self) -> bytes:
+        return bytes(self.kept[-self.limit :]) if self.limit else b""
+
+
+class Logbook:
+    """Keeps at most `limit` bytes of everything that is added, half from the beginning and half from the end."""
+
+    def __init__(self, limit: int) -> None:
+        self._lock = threading.Lock()
+        self._head_limit = max(0, limit) // 2
+        self._head = bytearray()
+        self._rest = _Tail(max(0, limit) - self._head_limit)
+        self._streams: dict[str, _Tail] = {}
+
+    def add(self, stream: str, chunk: bytes) -> None:
+        """Take down what a stream ("stdout" or "stderr") brought."""
+        with self._lock:
+            self._streams.setdefault(stream, _Tail(4 * TAIL_CHARACTERS)).add(chunk)
+            room = self._head_limit - len(self._head)
+            self._head += chunk[:room]
+            if len(chunk) > room:
+                self._rest.add(chunk[room:])
+
+    def content(self) -> bytes:
+        """The log as it is to be shown: UTF-8 as far as the step wrote UTF-8, never cut within a character."""
+        with self._lock:
+            head, tail = bytes(self._head), self._rest.content()
+            missing = self._rest.total - len(tail)
+        if not missing:
+            return head + tail
+        head, tail = _cut_end(head), _cut_start(tail)
+        return head + f"\n[... {missing} bytes are left out here ...]\n".encode() + tail
+
+    def size(self) -> int:
+        """How many bytes were added so far, kept or not: tells whether there is anything new."""
+        with self._lock:
+            return len(self._head) + self._rest.total
+
+    def messages(self) -> list[str]:
+        """The ends of standard output and of standard error, those that are not blank, as text."""
+        with self._lock:
+            tails = [self._streams[name].content() for name in ("stdout", "stderr") if name in self._streams]
+        texts = [_cut_start(tail).decode("utf-8", "replace")[-TAIL_CHARACTERS:] for tail in tails]
+        return [text for text in texts if text.strip()]
+
+
+def _cut_start(data: bytes) -> bytes:
+    """Without the continuation bytes of a character whose beginning is missing."""
+    start = 0
+    while start < min(3, len(data)) and data[start] & 0xC0 == 0x80:
+        start += 1
+    return data[start:]
+
+
+def _cut_end(data: bytes) -> bytes:
+    """Without the beginning of a character whose end is missing."""
+    for length in range(1, min(4, len(data)) + 1):
+        byte = data[-length]
+        if byte & 0xC0 == 0x80:
+            continue
+        needed = 1 if byte < 0x80 else 2 if byte < 0xE0 else 3 if byte < 0xF0 else 4
+        return data[:-length] if needed > length else data
+    return data

@@ -1,0 +1,113 @@
+"""What one step needs to know: the manifest that a trusted function wrote, as typed values.
+
+A manifest is JSON. It names the commands, every input with a signed URL, one signed form for everything that is
+uploaded, and the limits. Nobody but the trusted side writes it, so a malformed one is an error of this
+installation (`KeyError`, `TypeError` or `ValueError`), not of the user.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+CONTEXT_FILE = ".flowserverless/context.json"
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Bounds of one step; bytes and seconds.
+
+    `seconds` is wall-clock time of all commands together, `cpuSeconds` the CPU time of any single process.
+    `outputBytes` bounds what the step adds to its directories and what is delivered, `files` how many files.
+    """
+
+    seconds: float
+    memory_bytes: int
+    output_bytes: int
+    file_bytes: int
+    log_bytes: int
+    processes: int
+    open_files: int
+    cpu_seconds: int
+    files: int = 10_000
+
+
+@dataclass(frozen=True)
+class Input:
+    """A file that is fetched to `path` in the run directory."""
+
+    path: str
+    url: str
+    size: int | None
+
+
+@dataclass(frozen=True)
+class Form:
+    """A signed S3 POST policy: where to send a file, and the fields that go with it."""
+
+    url: str
+    fields: Mapping[str, str]
+    key: str
+    """The key of the object; for outputs the prefix that their paths are appended to."""
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """Everything about one step."""
+
+    run: str
+    step: int
+    name: str
+    kind: str
+    commands: tuple[str, ...]
+    variables: Mapping[str, str]
+    values: Mapping[str, Any]
+    """The same variables as JSON values where the trusted side knows them; code steps are called with these."""
+    code: Mapping[str, Any] | None
+    notebook: Mapping[str, Any] | None
+    inputs: tuple[Input, ...]
+    outputs: tuple[str, ...] | None
+    always: tuple[str, ...]
+    upload: Form
+    log: Form
+    cancel_url: str | None
+    limits: Limits
+
+
+def parse(document: Mapping[str, Any]) -> Manifest:
+    """The manifest that a JSON document holds; unknown members are ignored."""
+    limits = document["limits"]
+    outputs = document.get("outputs")
+    return Manifest(
+        run=str(document["run"]),
+        step=int(document["step"]),
+        name=str(document.get("name") or document["step"]),
+        kind=str(document["kind"]),
+        commands=tuple(document.get("commands") or ()),
+        variables=dict(document.get("variables") or {}),
+        values=dict(document.get("values") or {}),
+        code=document.get("code"),
+        notebook=document.get("notebook"),
+        inputs=tuple(Input(entry["path"], entry["url"], entry.get("size")) for entry in document["inputs"]),
+        outputs=None if outputs is None else tuple(outputs),
+        always=tuple(document.get("always") or ()),
+        upload=_form(document["upload"], document["upload"]["prefix"]),
+        log=_form(document["log"], document["log"]["key"]),
+        cancel_url=document.get("cancelUrl"),
+        limits=Limits(
+            seconds=float(limits["seconds"]),
+            memory_bytes=int(limits["memoryBytes"]),
+            output_bytes=int(limits["outputBytes"]),
+            file_bytes=int(limits["fileBytes"]),
+            log_bytes=int(limits["logBytes"]),
+            processes=int(limits["processes"]),
+            open_files=int(limits["openFiles"]),
+            cpu_seconds=int(limits["cpuSeconds"]),
+            files=int(limits.get("files") or Limits.files),
+        ),
+    )
+
+
+def _form(document: Mapping[str, Any], key: str) -> Form:
+    return Form(document["url"], dict(document["fields"]), key)

@@ -1,0 +1,156 @@
+"""Processes as the kernel tells them: who descends from whom, how much they hold, and how to end all of them.
+
+A step may fork, change its session and process group, or let its parents die. What it cannot change is its ancestry:
+a process that called `adopt_orphans` inherits every orphan below it, so its descendants are found by walking /proc.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import os
+import signal
+import time
+from collections.abc import Collection
+from dataclasses import dataclass
+
+PR_SET_DUMPABLE = 4
+PR_CAPBSET_DROP = 24
+PR_SET_SECUREBITS = 28
+PR_SET_CHILD_SUBREAPER = 36
+PR_SET_NO_NEW_PRIVS = 38
+PR_CAP_AMBIENT = 47
+PR_CAP_AMBIENT_CLEAR_ALL = 4
+SECBIT_NOROOT_LOCKED = 0b11
+PAGE = os.sysconf("SC_PAGE_SIZE")
+
+_libc = ctypes.CDLL(None, use_errno=True)
+
+
+@dataclass(frozen=True)
+class Process:
+    """One line of the process table; `resident` in bytes."""
+
+    pid: int
+    parent: int
+    alive: bool
+    threads: int
+    resident: int
+
+
+def hide() -> None:
+    """Forbid other processes of the same user to read this one's memory and environment (`/proc/<pid>/environ`)."""
+    _prctl(PR_SET_DUMPABLE, 0)
+
+
+def show() -> None:
+    """Undo `hide`, in a child that holds nothing secret."""
+    _prctl(PR_SET_DUMPABLE, 1)
+
+
+def adopt_orphans(adopt: bool = True) -> None:
+    """Become the parent of every descendant whose own parent ends, instead of process 1."""
+    _prctl(PR_SET_CHILD_SUBREAPER, int(adopt))
+
+
+def renounce_privileges() -> None:
+    """Never gain a privilege again by executing a file; as root, lose every capability with the next `exec`."""
+    if os.geteuid() == 0:
+        for capability in range(64):
+            _prctl(PR_CAPBSET_DROP, capability)
+        _prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL)
+        _prctl(PR_SET_SECUREBITS, SECBIT_NOROOT_LOCKED)
+    _prctl(PR_SET_NO_NEW_PRIVS, 1)
+
+
+def table() -> dict[int, Process]:
+    """Every process that is visible now."""
+    found = {}
+    for name in os.listdir("/proc"):
+        if name.isdigit() and (process := _read(int(name))):
+            found[process.pid] = process
+    return found
+
+
+def descendants(root: int, spare: Collection[int] = ()) -> list[Process]:
+    """The living processes below `root`, without those in `spare` and without what descends from them."""
+    processes = table()
+    children: dict[int, list[int]] = {}
+    for process in processes.values():
+        children.setdefault(process.parent, []).append(process.pid)
+    found, pending = [], [root]
+    while pending:
+        for pid in children.get(pending.pop(), ()):
+            if pid not in spare:
+                pending.append(pid)
+                found.append(processes[pid])
+    return [process for process in found if process.alive]
+
+
+def threads_of(user: int) -> int:
+    """Threads that a user has now: the kernel's limit on processes is a limit on these."""
+    count = 0
+    for pid, process in table().items():
+        with contextlib.suppress(OSError), open(f"/proc/{pid}/status", "rb") as file:
+            # The owner of the directory would be root for processes that hide.
+            if any(line.startswith(b"Uid:") and int(line.split()[1]) == user for line in file):
+                count += process.threads
+    return count
+
+
+def memory(family: Collection[Process], limit: int) -> int:
+    """Bytes that some processes hold together; exact about shared pages only when it matters, near the limit."""
+    resident = sum(process.resident for process in family)
+    if resident <= limit:
+        return resident
+    return sum(_proportional(process) for process in family)
+
+
+def end_descendants(root: int, spare: Collection[int] = (), seconds: float = 5.0) -> bool:
+    """Kill everything below `root`; false if something is still alive after some seconds.
+
+    All of them are stopped before the first is killed: a stopped process cannot fork while the list is worked off.
+    """
+    deadline = time.monotonic() + seconds
+    while family := descendants(root, spare):
+        if time.monotonic() > deadline:
+            return False
+        for kind in (signal.SIGSTOP, signal.SIGKILL):
+            for process in family:
+                with contextlib.suppress(ProcessLookupError, PermissionError):
+                    os.kill(process.pid, kind)
+        for process in family:
+            with contextlib.suppress(ChildProcessError):
+                os.waitpid(process.pid, os.WNOHANG)
+    return True
+
+
+def _read(pid: int) -> Process | None:
+    try:
+        with open(f"/proc/{pid}/stat", "rb", buffering=0) as file:
+            # The name is in brackets and may itself contain brackets and blanks.
+            fields = file.read(1024).rpartition(b")")[2].split()
+    except OSError:
+        return None
+    if len(fields) < 22:
+        return None
+    return Process(
+        pid, int(fields[1]), fields[0] not in (b"Z", b"X"), int(fields[17]), int(fields[21]) * PAGE
+    )
+
+
+def _proportional(process: Process) -> int:
+    """Resident bytes with each shared page divided among those who share it; plain resident bytes if kept secret."""
+    try:
+        with open(f"/proc/{process.pid}/smaps_rollup", "rb") as file:
+            for line in file:
+                if line.startswith(b"Pss:"):
+                    return int(line.split()[1]) * 1024
+    except OSError:
+        pass
+    return process.resident
+
+
+def _prctl(option: int, argument: int) -> None:
+    # Where the kernel refuses (an old one, or a sandbox), the other measures have to do: this is one of several.
+    _libc.prctl(option, ctypes.c_ulong(argument), ctypes.c_ulong(0), ctypes.c_ulong(0), ctypes.c_ulong(0))

@@ -1,0 +1,245 @@
+"""A stage for steps: a little HTTP server that plays S3's signed URLs, and the modules of `run_step`."""
+
+from __future__ import annotations
+
+import http.server
+import importlib
+import importlib.util
+import json
+import pathlib
+import sys
+import threading
+import time
+from collections.abc import Callable
+from types import ModuleType
+from typing import Any
+
+FOLDER = pathlib.Path(__file__).parents[2] / "functions" / "run_step"
+LIMITS = {
+    "seconds": 20,
+    "memoryBytes": 512 << 20,
+    "outputBytes": 50 << 20,
+    "fileBytes": 20 << 20,
+    "logBytes": 100_000,
+    "processes": 100,
+    "openFiles": 256,
+    "cpuSeconds": 20,
+}
+
+
+def _load() -> tuple[ModuleType, ...]:
+    """The modules of the function as the runtime imports them: top level, from the function's own folder."""
+    sys.path.insert(0, str(FOLDER))
+    try:
+        names = ("cage", "logbook", "manifests", "outputs", "processes", "steps", "transfer", "warden")
+        modules = [importlib.import_module(name) for name in names]
+        for name, file in (("run_step_app", "app.py"), ("run_step_program", "__main__.py")):
+            spec = importlib.util.spec_from_file_location(name, FOLDER / file)
+            assert spec and spec.loader
+            module = importlib.util.module_from_spec(spec)
+            spec.loader.exec_module(module)
+            modules.append(module)
+    finally:
+        sys.path.remove(str(FOLDER))
+    return tuple(modules)
+
+
+cage, logbook, manifests, outputs, processes, steps, transfer, warden, app, container = _load()
+
+
+class Store(http.server.ThreadingHTTPServer):
+    """Objects by key; GET answers them, a POST form adds one.
+
+    `refusals` holds, by key, the answers (status, S3 code) that requests for it get before they succeed; one that is
+    to be given for ever is put in `always_refused`. `on_post` is told the key of every upload.
+    """
+
+    daemon_threads = True
+    request_queue_size = 128
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), _Handler)
+        self.objects: dict[str, bytes] = {}
+        self.types: dict[str, str] = {}
+        self.posts: list[str] = []
+        self.gets: list[str] = []
+        self.refusals: dict[str, list[tuple[int, str]]] = {}
+        self.always_refused: dict[str, tuple[int, str]] = {}
+        self.changed = threading.Condition()
+        self.url = f"http://127.0.0.1:{self.server_address[1]}"
+
+    def __enter__(self) -> Store:
+        threading.Thread(target=self.serve_forever, args=(0.01,), daemon=True).start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.shutdown()
+        self.server_close()
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Clients that hang up are part of the play."""
+
+    def wait_for(self, condition: Callable[[], bool], seconds: float = 10) -> None:
+        """Wait until a condition on the objects holds."""
+        with self.changed:
+            assert self.changed.wait_for(condition, seconds)
+
+    def outputs(self) -> dict[str, bytes]:
+        """What was delivered, by its path in the run."""
+        prefix = "runs/r/files/"
+        return {
+            key.removeprefix(prefix): value for key, value in self.objects.items() if key.startswith(prefix)
+        }
+
+    @property
+    def log(self) -> str:
+        """The log that was uploaded last."""
+        return self.objects["runs/r/logs/000.txt"].decode()
+
+    def manifest(
+        self,
+        *commands: str,
+        inputs: dict[str, bytes] | None = None,
+        limits: dict[str, float] | None = None,
+        **members: Any,
+    ) -> dict[str, Any]:
+        """The manifest of a step, with its inputs put into the store."""
+        for path, content in (inputs or {}).items():
+            self.objects[f"in/{path}"] = content
+        return {
+            "run": "r",
+            "step": 0,
+            "name": "s",
+            "kind": "container",
+            "commands": list(commands),
+            "variables": {},
+            "code": None,
+            "notebook": None,
+            "inputs": [
+                {
+                    "path": path,
+                    "url": f"{self.url}/in/{_quote(path)}?X-Amz-Signature=secret",
+                    "size": len(content),
+                }
+                for path, content in (inputs or {}).items()
+            ],
+            "outputs": None,
+            "always": [],
+            "upload": {
+                "url": f"{self.url}/",
+                "fields": {"X-Amz-Signature": "secret"},
+                "prefix": "runs/r/files/",
+            },
+            "log": {
+                "url": f"{self.url}/",
+                "fields": {"X-Amz-Signature": "secret"},
+                "key": "runs/r/logs/000.txt",
+            },
+            "cancelUrl": f"{self.url}/runs/r/canceled?X-Amz-Signature=secret",
+            "limits": LIMITS | (limits or {}),
+            **members,
+        }
+
+    def stage(self, *commands: str, **members: Any) -> str:
+        """Put a manifest into the store; its URL."""
+        self.objects["manifest"] = json.dumps(self.manifest(*commands, **members)).encode()
+        return f"{self.url}/manifest?X-Amz-Signature=secret"
+
+    def run(self, *commands: str, **members: Any) -> dict[str, Any]:
+        """Stage a step and execute it as the function does."""
+        result = app.handler({"manifestUrl": self.stage(*commands, **members), "run": "r", "step": 0}, None)
+        return json.loads(json.dumps(result))
+
+
+class _Handler(http.server.BaseHTTPRequestHandler):
+    server: Store
+    protocol_version = "HTTP/1.1"
+    timeout = 30
+    disable_nagle_algorithm = True
+    wbufsize = -1
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+    def do_GET(self) -> None:
+        from urllib.parse import unquote, urlsplit
+
+        key = unquote(urlsplit(self.path).path).lstrip("/")
+        self.server.gets.append(key)
+        if self._is_refused(key):
+            return
+        content = self.server.objects.get(key)
+        if content is None:
+            self._answer(
+                404, b"<Error><Code>NoSuchKey</Code><Message>The key does not exist.</Message></Error>"
+            )
+        else:
+            self._answer(200, content)
+
+    def do_POST(self) -> None:
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        boundary = self.headers["Content-Type"].partition("boundary=")[2].encode()
+        assert body.endswith(b"\r\n--" + boundary + b"--\r\n"), "the length of the body is wrong"
+        fields: dict[str, bytes] = {}
+        for part in body[: -len(boundary) - 8].split(b"--" + boundary + b"\r\n")[1:]:
+            head, _, value = part.partition(b"\r\n\r\n")
+            name = head.partition(b'name="')[2].partition(b'"')[0].decode()
+            assert "file" not in fields, "S3 ignores what comes behind the file"
+            fields[name] = value.removesuffix(b"\r\n") if name != "file" else value
+        key = fields["key"].decode()
+        if self._is_refused(key):
+            return
+        if fields.get("X-Amz-Signature") != b"secret" or not key.startswith("runs/r/"):
+            self._answer(403, b"<Error><Code>AccessDenied</Code></Error>")
+            return
+        with self.server.changed:
+            self.server.objects[key] = fields["file"]
+            self.server.types[key] = fields["Content-Type"].decode()
+            self.server.posts.append(key)
+            self.server.changed.notify_all()
+        self._answer(204, b"")
+
+    def _is_refused(self, key: str) -> bool:
+        queue = self.server.refusals.get(key)
+        refusal = queue.pop(0) if queue else self.server.always_refused.get(key)
+        if refusal:
+            status, code = refusal
+            self._answer(status, f"<Error><Code>{code}</Code><Message>No.</Message></Error>".encode())
+        return refusal is not None
+
+    def _answer(self, status: int, body: bytes) -> None:
+        self.send_response(status)
+        if status != 204:
+            self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+
+def _quote(path: str) -> str:
+    from urllib.parse import quote
+
+    return quote(path)
+
+
+def alive_with(marker: str) -> list[int]:
+    """Processes, other than this one, that have a marker among their arguments or variables."""
+    found = []
+    for entry in pathlib.Path("/proc").iterdir():
+        if entry.name.isdigit():
+            try:
+                text = (entry / "cmdline").read_bytes() + (entry / "environ").read_bytes()
+            except OSError:
+                continue
+            if marker.encode() in text and (entry / "stat").exists():
+                found.append(int(entry.name))
+    return found
+
+
+def until(condition: Callable[[], bool], seconds: float = 10) -> bool:
+    """Wait for a condition; whether it came true in time."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > deadline:
+            return False
+        threading.Event().wait(0.01)
+    return True
