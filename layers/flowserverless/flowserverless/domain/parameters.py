@@ -1,0 +1,631 @@
+"""The parameters of a workflow: what a template declares, and what the arguments of a run are worth against it.
+
+Declarations and arguments have flowServ's JSON form. Declarations are checked when a workflow is published and
+arguments when a run is started, each completely, so that nothing about them can fail once a run exists.
+"""
+
+import json
+import math
+import re
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Literal, TypeAlias, cast
+
+from flowserverless.domain import elements, errors, faults, paths
+
+Dtype: TypeAlias = Literal["bool", "int", "float", "string", "select", "file", "list", "record"]
+
+DTYPES: tuple[Dtype, ...] = ("bool", "int", "float", "string", "select", "file", "list", "record")
+# What each dtype may declare beyond what all may.
+EXTRAS: Mapping[Dtype, str] = {
+    "int": "range",
+    "float": "range",
+    "select": "values",
+    "file": "target",
+    "list": "para",
+    "record": "fields",
+}
+COMMON = ("name", "dtype", "index", "isRequired", "label", "help", "defaultValue", "group")
+# Linux takes at most 128 KiB for one variable of a process's environment, its name and the "=" included.
+LONGEST_TEXT = 128_000
+MOST_PARAMETERS = 200
+MOST_NESTING = 5
+# Each is read from the table before a run starts and named in the run's item.
+MOST_FILES = 100
+# What Python imports from the directory of the script it runs, before its own library.
+IMPORTABLE = (".py", ".pyc", ".pyd", ".so", ".pth")
+
+
+@dataclass(frozen=True)
+class Range:
+    """An interval of numbers; a bound that is None is infinite. Its text form is flowServ's `[0,10)`."""
+
+    low: int | float | None
+    high: int | float | None
+    low_open: bool
+    high_open: bool
+
+    def __contains__(self, number: float) -> bool:
+        above = self.low is None or number > self.low or (number == self.low and not self.low_open)
+        below = self.high is None or number < self.high or (number == self.high and not self.high_open)
+        return above and below
+
+    def __str__(self) -> str:
+        low = "" if self.low is None else self.low
+        high = "" if self.high is None else self.high
+        return f"{'(' if self.low_open else '['}{low},{high}{')' if self.high_open else ']'}"
+
+
+@dataclass(frozen=True)
+class Option:
+    """One choice of a select parameter: the name is for people, the value is what a run gets."""
+
+    name: str
+    value: object
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """What a template declares of one parameter.
+
+    `default` is as declared (None: there is none); for a file it is a path in the run directory.
+    """
+
+    name: str
+    dtype: Dtype
+    index: int = 0
+    required: bool = True
+    label: str | None = None
+    help: str | None = None
+    default: object = None
+    group: str | None = None
+    range: Range | None = None
+    values: tuple[Option, ...] = ()
+    target: str | None = None
+    para: "Parameter | None" = None
+    fields: tuple["Parameter", ...] = ()
+
+
+@dataclass(frozen=True)
+class FileArgument:
+    """An uploaded file and the place in the run directory at which the steps find it."""
+
+    parameter: str
+    file_id: str
+    target: str
+
+
+@dataclass(frozen=True)
+class Bound:
+    """The values of a run's parameters, of the declared types, with defaults; a file's value is its target path.
+
+    A parameter that is not required and has neither argument nor default has no value.
+    """
+
+    values: Mapping[str, object]
+    files: tuple[FileArgument, ...] = ()
+
+
+def parse(declarations: object, place: str = "parameters") -> tuple[Parameter, ...]:
+    """Read a list of declarations; raises faults.Faults with everything that is wrong in it.
+
+    `place` is where the list stands in its document.
+    """
+    elements.require_json(declarations, place)
+    found: list[faults.Fault] = []
+    parameters = _declarations(declarations, place, found, nesting=0)
+    if found:
+        raise faults.Faults(found)
+    return parameters
+
+
+def document(parameter: Parameter) -> dict[str, object]:
+    """The declaration in flowServ's JSON form, with nothing left implicit; `parse` reads it back unchanged."""
+    declaration: dict[str, object] = {
+        "name": parameter.name,
+        "dtype": parameter.dtype,
+        "index": parameter.index,
+        "isRequired": parameter.required,
+        "label": parameter.label,
+        "help": parameter.help,
+        "defaultValue": parameter.default,
+        "group": parameter.group,
+    }
+    match parameter.dtype:
+        case "int" | "float" if parameter.range is not None:
+            declaration["range"] = str(parameter.range)
+        case "select":
+            declaration["values"] = [
+                {
+                    "name": option.name,
+                    "value": option.value,
+                    "isDefault": _same(option.value, parameter.default),
+                }
+                for option in parameter.values
+            ]
+        case "file":
+            declaration["target"] = parameter.target
+        case "list" if parameter.para is not None:
+            declaration["para"] = document(parameter.para)
+        case "record":
+            declaration["fields"] = [document(each) for each in parameter.fields]
+    return declaration
+
+
+def referenced_files(arguments: object) -> frozenset[str]:
+    """The ids of all uploads that arguments name, in lists and records too, whatever else is wrong with them.
+
+    Raises InvalidRequest for more than MOST_FILES.
+    """
+    files: set[str] = set()
+    # A loop, not a recursion: a caller decides how deeply this is nested.
+    open_values: list[object] = [arguments]
+    while open_values:
+        value = open_values.pop()
+        if isinstance(value, list):
+            open_values += value
+        elif isinstance(value, Mapping):
+            open_values += value.values()
+            file_id = _handle(value).get("fileId")
+            if isinstance(file_id, str) and _is_file_id(file_id):
+                files.add(file_id)
+    if len(files) > MOST_FILES:
+        raise errors.InvalidRequest(f"a run takes at most {MOST_FILES} files", "INVALID_ARGUMENTS")
+    return frozenset(files)
+
+
+def bind(
+    parameters: Sequence[Parameter],
+    arguments: object,
+    uploads: Mapping[str, str],
+    static: Collection[str] = (),
+) -> Bound:
+    """The values that a run gets for `arguments`, a list of `{name, value}`.
+
+    `uploads` are the group's files that exist (id -> name), `static` the paths of the workflow's own files. Raises
+    InvalidRequest with everything that is wrong, naming the arguments, and NotFound if all that is wrong is that
+    files do not exist.
+    """
+    binding = _Binding(uploads, static)
+    given = _given(parameters, arguments, binding)
+    values: dict[str, object] = {}
+    for parameter in parameters:
+        if parameter.name in given:
+            place = f"argument '{elements.clipped(parameter.name)}'"
+            values[parameter.name] = binding.attempt(parameter, given[parameter.name], place, parameter.name)
+        elif parameter.default is not None:
+            values[parameter.name] = _default(parameter)
+        elif parameter.required:
+            binding.problems.append(f"missing argument for '{elements.clipped(parameter.name)}'")
+    for parameter in parameters:
+        size = len(text(values.get(parameter.name, "")).encode(errors="replace"))
+        if size > LONGEST_TEXT:
+            binding.problems.append(f"argument '{parameter.name}' has {size} bytes, more than {LONGEST_TEXT}")
+    binding.refuse_shared_targets()
+    if len(binding.files) > MOST_FILES:
+        binding.problems.append(f"a run takes at most {MOST_FILES} files")
+    if binding.problems:
+        raise errors.InvalidRequest("; ".join(binding.problems)[:2000], "INVALID_ARGUMENTS")
+    if binding.unknown:
+        raise errors.NotFound(f"unknown file {', '.join(binding.unknown)}"[:2000], "UNKNOWN_FILE")
+    return Bound(values, tuple(binding.files))
+
+
+def text(value: object) -> str:
+    """A value as a step's environment carries it: Python's True and False, lists and records as JSON."""
+    if isinstance(value, list | Mapping):
+        return json.dumps(json_value(value), ensure_ascii=False)
+    return str(value)
+
+
+def json_value(value: object) -> object:
+    """A value as valid JSON can say it: infinities are the texts "inf" and "-inf"."""
+    if isinstance(value, list):
+        return [json_value(each) for each in value]
+    if isinstance(value, Mapping):
+        return {name: json_value(each) for name, each in value.items()}
+    return str(value) if isinstance(value, float) and math.isinf(value) else value
+
+
+@dataclass
+class _Binding:
+    """What is gathered while the arguments of one run are read."""
+
+    uploads: Mapping[str, str] | None
+    static: Collection[str] = ()
+    problems: list[str] = field(default_factory=list)
+    unknown: list[str] = field(default_factory=list)
+    files: list[FileArgument] = field(default_factory=list)
+
+    def attempt(self, parameter: Parameter, value: object, place: str, argument: str) -> object:
+        """The value cast to the parameter's type; what is wrong is noted, and the answer then means nothing."""
+        match parameter.dtype:
+            case "list" if parameter.para is not None:
+                return self._list(parameter.para, value, place, argument)
+            case "record":
+                return self._record(parameter, value, place, argument)
+        try:
+            if parameter.dtype == "file":
+                return self._file(parameter, value, argument)
+            return _scalar(parameter, value)
+        except ValueError as error:
+            self.problems.append(f"{place} {error}")
+            return None
+
+    def refuse_shared_targets(self) -> None:
+        """Two files at one path would be decided by chance."""
+        taken: dict[str, str] = {}
+        for file in sorted(self.files, key=lambda file: file.target.split("/")):
+            parents = [file.target[:end] for end in _ends(file.target)]
+            other = next((taken[path] for path in parents if path in taken), None)
+            if other is not None:
+                self.problems.append(
+                    f"arguments '{other}' and '{file.parameter}' both claim the path '{file.target}'"
+                )
+            taken.setdefault(file.target, file.parameter)
+
+    def _list(self, element: Parameter, value: object, place: str, argument: str) -> object:
+        if not isinstance(value, list):
+            self.problems.append(f"{place} must be a list")
+            return None
+        return [
+            self.attempt(element, each, f"{place}[{index}]", argument) for index, each in enumerate(value)
+        ]
+
+    def _record(self, parameter: Parameter, value: object, place: str, argument: str) -> object:
+        if not isinstance(value, list):
+            self.problems.append(f"{place} must be a list of objects with `name` and `value`")
+            return None
+        given: dict[str, object] = {}
+        for index, each in enumerate(value):
+            name, content = _pair(each)
+            if name is None:
+                self.problems.append(f"{place}[{index}] must be an object with `name` and `value`")
+            elif name in given:
+                self.problems.append(f"{place} has the field '{elements.clipped(name)}' twice")
+            elif name not in [known.name for known in parameter.fields]:
+                self.problems.append(f"{place} has no field '{elements.clipped(name)}'")
+            else:
+                given[name] = content
+        record: dict[str, object] = {}
+        for known in parameter.fields:
+            if known.name in given:
+                here = f"{place}.{elements.clipped(known.name)}"
+                record[known.name] = self.attempt(known, given[known.name], here, argument)
+            elif known.default is not None:
+                record[known.name] = _default(known)
+            elif known.required:
+                self.problems.append(f"{place} misses the field '{elements.clipped(known.name)}'")
+        return record
+
+    def _file(self, parameter: Parameter, value: object, argument: str) -> str:
+        if self.uploads is None:
+            raise ValueError("cannot be an uploaded file")
+        handle = _handle(value)
+        file_id = handle.get("fileId")
+        if handle.keys() - {"fileId", "targetPath"} or not isinstance(file_id, str):
+            raise ValueError('must be a file: {"type": "$file", "value": {"fileId": ...}}')
+        target = self._target(parameter, handle.get("targetPath"))
+        if file_id not in self.uploads:
+            self.unknown.append(f"'{elements.clipped(file_id)}'")
+        self.files.append(FileArgument(argument, file_id, target))
+        return target
+
+    def _target(self, parameter: Parameter, chosen: object) -> str:
+        declared = parameter.target or cast("str | None", parameter.default)
+        if chosen is None and declared is None:
+            raise ValueError("needs a targetPath")
+        if chosen is not None and not isinstance(chosen, str):
+            raise ValueError("has a targetPath that is not a text")
+        target = paths.placeable(cast(str, declared if chosen is None else chosen))
+        if target != declared:
+            self._refuse_foreign(target, declared)
+        return target
+
+    def _refuse_foreign(self, target: str, declared: str | None) -> None:
+        # Whoever may replace the organiser's code, or put a module beside it that Python finds first, writes their
+        # own score. Where the organiser names the place they have decided; elsewhere the caller chooses data only.
+        if any(paths.conflict(target, path) for path in self.static):
+            raise ValueError(f"may not replace the workflow's own '{elements.clipped(target)}'")
+        if declared is not None and target.lower().endswith(IMPORTABLE):
+            raise ValueError(f"may not put a program at '{elements.clipped(target)}' instead of '{declared}'")
+
+
+def _given(parameters: Sequence[Parameter], arguments: object, binding: _Binding) -> dict[str, object]:
+    """The arguments by name; what is malformed, unknown or given twice is noted."""
+    if not isinstance(arguments, Sequence) or isinstance(arguments, str | bytes):
+        raise errors.InvalidRequest("arguments must be a list of objects with `name` and `value`")
+    known = {parameter.name for parameter in parameters}
+    given: dict[str, object] = {}
+    for index, argument in enumerate(arguments):
+        name, value = _pair(argument)
+        if name is None:
+            binding.problems.append(f"argument {index + 1} must be an object with `name` and `value`")
+        elif name in given:
+            binding.problems.append(f"duplicate argument '{elements.clipped(name)}'")
+        elif name not in known:
+            binding.problems.append(f"unknown parameter '{elements.clipped(name)}'")
+        else:
+            given[name] = value
+    return given
+
+
+def _pair(argument: object) -> tuple[str | None, object]:
+    if (
+        isinstance(argument, Mapping)
+        and set(argument) == {"name", "value"}
+        and isinstance(argument["name"], str)
+    ):
+        return argument["name"], argument["value"]
+    return None, None
+
+
+def _handle(value: object) -> Mapping[object, object]:
+    """What a value of the form `{"type": "$file", "value": {...}}` says of its file; empty for any other value."""
+    if isinstance(value, Mapping) and value.keys() == {"type", "value"} and value["type"] == "$file":
+        handle = value["value"]
+        return handle if isinstance(handle, Mapping) else {}
+    return {}
+
+
+def _scalar(parameter: Parameter, value: object) -> object:
+    match parameter.dtype:
+        case "bool":
+            return _boolean(value)
+        case "int":
+            return _within(parameter, _integer(value))
+        case "float":
+            return _within(parameter, _number(value, bounded=parameter.range is not None))
+        case "string":
+            return _string(value)
+    for option in parameter.values:
+        if _same(option.value, value):
+            return option.value
+    raise ValueError(f"is {elements.shown(value)}, which is not one of its values")
+
+
+def _boolean(value: object) -> bool:
+    if value is None or isinstance(value, bool):
+        return bool(value)
+    # The texts that flowServ knows, any case; 0 and 1 are what some forms send.
+    if isinstance(value, str) or (isinstance(value, int) and value in (0, 1)):
+        word = str(value).lower()
+        if word in ("1", "t", "true"):
+            return True
+        if word in ("", "0", "f", "false"):
+            return False
+    raise ValueError(f"is {elements.shown(value)}, not a Boolean")
+
+
+def _integer(value: object) -> int:
+    """3, "3" and 3.0 are integers as in flowServ. It also takes 3.7 for 3 and true for 1, which nobody means."""
+    whole = isinstance(value, float) and value.is_integer()
+    if whole or (isinstance(value, str) and re.fullmatch(r"\s*[+-]?[0-9]{1,19}\s*", value)):
+        value = int(cast("float | str", value))
+    if isinstance(value, int) and not isinstance(value, bool) and -(2**63) <= value < 2**63:
+        return value
+    raise ValueError(f"is {elements.shown(value)}, not an integer of at most 64 bits")
+
+
+def _number(value: object, bounded: bool) -> float:
+    """A number or its text, which web forms send; infinity only where no range excludes it, NaN never."""
+    # Python would also read digits of other scripts and "1_000".
+    plain_text = isinstance(value, str) and len(value) <= 400 and value.isascii() and "_" not in value
+    if (isinstance(value, int | float) and not isinstance(value, bool)) or plain_text:
+        try:
+            number = float(cast("int | float | str", value))
+        except (ValueError, OverflowError):
+            number = math.nan
+        # JSON cannot say infinity except as a text; the handle of a run repeats arguments as they were sent.
+        sayable = isinstance(value, str) and not bounded
+        if math.isfinite(number) or (math.isinf(number) and sayable):
+            return number
+    raise ValueError(f"is {elements.shown(value)}, not a{' finite' if bounded else ''} number")
+
+
+def _string(value: object) -> str:
+    if isinstance(value, str):
+        if "\0" in value:
+            raise ValueError("contains a NUL character")
+        try:
+            value.encode()
+        except UnicodeEncodeError:
+            raise ValueError("is not valid Unicode") from None
+        return value
+    finite = isinstance(value, float) and math.isfinite(value)
+    if finite or (isinstance(value, int) and value.bit_length() <= 64):
+        return str(value)
+    raise ValueError(f"is {elements.shown(value)}, not a text")
+
+
+def _within(parameter: Parameter, number: float) -> float:
+    if parameter.range is not None and number not in parameter.range:
+        raise ValueError(f"is {number}, not in {parameter.range}")
+    return number
+
+
+def _is_file_id(text: str) -> bool:
+    """Whether an upload can have this id; what cannot be an id need not be looked up."""
+    return re.fullmatch(r"[A-Za-z0-9_-]{1,64}", text) is not None
+
+
+def _ends(path: str) -> Iterator[int]:
+    """Where the directories above a file, and then the file itself, end in its path."""
+    yield from (index for index, letter in enumerate(path) if letter == "/")
+    yield len(path)
+
+
+def _same(one: object, other: object) -> bool:
+    """Equality as JSON has it: for Python, true is 1."""
+    return isinstance(one, bool) == isinstance(other, bool) and one == other
+
+
+def _default(parameter: Parameter) -> object:
+    """The value of a parameter that has no argument; `parse` has made sure that its default has one."""
+    if parameter.dtype == "file":
+        return parameter.default
+    return _Binding(None).attempt(parameter, parameter.default, "", "")
+
+
+def _declarations(
+    declared: object, place: str, found: list[faults.Fault], nesting: int
+) -> tuple[Parameter, ...]:
+    if not isinstance(declared, list):
+        found.append(faults.Fault(place, "must be a list of parameter declarations"))
+        return ()
+    if len(declared) > MOST_PARAMETERS:
+        found.append(faults.Fault(place, f"has {len(declared)} declarations, more than {MOST_PARAMETERS}"))
+        return ()
+    parameters: list[Parameter] = []
+    for index, declaration in enumerate(declared):
+        reader = elements.reader(declaration, f"{place}[{index}]", found)
+        parameter = _declaration(reader, index, nesting) if reader else None
+        if reader is None or parameter is None:
+            continue
+        if parameter.name in [other.name for other in parameters]:
+            reader.fault("name", f"'{parameter.name}' is declared already")
+        parameters.append(parameter)
+    return tuple(parameters)
+
+
+def _declaration(reader: elements.Reader, position: int, nesting: int) -> Parameter | None:
+    """One declaration; None if it is too broken to be referred to."""
+    before = len(reader.found)
+    name, dtype = _name(reader), _dtype(reader)
+    if dtype is None:
+        return None
+    reader.refuse_unknown(*COMMON, *([EXTRAS[dtype]] if dtype in EXTRAS else []))
+    index = reader.integer("index")
+    values, default = _options(reader) if dtype == "select" else ((), reader.document.get("defaultValue"))
+    parameter = Parameter(
+        name=name,
+        dtype=dtype,
+        index=position if index is None else index,
+        # As in flowServ, a default that is there and null makes a parameter optional.
+        required=reader.flag("isRequired", "defaultValue" not in reader.document and default is None),
+        label=reader.text("label"),
+        help=reader.text("help"),
+        default=default,
+        group=reader.text("group"),
+        range=_range(reader) if dtype in ("int", "float") else None,
+        values=values,
+        target=_path(reader, "target") if dtype == "file" else None,
+        para=_element(reader, nesting) if dtype == "list" else None,
+        fields=_fields(reader, nesting) if dtype == "record" else (),
+    )
+    if dtype == "file":
+        return replace(parameter, default=_path(reader, "defaultValue"))
+    if len(reader.found) == before and default is not None:
+        _check_default(parameter, reader)
+    return parameter
+
+
+def _name(reader: elements.Reader) -> str:
+    name = reader.required_text("name")
+    if len(name) > 128:
+        reader.fault("name", "has more than 128 characters")
+    # The rest of a reference `$[[name ? a : b]]` would be taken for its name, and the other way round.
+    elif name and (name != name.strip() or not name.isprintable() or any(mark in name for mark in "?[]")):
+        reader.fault(
+            "name", f"{elements.shown(name)} cannot be referred to: it has brackets, '?' or blanks at an end"
+        )
+    return name
+
+
+def _dtype(reader: elements.Reader) -> Dtype | None:
+    dtype = reader.required_text("dtype")
+    if dtype == "actor":
+        reader.fault(
+            "dtype", "actor parameters would let a caller bring code of their own; they are not supported"
+        )
+    elif dtype and dtype not in DTYPES:
+        reader.fault("dtype", f"is {elements.shown(dtype)}, must be one of {', '.join(DTYPES)}")
+    return dtype if dtype in DTYPES else None
+
+
+def _range(reader: elements.Reader) -> Range | None:
+    declared = reader.text("range")
+    if declared is None:
+        return None
+    number = r"\s*([+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?|{}|)\s*"
+    form = re.fullmatch(rf"\s*([\[(]){number.format('-inf')},{number.format('[+]?inf')}([\])])\s*", declared)
+    if form is None or len(declared) > 100:
+        reader.fault("range", f"is {elements.shown(declared)}, must be an interval such as [0,10)")
+        return None
+    low, high = _bound(form[2]), _bound(form[3])
+    interval = Range(low, high, form[1] == "(", form[4] == ")")
+    if low is not None and high is not None and (low > high or (low == high and low not in interval)):
+        reader.fault("range", f"{declared} is empty")
+    return interval
+
+
+def _bound(digits: str) -> int | float | None:
+    """A bound of a range: exact if it is an integer, None if it is infinite or too large for a float."""
+    if re.fullmatch(r"[+-]?[0-9]+", digits):
+        return int(digits)
+    return float(digits) if digits and math.isfinite(float(digits)) else None
+
+
+def _options(reader: elements.Reader) -> tuple[tuple[Option, ...], object]:
+    """The choices of a select parameter, and its default, which may be marked on a choice."""
+    options: list[Option] = []
+    marked: list[object] = []
+    for each in reader.objects("values"):
+        each.refuse_unknown("name", "value", "isDefault")
+        value = each.document.get("value")
+        if not isinstance(value, str | int | float):
+            each.fault("value", f"is {elements.shown(value)}, must be a text, a number or a Boolean")
+        if any(_same(value, other.value) for other in options):
+            each.fault("value", f"{elements.shown(value)} is a value already")
+        # flowServ wants a name; where none is given, the value can only be called what it is.
+        options.append(Option(each.text("name") or text(value), value))
+        marked += [value] if each.flag("isDefault", False) else []
+    if not options:
+        reader.fault("values", "must be a list of at least one object with `name` and `value`")
+    declared = reader.document.get("defaultValue")
+    defaults = [*marked, *([] if declared is None else [declared])]
+    if any(not _same(defaults[0], other) for other in defaults):
+        reader.fault("values", "have more than one default")
+    return tuple(options), defaults[0] if defaults else None
+
+
+def _path(reader: elements.Reader, element: str) -> str | None:
+    path = reader.text(element)
+    try:
+        return None if path is None else paths.placeable(path)
+    except ValueError as error:
+        reader.fault(element, str(error))
+        return None
+
+
+def _element(reader: elements.Reader, nesting: int) -> Parameter | None:
+    """What a list is made of."""
+    if nesting == MOST_NESTING:
+        reader.fault("para", f"is nested more than {MOST_NESTING} deep")
+        return None
+    para = reader.child("para")
+    if para is None:
+        if reader.document.get("para") is None:
+            reader.fault("para", "is missing")
+        return None
+    return _declaration(para, 0, nesting + 1)
+
+
+def _fields(reader: elements.Reader, nesting: int) -> tuple[Parameter, ...]:
+    declared = reader.document.get("fields")
+    if nesting == MOST_NESTING:
+        reader.fault("fields", f"are nested more than {MOST_NESTING} deep")
+        return ()
+    fields = _declarations(declared, reader.at("fields"), reader.found, nesting + 1)
+    if declared == []:
+        reader.fault("fields", "must not be empty")
+    return fields
+
+
+def _check_default(parameter: Parameter, reader: elements.Reader) -> None:
+    binding = _Binding(None)
+    value = binding.attempt(parameter, parameter.default, "the default", "")
+    if not binding.problems and len(text(value).encode()) > LONGEST_TEXT:
+        binding.problems.append(f"has more than {LONGEST_TEXT} bytes")
+    for problem in binding.problems:
+        reader.fault("defaultValue", problem)

@@ -1,0 +1,201 @@
+"""From a template and the arguments of one run to the steps that are executed, in order.
+
+An argument becomes the value of an environment variable and nothing else: commands are the organiser's text, letter
+for letter, and the shell that runs them expands `${name}`. No argument can therefore become code.
+"""
+
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from flowserverless.domain import errors, faults, parameters, templates
+
+# Linux gives arguments and environment of a process a quarter of its stack, by default 2 MiB, together.
+LARGEST_ENVIRONMENT = 1_000_000
+
+
+@dataclass(frozen=True)
+class Step:
+    """One step, ready to be executed.
+
+    `variables` is its environment; `values` has the same variables as JSON values for functions and notebooks.
+    `inputs` and `outputs` are patterns of files in the run directory, None standing for all. `argument_names` maps
+    arguments of a code step's function, `notebook_params` parameters of a notebook, to variables.
+    """
+
+    index: int
+    name: str
+    kind: templates.Kind
+    executor: templates.Executor
+    environment: str | None = None
+    commands: tuple[str, ...] = ()
+    variables: Mapping[str, str] = field(default_factory=dict)
+    values: Mapping[str, object] = field(default_factory=dict)
+    inputs: tuple[str, ...] | None = None
+    outputs: tuple[str, ...] | None = None
+    func: str | None = None
+    arg: str | None = None
+    argument_names: Mapping[str, str] = field(default_factory=dict)
+    notebook: str | None = None
+    notebook_output: str | None = None
+    notebook_params: Mapping[str, str] = field(default_factory=dict)
+    resources: templates.Resources | None = None
+
+
+def plan(
+    template: templates.Template,
+    bound: parameters.Bound,
+    resources: Mapping[str, object] | None = None,
+    available: Collection[str] = frozenset({"lambda"}),
+    lambda_images: Iterable[str] = templates.LAMBDA_IMAGES,
+) -> tuple[Step, ...]:
+    """The steps of a run with these arguments.
+
+    `resources` is what the caller asks of AWS Batch for all container steps of this run. Raises InvalidRequest if
+    it is malformed or not to be had, or if the arguments are larger than what a process can be given.
+    """
+    steps = template.steps
+    if resources is not None:
+        steps = _with_resources(steps, resources, available)
+    return _plan(steps, template.context, bound.values, tuple(lambda_images))
+
+
+def postproc_plan(
+    template: templates.Template, lambda_images: Iterable[str] = templates.LAMBDA_IMAGES
+) -> tuple[Step, ...]:
+    """The steps of a post-processing run: its parameter `runs` is the directory `runs`, as flowServ has it."""
+    if template.postproc is None:
+        return ()
+    return _plan(template.postproc.steps, template.postproc.context, {"runs": "runs"}, tuple(lambda_images))
+
+
+def external_plan(template: templates.Template, bound: parameters.Bound) -> tuple[Step, ...]:
+    """One step for the whole of a run that an engine outside executes; it is told the variables."""
+    if not template.external:
+        raise errors.InvalidRequest("this workflow may not be executed by an external engine")
+    values = _values(template.context, bound.values)
+    return (Step(0, "external", "container", "external", variables=_variables(values), values=values),)
+
+
+def document(step: Step) -> dict[str, Any]:
+    """The step as JSON; `parse` reads it back unchanged."""
+    return {
+        "index": step.index,
+        "name": step.name,
+        "kind": step.kind,
+        "executor": step.executor,
+        "environment": step.environment,
+        "commands": [*step.commands],
+        "variables": {**step.variables},
+        "values": {**step.values},
+        "inputs": None if step.inputs is None else [*step.inputs],
+        "outputs": None if step.outputs is None else [*step.outputs],
+        "func": step.func,
+        "arg": step.arg,
+        "argumentNames": {**step.argument_names},
+        "notebook": step.notebook,
+        "notebookOutput": step.notebook_output,
+        "notebookParams": {**step.notebook_params},
+        "resources": step.resources and templates.resources_document(step.resources),
+    }
+
+
+def parse(document: Mapping[str, Any]) -> Step:
+    """A step that `document` wrote."""
+    return Step(
+        index=document["index"],
+        name=document["name"],
+        kind=document["kind"],
+        executor=document["executor"],
+        environment=document["environment"],
+        commands=tuple(document["commands"]),
+        variables=dict(document["variables"]),
+        values=dict(document["values"]),
+        inputs=None if document["inputs"] is None else tuple(document["inputs"]),
+        outputs=None if document["outputs"] is None else tuple(document["outputs"]),
+        func=document["func"],
+        arg=document["arg"],
+        argument_names=dict(document["argumentNames"]),
+        notebook=document["notebook"],
+        notebook_output=document["notebookOutput"],
+        notebook_params=dict(document["notebookParams"]),
+        resources=document["resources"] and templates.resources(document["resources"]),
+    )
+
+
+def _plan(
+    steps: Iterable[templates.Step],
+    context: Mapping[str, object],
+    values: Mapping[str, object],
+    lambda_images: tuple[str, ...],
+) -> tuple[Step, ...]:
+    visible = _values(context, values)
+    variables = _variables(visible)
+    return tuple(
+        Step(
+            index=index,
+            name=step.name,
+            kind=step.kind,
+            executor=templates.executor(step, lambda_images),
+            environment=step.environment,
+            commands=step.commands,
+            variables=variables,
+            values=visible,
+            inputs=None if step.inputs is None else tuple(_paths(step.inputs, values)),
+            outputs=step.outputs,
+            func=step.func,
+            arg=step.arg,
+            argument_names=step.variables if step.kind == "code" else {},
+            notebook=step.notebook,
+            notebook_output=step.notebook_output,
+            notebook_params={name: step.variables.get(name, name) for name in step.notebook_params},
+            resources=step.resources,
+        )
+        for index, step in enumerate(steps)
+    )
+
+
+def _values(context: Mapping[str, object], values: Mapping[str, object]) -> dict[str, object]:
+    """The context with its references replaced; what has no value is left out, and so unset for the shell."""
+    replaced = {name: _value(declared, values) for name, declared in context.items()}
+    return {name: parameters.json_value(value) for name, value in replaced.items() if value is not None}
+
+
+def _value(declared: object, values: Mapping[str, object]) -> object:
+    named = templates.reference(declared) if isinstance(declared, str) else None
+    if named is None:
+        return declared
+    value = values.get(named.name)
+    if named.yes is None:
+        return value
+    # As in flowServ, except that a default counts, and that no value at all is not true.
+    return named.yes if str(value).lower() == "true" else named.no
+
+
+def _variables(values: Mapping[str, object]) -> dict[str, str]:
+    variables = {name: parameters.text(value) for name, value in values.items()}
+    size = sum(len(name) + len(text.encode()) + 2 for name, text in variables.items())
+    if size > LARGEST_ENVIRONMENT:
+        raise errors.InvalidRequest(f"the arguments make {size} bytes, more than {LARGEST_ENVIRONMENT}")
+    return variables
+
+
+def _paths(patterns: Iterable[str], values: Mapping[str, object]) -> Iterable[str]:
+    """The patterns with references to file parameters replaced; a file that was not given is not needed."""
+    for pattern in patterns:
+        named = templates.reference(pattern) if "$[[" in pattern else None
+        path = pattern if named is None else values.get(named.name)
+        if isinstance(path, str):
+            yield path
+
+
+def _with_resources(
+    steps: Iterable[templates.Step], resources: Mapping[str, object], available: Collection[str]
+) -> tuple[templates.Step, ...]:
+    try:
+        asked = templates.resources(resources, "config.resources")
+    except faults.Faults as error:
+        raise errors.InvalidRequest(str(error)) from None
+    if "batch" not in available or (asked.gpu and "gpu" not in available):
+        raise errors.InvalidRequest("config.resources: this installation cannot provide them")
+    return tuple(replace(step, resources=asked) if step.kind == "container" else step for step in steps)
