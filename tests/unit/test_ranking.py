@@ -17,8 +17,8 @@ SMALLEST = -(2**63)
 
 @dataclass(frozen=True)
 class Run:
-    run_id: str
-    group_id: str
+    run: str
+    group: str
     finished_at: str
     values: results.Values
 
@@ -53,7 +53,7 @@ def plainly(schema, order):
         by_value = compare_values(one, other)
         if by_value:
             return by_value
-        ones, others = (one.finished_at, one.run_id), (other.finished_at, other.run_id)
+        ones, others = (one.finished_at, one.run), (other.finished_at, other.run)
         return (ones > others) - (ones < others)
 
     return compare_values, compare
@@ -108,7 +108,7 @@ def test_the_order_of_keys_is_the_order_of_a_plain_comparison(board):
     schema, order, runs = board
     _, compare = plainly(schema, order)
 
-    by_key = sorted(runs, key=lambda run: ranking.key(schema, run.values, run.finished_at, run.run_id, order))
+    by_key = sorted(runs, key=lambda run: ranking.key(schema, run.values, run.finished_at, run.run, order))
 
     assert by_key == sorted(runs, key=functools.cmp_to_key(compare))
 
@@ -118,7 +118,7 @@ def test_keys_share_their_value_part_exactly_when_the_values_are_equal(board):
     schema, order, runs = board
     compare_values, _ = plainly(schema, order)
     encode = ranking.encoder(schema, order)
-    parts = [ranking.value_part(encode(run.values, run.finished_at, run.run_id)) for run in runs]
+    parts = [ranking.value_part(encode(run.values, run.finished_at, run.run)) for run in runs]
 
     for one, its_part in zip(runs, parts, strict=True):
         for other, other_part in zip(runs, parts, strict=True):
@@ -241,7 +241,7 @@ def test_ordered_is_the_plain_order_of_all_entries(board):
     keyed = ranking.ordered(ranking.encoder(schema, order), iter(runs))
 
     assert [run for _, run in keyed] == sorted(runs, key=functools.cmp_to_key(compare))
-    assert [ranking.run_of(key) for key, _ in keyed] == [run.run_id for _, run in keyed]
+    assert [ranking.run_of(key) for key, _ in keyed] == [run.run for _, run in keyed]
 
 
 @given(boards())
@@ -250,8 +250,8 @@ def test_the_best_per_group_are_the_first_of_their_groups_in_the_chosen_order(bo
     encode = ranking.encoder(schema, order)
     seen, first = set(), []
     for key, run in ranking.ordered(encode, runs):
-        if run.group_id not in seen:
-            seen.add(run.group_id)
+        if run.group not in seen:
+            seen.add(run.group)
             first.append((key, run))
 
     assert ranking.best_per_group(encode, iter(runs)) == first
@@ -264,8 +264,8 @@ def test_an_ascending_order_shows_the_lowest_run_of_each_group():
     lowest = ranking.best_per_group(ranking.encoder(schema, ranking.parse_order(schema, "c0:asc")), runs)
     highest = ranking.best_per_group(ranking.encoder(schema), runs)
 
-    assert [run.run_id for _, run in lowest] == ["a-2", "b-1"]
-    assert [run.run_id for _, run in highest] == ["a-1", "b-1"]
+    assert [run.run for _, run in lowest] == ["a-2", "b-1"]
+    assert [run.run for _, run in highest] == ["a-1", "b-1"]
 
 
 def test_equal_values_share_a_rank_and_the_next_one_counts_them():

@@ -77,7 +77,7 @@ def schemas(draw):
     )
     ordering = draw(st.lists(st.sampled_from(columns), min_size=1, unique_by=lambda column: column.name))
     order = [results.OrderBy(column.name, draw(st.booleans())) for column in ordering]
-    return results.ResultSchema(draw(names), tuple(columns), tuple(order))
+    return results.ResultSchema("/".join(draw(st.lists(steps, min_size=1))), tuple(columns), tuple(order))
 
 
 @given(schemas())
@@ -106,6 +106,9 @@ def test_a_name_with_a_slash_is_one_key_unless_a_path_says_otherwise():
         (changed(file=None), "results.file"),
         (changed(file=""), "results.file"),
         (changed(file=7), "results.file"),
+        (changed(file="../scores.json"), "results.file"),
+        (changed(file="/scores.json"), "results.file"),
+        (changed(file="results/"), "results.file"),
         (changed(schema=None), "results.schema"),
         (changed(schema={}), "results.schema"),
         (changed(order=[]), "results.order"),
@@ -251,23 +254,25 @@ def test_not_a_number_is_a_value_of_a_float_column(found):
         ("int", 3.7, "NOT_AN_INTEGER", "3.7"),
         ("int", "3.7", "NOT_AN_INTEGER", "'3.7'"),
         ("int", "1_000", "NOT_AN_INTEGER", "'1_000'"),
-        ("int", "٣", "NOT_AN_INTEGER", "'٣'"),
+        ("int", "٣", "NOT_AN_INTEGER", "'\\u0663'"),
         ("int", 2**63, "NOT_AN_INTEGER", "64 bits"),
         ("int", str(2**63), "NOT_AN_INTEGER", "64 bits"),
         pytest.param("int", 1 << 40_000, "NOT_AN_INTEGER", "an integer of 40001 bits", id="int-beyond"),
-        ("int", math.nan, "NOT_AN_INTEGER", "NaN"),
-        ("int", math.inf, "NOT_AN_INTEGER", "Infinity"),
+        ("int", math.nan, "NOT_AN_INTEGER", "is nan"),
+        ("int", math.inf, "NOT_AN_INTEGER", "is inf"),
         ("int", [3], "NOT_AN_INTEGER", "a list"),
         ("float", "fast", "NOT_A_NUMBER", "'fast'"),
         ("float", "", "NOT_A_NUMBER", "''"),
         ("float", "1_0.5", "NOT_A_NUMBER", "'1_0.5'"),
-        ("float", "१.५", "NOT_A_NUMBER", "'१.५'"),
+        ("float", "१.५", "NOT_A_NUMBER", "'\\u0967.\\u096b'"),
         ("float", "9" * 50 + "x", "NOT_A_NUMBER", "'" + "9" * 40 + "'..."),
         ("float", {"value": 1}, "NOT_A_NUMBER", "an object"),
         pytest.param("float", 10**400, "NOT_A_NUMBER", "an integer of 1329 bits", id="float-beyond"),
         ("string", ["a"], "NOT_A_TEXT", "a list"),
         pytest.param("string", "x" * 1025, "NOT_A_TEXT", "at most 1024 characters", id="string-long"),
-        pytest.param("string", 1 << 40_000, "NOT_A_TEXT", "an integer of 40001 bits", id="string-beyond"),
+        pytest.param(
+            "string", 1 << 40_000, "NOT_A_TEXT", "an integer of 40001 bits, not a text", id="string-beyond"
+        ),
         ("float", None, "MISSING_COLUMN", "no value"),
     ],
 )
@@ -359,6 +364,21 @@ def test_yaml_is_read_by_the_given_loader_if_the_file_is_named_so():
         results.load(b"score: 1", "r.json", key_and_value)
     with pytest.raises(ValueError, match="r.yaml is not YAML: string index"):
         results.load(b"score: 1", "r.yaml", failing)
+
+
+def test_a_reason_stays_small_and_storable_whatever_the_file_holds():
+    def quoting(content):
+        raise RuntimeError(f"unknown tag\n  !{'x' * 100_000}")
+
+    def half_a_pair(content):
+        raise RuntimeError("unknown tag \ud83d")
+
+    columns = tuple(results.Column("n" * 100 + str(n), f"L{n}", "int", ("x",)) for n in range(50))
+    schema = results.ResultSchema("r.yaml", columns, (results.OrderBy(columns[0].name),))
+
+    assert len(results.extract(schema, b"a: b", quoting).detail) < 300
+    assert results.extract(schema, b"a: b", half_a_pair).detail.encode()
+    assert len(results.extract(schema, b"{}").detail) <= 1024
 
 
 def test_a_run_without_its_result_file_is_not_ranked():

@@ -43,12 +43,12 @@ UNSIGNED = struct.Struct(">Q")
 
 
 class Ranked(Protocol):
-    """What is known of a ranked run wherever it comes from."""
+    """What is known of a ranked run wherever it comes from; `run` and `group` are ids."""
 
     @property
-    def run_id(self) -> str: ...
+    def run(self) -> str: ...
     @property
-    def group_id(self) -> str: ...
+    def group(self) -> str: ...
     @property
     def finished_at(self) -> str: ...
     @property
@@ -121,7 +121,7 @@ def parse_order(schema: results.ResultSchema, text: str | None) -> tuple[results
 
 def ordered(encode: Encoder, entries: Iterable[RankedRun]) -> list[tuple[str, RankedRun]]:
     """All entries with their keys, the best first."""
-    keyed = ((encode(entry.values, entry.finished_at, entry.run_id), entry) for entry in entries)
+    keyed = ((encode(entry.values, entry.finished_at, entry.run), entry) for entry in entries)
     return sorted(keyed, key=_key_of)
 
 
@@ -133,10 +133,10 @@ def best_per_group(encode: Encoder, entries: Iterable[RankedRun]) -> list[tuple[
     """
     best: dict[str, tuple[str, RankedRun]] = {}
     for entry in entries:
-        its_key = encode(entry.values, entry.finished_at, entry.run_id)
-        rival = best.get(entry.group_id)
+        its_key = encode(entry.values, entry.finished_at, entry.run)
+        rival = best.get(entry.group)
         if standing(rival[0] if rival else None, its_key):
-            best[entry.group_id] = (its_key, entry)
+            best[entry.group] = (its_key, entry)
     return sorted(best.values(), key=_key_of)
 
 

@@ -8,11 +8,11 @@ the reason why the run is not ranked; a run is never lost over its results.
 import json
 import math
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, TypeAlias, cast
 
-from flowserverless.domain import faults
+from flowserverless.domain import elements, faults, paths
 
 Dtype: TypeAlias = Literal["int", "float", "string"]
 Value: TypeAlias = int | float | str | None
@@ -70,16 +70,16 @@ def parse(document: object, place: str = "results") -> ResultSchema:
     `place` is where the element stands in the template. Without `orderBy` the first column ranks, highest first.
     """
     found: list[faults.Fault] = []
-    if not isinstance(document, Mapping):
-        raise faults.Faults([faults.Fault(place, "must be an object with `file` and `schema`")])
-    _refuse_unknown(document, ("file", "schema", "orderBy"), place, found)
-    file = _text(document, "file", place, found)
-    columns = _columns(document.get("schema"), f"{place}.schema", found)
-    names = [column.name for column in columns]
-    order = _order(document.get("orderBy"), names, f"{place}.orderBy", found)
+    reader = elements.reader(document, place, found)
+    if reader is None:
+        raise faults.Faults(found)
+    reader.refuse_unknown("file", "schema", "orderBy")
+    file = _file(reader)
+    columns = _columns(reader)
+    order = _order(reader, {column.name for column in columns})
     if found:
         raise faults.Faults(found)
-    return ResultSchema(file, columns, order or (OrderBy(names[0]),))
+    return ResultSchema(file, columns, order or (OrderBy(columns[0].name),))
 
 
 def document(schema: ResultSchema) -> dict[str, object]:
@@ -111,23 +111,25 @@ def load(content: bytes, name: str, load_yaml: Callable[[bytes], object] | None 
     try:
         return load_yaml(content)
     except Exception as error:  # noqa: BLE001  strangers' YAML makes its readers fail in any way there is
-        raise ValueError(f"{name} is not YAML: {error}") from None
+        # These errors quote the file, at any length; the reason is stored with the run and has to stay small.
+        reason = " ".join(str(error)[:200].split()).encode("utf-8", "replace").decode("utf-8")
+        raise ValueError(f"{name} is not YAML: {reason}") from None
 
 
 def read(schema: ResultSchema, document: object) -> Values | NotRanked:
     """The values of all columns, in their order, or the reason why there is no such row.
 
     Null counts as missing; a missing optional value is None. The reason names every column that is at fault and
-    has the code of the first.
+    has the code of the first; it is cut where it gets long.
     """
     if not isinstance(document, Mapping):
         return NotRanked(
-            "UNREADABLE_RESULT_FILE", f"{schema.file} holds {_shown(document)} instead of an object"
+            "UNREADABLE_RESULT_FILE", f"{schema.file} holds {elements.shown(document)} instead of an object"
         )
     row = [_value(column, document) for column in schema.columns]
     reasons = [value for value in row if isinstance(value, NotRanked)]
     if reasons:
-        return NotRanked(reasons[0].code, "; ".join(reason.detail for reason in reasons))
+        return NotRanked(reasons[0].code, "; ".join(reason.detail for reason in reasons)[:LONGEST_TEXT])
     return tuple(value for value in row if not isinstance(value, NotRanked))
 
 
@@ -166,7 +168,7 @@ def _value(column: Column, document: Mapping[object, object]) -> Value | NotRank
                 return _string(value)
     except ValueError as error:
         code = {"int": "NOT_AN_INTEGER", "float": "NOT_A_NUMBER", "string": "NOT_A_TEXT"}[column.dtype]
-        return NotRanked(code, f"column '{column.name}' is {_shown(value)}, not {error}")
+        return NotRanked(code, f"column '{column.name}' is {elements.shown(value)}, not {error}")
 
 
 def _find(document: object, path: Sequence[str]) -> object:
@@ -209,26 +211,13 @@ def _number(value: object) -> float:
 
 def _string(value: object) -> str:
     """Texts and the texts of numbers and Booleans; flowServ ranks lists and objects by their Python spelling."""
-    # Python spells no integer of more than 4300 digits; those of this many bits are below LONGEST_TEXT or just above.
+    # Python refuses to spell integers of more than 4300 digits; this many bits are fewer, and no short text is lost.
     if isinstance(value, str | float) or (isinstance(value, int) and value.bit_length() <= 4 * LONGEST_TEXT):
         # A JSON file can spell half of a surrogate pair, which neither UTF-8 nor a valid answer can carry.
         text = str(value).encode("utf-8", "replace").decode("utf-8")
         if len(text) <= LONGEST_TEXT:
             return text
     raise ValueError(f"a text of at most {LONGEST_TEXT} characters")
-
-
-def _shown(value: object) -> str:
-    """A value in an explanation: short whatever it is."""
-    if isinstance(value, str):
-        return repr(value) if len(value) <= 40 else repr(value[:40]) + "..."
-    if isinstance(value, bool | float) or value is None:
-        return json.dumps(value)
-    if isinstance(value, int):
-        return str(value) if value.bit_length() <= 100 else f"an integer of {value.bit_length()} bits"
-    if isinstance(value, Mapping):
-        return "an object"
-    return "a list" if isinstance(value, list) else f"a {type(value).__name__}"
 
 
 def _declaration(column: Column) -> dict[str, object]:
@@ -242,100 +231,57 @@ def _declaration(column: Column) -> dict[str, object]:
     }
 
 
-def _columns(declared: object, place: str, found: list[faults.Fault]) -> tuple[Column, ...]:
-    if not isinstance(declared, list) or not declared:
-        found.append(faults.Fault(place, "must be a list of at least one column"))
+def _file(reader: elements.Reader) -> str:
+    file = reader.required_text("file")
+    try:
+        return paths.placeable(file) if file else file
+    except ValueError as error:
+        reader.fault("file", str(error))
+        return file
+
+
+def _columns(reader: elements.Reader) -> tuple[Column, ...]:
+    if not reader.document.get("schema"):
+        reader.fault("schema", "must be a list of at least one column")
         return ()
-    if len(declared) > MOST_COLUMNS:
-        found.append(faults.Fault(place, f"has {len(declared)} columns, more than {MOST_COLUMNS}"))
     columns: list[Column] = []
-    for index, declaration in enumerate(declared):
-        here = f"{place}[{index}]"
-        if not isinstance(declaration, Mapping):
-            found.append(faults.Fault(here, "must be an object with `name`, `label` and `dtype`"))
-            continue
-        column = _column(declaration, here, found)
-        if column.name and column.name in [other.name for other in columns]:
-            found.append(faults.Fault(f"{here}.name", f"'{column.name}' is the name of an earlier column"))
+    for each in reader.objects("schema"):
+        column = _column(each)
+        if column.name and column.name in {other.name for other in columns}:
+            each.fault("name", f"'{column.name}' is the name of an earlier column")
         # Labels are the header of the leaderboard and of its CSV form.
-        if column.label and column.label in [other.label for other in columns]:
-            found.append(faults.Fault(f"{here}.label", f"'{column.label}' is the label of an earlier column"))
+        if column.label and column.label in {other.label for other in columns}:
+            each.fault("label", f"'{column.label}' is the label of an earlier column")
         columns.append(column)
+    if len(columns) > MOST_COLUMNS:
+        reader.fault("schema", f"has {len(columns)} columns, more than {MOST_COLUMNS}")
     return tuple(columns)
 
 
-def _column(declaration: Mapping[object, object], place: str, found: list[faults.Fault]) -> Column:
-    _refuse_unknown(declaration, ("name", "label", "dtype", "path", "required"), place, found)
-    name = _text(declaration, "name", place, found)
-    label = _text(declaration, "label", place, found)
-    dtype = declaration.get("dtype")
+def _column(reader: elements.Reader) -> Column:
+    reader.refuse_unknown("name", "label", "dtype", "path", "required")
+    name = reader.required_text("name")
+    label = reader.required_text("label")
+    dtype = reader.document.get("dtype")
     if dtype not in DTYPES:
-        found.append(
-            faults.Fault(f"{place}.dtype", f"is {_shown(dtype)}, must be one of {', '.join(DTYPES)}")
-        )
-    path: tuple[str, ...] = (name,)
-    if declaration.get("path") is not None:
-        path = tuple(_text(declaration, "path", place, found).split("/"))
-        if path != ("",) and not all(path):
-            found.append(
-                faults.Fault(f"{place}.path", "must be keys separated by single slashes, as in 'a/b'")
-            )
-    required = _flag(declaration, "required", place, found)
-    return Column(name, label, cast(Dtype, dtype), path, required)
+        reader.fault("dtype", f"is {elements.shown(dtype)}, must be one of {', '.join(DTYPES)}")
+    text = reader.text("path")
+    path = (name,) if text is None else tuple(text.split("/"))
+    if text is not None and not all(path):
+        reader.fault("path", "must be keys separated by single slashes, as in 'a/b'")
+    return Column(name, label, cast(Dtype, dtype), path, reader.flag("required", default=True))
 
 
-def _order(
-    declared: object, names: Sequence[str], place: str, found: list[faults.Fault]
-) -> tuple[OrderBy, ...]:
-    if declared is None:
-        return ()
-    if not isinstance(declared, list):
-        found.append(faults.Fault(place, "must be a list of objects with `name` and `sortDesc`"))
-        return ()
-    if len(declared) > MOST_ORDER_COLUMNS:
-        found.append(faults.Fault(place, f"has {len(declared)} columns, more than {MOST_ORDER_COLUMNS}"))
+def _order(reader: elements.Reader, names: Collection[str]) -> tuple[OrderBy, ...]:
     order: list[OrderBy] = []
-    for index, criterion in enumerate(declared):
-        here = f"{place}[{index}]"
-        if not isinstance(criterion, Mapping):
-            found.append(faults.Fault(here, "must be an object with `name` and `sortDesc`"))
-            continue
-        _refuse_unknown(criterion, ("name", "sortDesc"), here, found)
-        name = _text(criterion, "name", here, found)
+    for each in reader.objects("orderBy"):
+        each.refuse_unknown("name", "sortDesc")
+        name = each.required_text("name")
         if name and names and name not in names:
-            found.append(faults.Fault(f"{here}.name", f"there is no column '{name}'"))
-        if name and name in [by.column for by in order]:
-            found.append(faults.Fault(f"{here}.name", f"'{name}' orders already"))
-        order.append(OrderBy(name, _flag(criterion, "sortDesc", here, found)))
+            each.fault("name", f"there is no column '{name}'")
+        if name and name in {by.column for by in order}:
+            each.fault("name", f"'{name}' orders already")
+        order.append(OrderBy(name, each.flag("sortDesc", default=True)))
+    if len(order) > MOST_ORDER_COLUMNS:
+        reader.fault("orderBy", f"has {len(order)} columns, more than {MOST_ORDER_COLUMNS}")
     return tuple(order)
-
-
-def _text(declaration: Mapping[object, object], element: str, place: str, found: list[faults.Fault]) -> str:
-    text = declaration.get(element)
-    if isinstance(text, str) and text.strip():
-        return text
-    problem = "is missing" if text is None else f"is {_shown(text)}, must be a text"
-    found.append(faults.Fault(f"{place}.{element}", problem))
-    return ""
-
-
-def _flag(declaration: Mapping[object, object], element: str, place: str, found: list[faults.Fault]) -> bool:
-    flag = declaration.get(element)
-    if flag is None:
-        return True
-    if not isinstance(flag, bool):
-        found.append(faults.Fault(f"{place}.{element}", f"is {_shown(flag)}, must be true or false"))
-    return bool(flag)
-
-
-def _refuse_unknown(
-    declaration: Mapping[object, object], known: Sequence[str], place: str, found: list[faults.Fault]
-) -> None:
-    # An element that nobody reads is a misspelt one: `sortdesc` would silently rank the wrong way round.
-    for element in declaration:
-        if element not in known:
-            found.append(faults.Fault(f"{place}.{_name(element)}", f"is not one of {', '.join(known)}"))
-
-
-def _name(element: object) -> str:
-    return element if isinstance(element, str) else _shown(element)
