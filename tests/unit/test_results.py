@@ -366,6 +366,16 @@ def test_yaml_is_read_by_the_given_loader_if_the_file_is_named_so():
         results.load(b"score: 1", "r.yaml", failing)
 
 
+def test_yaml_is_read_up_to_a_size_of_its_own():
+    line = b"score: 1"
+    largest = line + b" " * (results.LARGEST_YAML - len(line))
+
+    assert results.load(largest, "r.yaml", key_and_value)["score"].strip() == "1"
+    with pytest.raises(ValueError, match="larger than"):
+        results.load(largest + b" ", "r.yaml", key_and_value)
+    assert results.load(b"[" + b" " * results.LARGEST_YAML + b"]", "r.yaml", failing) == []
+
+
 def test_a_reason_stays_small_and_storable_whatever_the_file_holds():
     def quoting(content):
         raise RuntimeError(f"unknown tag\n  !{'x' * 100_000}")

@@ -26,6 +26,8 @@ LONGEST_TEXT = 1024
 MOST_ORDER_COLUMNS = 8
 # In bytes. Enough for any table of metrics; what is plotted belongs into an output file.
 LARGEST_FILE = 4 * 1024 * 1024
+# YAML takes a hundred times as long as JSON: this much is seconds already.
+LARGEST_YAML = 256 * 1024
 
 
 @dataclass(frozen=True)
@@ -96,7 +98,8 @@ def load(content: bytes, name: str, load_yaml: Callable[[bytes], object] | None 
 
     NaN and Infinity are read although JSON forbids them, because Python's own json module writes them; so is any
     encoding of Unicode with or without a byte order mark. Raises ValueError with the reason, also for a file larger
-    than LARGEST_FILE and for one nested deeper than the interpreter can follow.
+    than LARGEST_FILE (YAML: LARGEST_YAML) and for one nested deeper than the interpreter can follow. The loader has to
+    refuse aliases by itself: merge keys (`<<`) make a few hundred bytes of YAML take for ever.
     """
     if len(content) > LARGEST_FILE:
         raise ValueError(f"{name} is larger than {LARGEST_FILE} bytes")
@@ -108,6 +111,8 @@ def load(content: bytes, name: str, load_yaml: Callable[[bytes], object] | None 
         # A file may be named YAML and contain JSON, so JSON is tried first; it is the faster one, too.
         if load_yaml is None or not name.lower().endswith((".yaml", ".yml")):
             raise ValueError(f"{name} is not JSON: {error}") from None
+    if len(content) > LARGEST_YAML:
+        raise ValueError(f"{name} is larger than {LARGEST_YAML} bytes, and not JSON")
     try:
         return load_yaml(content)
     except Exception as error:  # noqa: BLE001  strangers' YAML makes its readers fail in any way there is
