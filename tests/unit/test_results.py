@@ -1,4 +1,4 @@
-"""Result schemas are refused with every fault they have; result files never lose a run, whatever is in them."""
+"""Result schemas are refused with every fault they have; no result file, whatever is in it, loses a run."""
 
 import json
 import math

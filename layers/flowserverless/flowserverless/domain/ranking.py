@@ -1,23 +1,24 @@
 """Rank keys: texts whose plain order is the order of the leaderboard.
 
-DynamoDB sorts the items of a partition by the bytes of their sort key. Writing a run's values in such a way that
-these bytes sort as the values do makes every board an index: the top k entries cost k, and a run finds its place
-without anybody reading the others. A key reads
+DynamoDB sorts the items of a partition by the bytes of their sort key. Writing a run's values in such a way
+that these bytes sort as the values do makes every board an index: the top k entries cost k, and a run finds
+its place without anybody reading the others. A key reads
 
     {values}#{moment of finishing}#{run id}
 
-so equal values are ordered by who finished first, then by run id, and no two runs share a key. Every column of the
-order is written in one of these ways, none of which is the beginning of another:
+so equal values are ordered by who finished first, then by run id, and no two runs share a key. Every column
+of the order is written in one of these ways, none of which is the beginning of another:
 
-    1                           missing, or not a number: last in either direction
-    0 and 16 hex digits         a number: offset by 2**63 if it is an integer, the bits of IEEE 754 rearranged to
-                                sort as unsigned integers do if it is a float
-    0, hex digits, then ! or ~  a text: its UTF-8 bytes, whose order is that of the code points; ! sorts before
-                                every digit and ~ after, so a text comes before its own continuations if ascending
-                                and after them if descending
+    1                            missing, or not a number: last in either direction
+    0 and 16 hex digits          a number: offset by 2**63 if it is an integer; if it is a float, its bits
+                                 rearranged to sort as those of unsigned integers (IEEE 754 nearly does so)
+    0, hex digits, then ! or ~   a text: its UTF-8 bytes, whose order is that of the code points; ! sorts
+                                 before every digit and ~ after, so that a text comes before its own
+                                 continuations if ascending and after them if descending
 
-Descending columns have all bits complemented. Texts take part with their first bytes only (TEXT_ROOM shared by the
-text columns of the order), because a sort key has at most 1024 bytes: texts that agree so far count as equal.
+Descending columns have all bits complemented. Texts take part with their first bytes only (TEXT_ROOM shared
+by the text columns of the order), because a sort key has at most 1024 bytes: texts that agree so far count
+as equal.
 """
 
 import math
@@ -29,8 +30,8 @@ from flowserverless.domain import errors, results
 
 Encoder: TypeAlias = Callable[[results.Values, str, str], str]
 
-# Bytes of UTF-8. The longest key has 400 of them (800 digits) for one text, 3 signs around it, 7 numbers of 17
-# signs, 32 for the moment, 59 for the run id and 2 separators: 1015 of the 1024 bytes that DynamoDB allows.
+# Bytes of UTF-8. The longest key has 800 digits for them and 2 signs around the text, 7 numbers of 17 signs,
+# 32 for the moment, 59 for the run id and 2 separators: 1014 of the 1024 bytes that DynamoDB allows.
 TEXT_ROOM = 400
 
 SEPARATOR = "#"
@@ -61,8 +62,8 @@ RankedRun = TypeVar("RankedRun", bound=Ranked)
 def encoder(schema: results.ResultSchema, order: Sequence[results.OrderBy] | None = None) -> Encoder:
     """The function (values, finished_at, run_id) -> key for one order, the schema's own if none is given.
 
-    Preparing it once is what makes keys of many runs cheap. `finished_at` is compared as text, so it has to have the
-    one form that timestamps have everywhere here: UTC with six digits of fraction.
+    Preparing it once is what makes keys of many runs cheap. `finished_at` is compared as text, so it has to
+    have the one form that timestamps have everywhere here: UTC with six digits of fraction.
     """
     columns = {column.name: (position, column.dtype) for position, column in enumerate(schema.columns)}
     chosen = [(*columns[by.column], by.descending) for by in order or schema.order]
@@ -104,9 +105,9 @@ def standing(previous_best_key: str | None, new_key: str) -> bool:
 
 
 def parse_order(schema: results.ResultSchema, text: str | None) -> tuple[results.OrderBy, ...]:
-    """Read `column[:asc|desc],...`; a column without direction is descending, an empty text the schema's order.
+    """Read `column[:asc|desc],...`; an empty text means the schema's order.
 
-    Raises errors.InvalidRequest.
+    A column without direction is descending, as in flowServ. Raises errors.InvalidRequest.
     """
     if text is None or not text.strip():
         return schema.order
@@ -128,8 +129,8 @@ def ordered(encode: Encoder, entries: Iterable[RankedRun]) -> list[tuple[str, Ra
 def best_per_group(encode: Encoder, entries: Iterable[RankedRun]) -> list[tuple[str, RankedRun]]:
     """The entry of every group that comes first in the order of `encode`, with its key, the best first.
 
-    Reads the entries once, in any order, and keeps one per group. This is what an order chosen by the caller needs:
-    under `score:asc` a group is represented by its run with the lowest score.
+    Reads the entries once, in any order, and keeps one per group. This is what an order chosen by the
+    caller needs: under `score:asc` a group is represented by its run with the lowest score.
     """
     best: dict[str, tuple[str, RankedRun]] = {}
     for entry in entries:
@@ -145,8 +146,8 @@ def ranks(
 ) -> Iterator[int]:
     """Competition ranks (1, 1, 3) of entries in ranking order.
 
-    A page goes on where the last one ended: with the rank of its last entry, the number of entries so far, and the
-    value part of its last entry.
+    A page goes on where the last one ended: with the rank of its last entry, the number of entries so far,
+    and the value part of its last entry.
     """
     rank = start_rank
     for position, part in enumerate(value_parts, start_position + 1):
@@ -203,8 +204,8 @@ def _text_writer(descending: bool, room: int) -> Callable[[str | None], str]:
     def write(value: str | None) -> str:
         if value is None:
             return MISSING
-        # Cut between bytes, not between characters: dropping a long last character whole would put the text before
-        # others that it follows.
+        # Cut between bytes, not between characters: dropping a long last character whole would put the text
+        # before others that it follows.
         cut = value.encode()[:room]
         return f"0{cut.translate(COMPLEMENT).hex()}~" if descending else f"0{cut.hex()}!"
 

@@ -1,8 +1,8 @@
 """From the result file that a run wrote to the row of values it is ranked by.
 
-A template declares its metrics as columns: a name, a label for people, a type, and the path at which the value is
-found in the result file. Whatever the steps wrote, the answer is either a row of values that fits the columns or
-the reason why the run is not ranked; a run is never lost over its results.
+A template declares its metrics as columns: a name, a label for people, a type, and the path at which the
+value is found in the result file. Whatever the steps wrote, the answer is either a row of values that fits
+the columns or the reason why the run is not ranked; a run is never lost over its results.
 """
 
 import json
@@ -19,7 +19,7 @@ Value: TypeAlias = int | float | str | None
 Values: TypeAlias = tuple[Value, ...]
 
 DTYPES: tuple[Dtype, ...] = ("int", "float", "string")
-# Both bound the size of a ranking entry: a DynamoDB item holds 400 KB, and reading a leaderboard reads whole items.
+# Both bound the size of a ranking entry: a DynamoDB item holds 400 KB, and a leaderboard reads whole items.
 MOST_COLUMNS = 50
 LONGEST_TEXT = 1024
 # Bounds the length of a rank key, see ranking.py.
@@ -60,7 +60,7 @@ class ResultSchema:
 
 @dataclass(frozen=True)
 class NotRanked:
-    """Why a successful run has no place in the ranking: a sentence for people and a stable word for programs."""
+    """Why a run has no place in the ranking: a sentence for people and a stable word for programs."""
 
     code: str
     detail: str
@@ -69,7 +69,8 @@ class NotRanked:
 def parse(document: object, place: str = "results") -> ResultSchema:
     """Read the `results` element of a template; raises faults.Faults with everything that is wrong with it.
 
-    `place` is where the element stands in the template. Without `orderBy` the first column ranks, highest first.
+    `place` is where the element stands in the template. Without `orderBy` the first column ranks,
+    the highest value first.
     """
     found: list[faults.Fault] = []
     reader = elements.reader(document, place, found)
@@ -85,7 +86,7 @@ def parse(document: object, place: str = "results") -> ResultSchema:
 
 
 def document(schema: ResultSchema) -> dict[str, object]:
-    """The schema as a template would declare it, with nothing left implicit; `parse` reads it back unchanged."""
+    """The schema as a template declares it, with nothing left implicit; `parse` reads it back unchanged."""
     return {
         "file": schema.file,
         "schema": [_declaration(column) for column in schema.columns],
@@ -96,10 +97,11 @@ def document(schema: ResultSchema) -> dict[str, object]:
 def load(content: bytes, name: str, load_yaml: Callable[[bytes], object] | None = None) -> object:
     """The document in a result file: JSON, or YAML if the file is named so and a loader is given.
 
-    NaN and Infinity are read although JSON forbids them, because Python's own json module writes them; so is any
-    encoding of Unicode with or without a byte order mark. Raises ValueError with the reason, also for a file larger
-    than LARGEST_FILE (YAML: LARGEST_YAML) and for one nested deeper than the interpreter can follow. The loader has to
-    refuse aliases by itself: merge keys (`<<`) make a few hundred bytes of YAML take for ever.
+    NaN and Infinity are read although JSON forbids them, because Python's own json module writes them; so
+    is any encoding of Unicode with or without a byte order mark. Raises ValueError with the reason, also
+    for a file larger than LARGEST_FILE (YAML: LARGEST_YAML) and for one nested deeper than the interpreter
+    can follow. The loader has to refuse aliases by itself: merge keys (`<<`) make a few hundred bytes of
+    YAML take for ever.
     """
     if len(content) > LARGEST_FILE:
         raise ValueError(f"{name} is larger than {LARGEST_FILE} bytes")
@@ -124,8 +126,8 @@ def load(content: bytes, name: str, load_yaml: Callable[[bytes], object] | None 
 def read(schema: ResultSchema, document: object) -> Values | NotRanked:
     """The values of all columns, in their order, or the reason why there is no such row.
 
-    Null counts as missing; a missing optional value is None. The reason names every column that is at fault and
-    has the code of the first; it is cut where it gets long.
+    Null counts as missing; a missing optional value is None. The reason names every column that is at fault
+    and has the code of the first; it is cut where it gets long.
     """
     if not isinstance(document, Mapping):
         return NotRanked(
@@ -185,7 +187,7 @@ def _find(document: object, path: Sequence[str]) -> object:
 
 
 def _integer(value: object) -> int:
-    """3.0, "3" and true are integers as they are in flowServ; 3.7 is not: cutting it off would rank a wrong value.
+    """3.0, "3" and true are integers as in flowServ; 3.7 is not: cutting it off would rank a wrong value.
 
     DynamoDB and rank keys are exact for 64 bits, so larger ones are refused instead of rounded.
     """
@@ -204,7 +206,7 @@ def _integer(value: object) -> int:
 
 def _number(value: object) -> float:
     """Numbers, their texts and Booleans, NaN and the infinities included."""
-    # Python would also read digits of other scripts and "1_000", which nobody means to write into a result file.
+    # Python would also read "1_000" and the digits of other scripts, which no program means to write.
     readable = not isinstance(value, str) or (value.isascii() and "_" not in value)
     if readable and isinstance(value, int | float | str):
         try:
@@ -215,8 +217,8 @@ def _number(value: object) -> float:
 
 
 def _string(value: object) -> str:
-    """Texts and the texts of numbers and Booleans; flowServ ranks lists and objects by their Python spelling."""
-    # Python refuses to spell integers of more than 4300 digits; this many bits are fewer, and no short text is lost.
+    """Texts and the texts of numbers and Booleans; not, as in flowServ, the Python spelling of an object."""
+    # Python refuses to spell integers of more than 4300 digits; these are shorter.
     if isinstance(value, str | float) or (isinstance(value, int) and value.bit_length() <= 4 * LONGEST_TEXT):
         # A JSON file can spell half of a surrogate pair, which neither UTF-8 nor a valid answer can carry.
         text = str(value).encode("utf-8", "replace").decode("utf-8")
