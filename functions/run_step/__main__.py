@@ -89,18 +89,16 @@ def deliver(manifest: manifests.Manifest, directory: str) -> int:
         path: outputs.Stamp.of(stamp) for path, stamp in json.loads(_read(directory, "before.json")).items()
     }
     harvest = steps.collect(manifest, os.path.join(directory, "run"), before)
-    reason = steps.reason_for_size(manifest, harvest, reason)
+    outcome = steps.Outcome(code, steps.reason_for_size(manifest, harvest, reason), harvest)
     try:
         steps.deliver(manifest, harvest.files, threading.Event())
         transfer.post_bytes(manifest.log, manifest.log.key, log.content(), steps.LOG_TYPE)
     except transfer.Refused as refusal:
-        reason = reason or steps.Reason("SYSTEM_ERROR", f"{step}: {refusal}")
-        harvest = outputs.Harvest(notes=(*harvest.notes, str(refusal)))
-    result = steps.result(code, reason, _read(directory, "started"), log, harvest)
-    text = json.dumps(result.document())
+        outcome = outcome.refused(step, refusal)
+    text = json.dumps(steps.result(outcome, _read(directory, "started"), log).document())
     _write(directory, "result.json", text)
     print(text)
-    return code or (1 if reason else 0)
+    return code or (1 if outcome.reason else 0)
 
 
 def main(arguments: list[str]) -> int:

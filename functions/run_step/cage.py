@@ -1,16 +1,22 @@
 """The locked room in which one step runs: its directories, its user, its end.
 
 What holds everywhere: a fresh run directory and home, an environment that is written from nothing, no open file of
-the function, its own session, resource limits, no way to gain privileges, and a warden (see `warden.py`) that
-bounds time, memory, processes and disk and leaves nothing alive. The function hides its memory and its environment from
+the function, a session of its own, resource limits, no way to gain privileges, and a warden (see `warden.py`) that bounds
+time, memory, processes and disk and leaves nothing alive. The function hides its memory and its environment from
 processes of the same user, so `/proc/<parent>/environ` does not show the function's credentials to a step.
 
-In AWS Lambda a step has the user of the function: it could kill the function (the run fails), but not read it; the
-whole temporary directory is wiped after each step. As root (a developer's machine) a step becomes a user of its own that
-owns nothing else, and what this user left in shared places is removed. If that user could not reach the interpreter or the
-temporary directory, a step stays root without any capability: it cannot read other processes, but it can read and
-write root's files. As an ordinary user elsewhere, a step can do to that user's files and other processes
-what any program of that user can. Run strangers' workflows in Lambda, not on your machine.
+Who a step is depends on who we are:
+
+- In AWS Lambda it has the user of the function. It could kill the function (then the run fails), but not read it, and
+  everything it left in the temporary directories is removed.
+- As root, on a developer's machine, it becomes a user of its own that owns nothing else. If that user could not
+  reach the interpreter or the temporary directory (below /root, say), it gets the right to read any file and nothing else;
+  where root itself lacks that right, it stays root without any capability: it reads and writes root's files then,
+  and only the warden bounds how many processes it has.
+- As an ordinary user elsewhere it can do to that user's files and other processes what any program of that user can,
+  and files it leaves outside its own directories stay.
+
+So a developer's machine is for workflows that one would start by hand as well; strangers' run in Lambda.
 """
 
 from __future__ import annotations
@@ -19,7 +25,6 @@ import contextlib
 import dataclasses
 import json
 import os
-import secrets
 import select
 import shutil
 import stat
@@ -30,7 +35,9 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
+from typing import Self
 
+import leftovers
 import manifests
 import processes
 import warden
@@ -38,12 +45,18 @@ import warden
 GRACE_SECONDS = 10.0
 FIRST_USER = 0x70000000
 NOBODY = 65534
-SHARED_PLACES = ("/tmp", "/var/tmp", "/dev/shm")
-IN_LAMBDA = os.environ.get("LAMBDA_TASK_ROOT") == "/var/task"
 
 
 class Broken(Exception):
     """The cage itself failed; nothing can be said about the step."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Lodger:
+    """Who a step becomes, see `processes.become`."""
+
+    user: int | None
+    reads_everything: bool = False
 
 
 class Cage:
@@ -53,23 +66,17 @@ class Cage:
         processes.hide()
         self._base = tempfile.mkdtemp(prefix="step-")
         os.chmod(self._base, 0o711)
-        self._places = tuple(dict.fromkeys((tempfile.gettempdir(), *SHARED_PLACES)))
-        self._seen = {place: _names(place) for place in self._places} if IN_LAMBDA else {}
-        self._user = _lodger(self._base)
+        self._lodger = lodger(self._base)
+        self._sweep = leftovers.Sweep(self._lodger.user)
         self.directory = self._make("run")
         self.home = self._make("home")
 
-    def __enter__(self) -> Cage:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
-        wipe(self._base)
-        for place in self._places:
-            for name in _names(place):
-                path = os.path.join(place, name)
-                if self._is_left_behind(place, name, path):
-                    with contextlib.suppress(OSError):
-                        wipe(path)
+        leftovers.wipe(self._base)
+        self._sweep.remove()
 
     def environment(self) -> dict[str, str]:
         """The variables that every step has; the author of a template cannot change them."""
@@ -88,13 +95,14 @@ class Cage:
 
     def hand_over(self) -> None:
         """Give everything in the directories to the user of the step."""
-        if self._user is None:
+        user = self._lodger.user
+        if user is None:
             return
         for place in (self.directory, self.home):
-            os.chown(place, self._user, self._user)
+            os.chown(place, user, user)
             for parent, directories, files in os.walk(place):
                 for name in (*directories, *files):
-                    os.chown(os.path.join(parent, name), self._user, self._user, follow_symlinks=False)
+                    os.chown(os.path.join(parent, name), user, user, follow_symlinks=False)
 
     def run(
         self,
@@ -114,7 +122,9 @@ class Cage:
             environment={**variables, **self.environment()},
             directory=self.directory,
             directories=(self.directory, self.home),
-            user=self._user,
+            places=self._sweep.places,
+            user=self._lodger.user,
+            reads_everything=self._lodger.reads_everything,
             seconds=limits.seconds,
             memory_bytes=limits.memory_bytes,
             disk_bytes=limits.output_bytes,
@@ -136,40 +146,6 @@ class Cage:
         path = os.path.join(self._base, name)
         os.mkdir(path, 0o700)
         return path
-
-    def _is_left_behind(self, place: str, name: str, path: str) -> bool:
-        if IN_LAMBDA:
-            return name not in self._seen[place]
-        with contextlib.suppress(OSError):
-            return self._user is not None and os.lstat(path).st_uid == self._user
-        return False
-
-
-def wipe(path: str) -> None:
-    """Remove a file or a directory with all that is in it, however deep, long or locked its owner made it.
-
-    Directories are moved up to the top before they are emptied, so that no path gets too long for the kernel.
-    """
-    if not stat.S_ISDIR(os.lstat(path).st_mode):
-        os.unlink(path)
-        return
-    _unlock(path)
-    while names := os.listdir(os.fsencode(path)):
-        for name in names:
-            child = os.path.join(os.fsencode(path), name)
-            if not _is_directory(child):
-                os.unlink(child)
-                continue
-            _unlock(child)
-            for inner in os.listdir(child):
-                grandchild = os.path.join(child, inner)
-                if _is_directory(grandchild):
-                    _unlock(grandchild)
-                    os.rename(grandchild, os.path.join(os.fsencode(path), secrets.token_hex(16).encode()))
-                else:
-                    os.unlink(grandchild)
-            os.rmdir(child)
-    os.rmdir(path)
 
 
 def _supervise(
@@ -233,22 +209,17 @@ def _listen(
     return None
 
 
-def _lodger(base: str) -> int | None:
-    """The user that a step becomes; None to stay who we are."""
+def lodger(base: str) -> Lodger:
+    """Who a step becomes whose directories are in `base`."""
     if os.geteuid() != 0:
-        return None
-    interpreter = shutil.which(sys.executable) or sys.executable
-    if not all(_is_reachable(path) for path in (base, interpreter, os.path.realpath(interpreter))):
-        return None
+        return Lodger(None)
     # One for each process: users of the same number could kill each other and would share the limit on processes.
-    return next(
-        (
-            user
-            for user in (FIRST_USER + os.getpid(), NOBODY)
-            if _exists("uid", user) and _exists("gid", user)
-        ),
-        None,
-    )
+    candidates = (FIRST_USER + os.getpid(), NOBODY)
+    user = next((user for user in candidates if _exists("uid", user) and _exists("gid", user)), None)
+    interpreter = shutil.which(sys.executable) or sys.executable
+    if all(_is_reachable(path) for path in (base, interpreter, os.path.realpath(interpreter))):
+        return Lodger(user)
+    return Lodger(user, user is not None) if processes.may_read_everything() else Lodger(None)
 
 
 def _is_reachable(path: str) -> bool:
@@ -275,19 +246,3 @@ def _exists(kind: str, number: int) -> bool:
 def _libraries() -> dict[str, str]:
     """Lambda's interpreter does not find its own shared library without this."""
     return {name: os.environ[name] for name in ("LD_LIBRARY_PATH",) if name in os.environ}
-
-
-def _names(place: str) -> set[str]:
-    try:
-        return set(os.listdir(place))
-    except OSError:
-        return set()
-
-
-def _is_directory(path: bytes) -> bool:
-    return stat.S_ISDIR(os.lstat(path).st_mode)
-
-
-def _unlock(path: str | bytes) -> None:
-    with contextlib.suppress(OSError):
-        os.chmod(path, 0o700)

@@ -144,11 +144,10 @@ def _walk(root: str, notes: list[str]) -> Iterator[tuple[str, str]]:
 
 
 def _scan(path: str) -> contextlib.AbstractContextManager[Iterator[os.DirEntry[str]]]:
-    try:
-        return os.scandir(path)
-    except PermissionError:
+    # A directory may be listed without the right to pass through it.
+    if os.lstat(path).st_mode & 0o700 != 0o700:
         os.chmod(path, 0o700)
-        return os.scandir(path)
+    return os.scandir(path)
 
 
 def _is_wanted(path: str, patterns: Sequence[str] | None) -> bool:
@@ -162,6 +161,8 @@ def _problem(path: str, prefix: str) -> str | None:
     try:
         if paths.normalise(path) != path:
             return "a path must be in its simplest form"
+        if "${filename}" in path:
+            return "the store would replace ${filename}"
         return "its name is too long" if len((prefix + path).encode()) > KEY_BYTES else None
     except ValueError as error:
         return str(error)

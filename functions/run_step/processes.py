@@ -15,12 +15,16 @@ from collections.abc import Collection
 from dataclasses import dataclass
 
 PR_SET_DUMPABLE = 4
+PR_SET_KEEPCAPS = 8
 PR_CAPBSET_DROP = 24
 PR_SET_SECUREBITS = 28
 PR_SET_CHILD_SUBREAPER = 36
 PR_SET_NO_NEW_PRIVS = 38
 PR_CAP_AMBIENT = 47
+PR_CAP_AMBIENT_RAISE = 2
 PR_CAP_AMBIENT_CLEAR_ALL = 4
+CAP_DAC_READ_SEARCH = 2
+CAPABILITY_VERSION = 0x20080522
 SECBIT_NOROOT_LOCKED = 0b11
 PAGE = os.sysconf("SC_PAGE_SIZE")
 
@@ -53,14 +57,34 @@ def adopt_orphans(adopt: bool = True) -> None:
     _prctl(PR_SET_CHILD_SUBREAPER, int(adopt))
 
 
-def renounce_privileges() -> None:
-    """Never gain a privilege again by executing a file; as root, lose every capability with the next `exec`."""
+def become(user: int | None, reads_everything: bool) -> None:
+    """Turn into a user (and the group of that number), for good, and never gain a privilege by executing a file.
+
+    None stays who we are; root then loses every capability with the next `exec`. `reads_everything` leaves the right to
+    pass and read any file, and nothing else.
+    """
     if os.geteuid() == 0:
         for capability in range(64):
-            _prctl(PR_CAPBSET_DROP, capability)
+            if not (reads_everything and capability == CAP_DAC_READ_SEARCH):
+                _prctl(PR_CAPBSET_DROP, capability)
         _prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL)
         _prctl(PR_SET_SECUREBITS, SECBIT_NOROOT_LOCKED)
+    if user is not None:
+        _prctl(PR_SET_KEEPCAPS, int(reads_everything))
+        os.setgroups([])
+        os.setresgid(user, user, user)
+        os.setresuid(user, user, user)
+    if reads_everything:
+        _hold_only(1 << CAP_DAC_READ_SEARCH)
+        _prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, CAP_DAC_READ_SEARCH)
     _prctl(PR_SET_NO_NEW_PRIVS, 1)
+
+
+def may_read_everything() -> bool:
+    """Whether this process could leave that right to a child."""
+    with open("/proc/self/status", encoding="utf-8") as file:
+        found = next((int(line.split()[1], 16) for line in file if line.startswith("CapEff:")), 0)
+    return bool(found >> CAP_DAC_READ_SEARCH & 1)
 
 
 def table() -> dict[int, Process]:
@@ -151,6 +175,15 @@ def _proportional(process: Process) -> int:
     return process.resident
 
 
-def _prctl(option: int, argument: int) -> None:
+def _prctl(option: int, *arguments: int) -> None:
     # Where the kernel refuses (an old one, or a sandbox), the other measures have to do: this is one of several.
-    _libc.prctl(option, ctypes.c_ulong(argument), ctypes.c_ulong(0), ctypes.c_ulong(0), ctypes.c_ulong(0))
+    values = [ctypes.c_ulong(argument) for argument in (*arguments, 0, 0, 0, 0)[:4]]
+    _libc.prctl(option, *values)
+
+
+def _hold_only(capabilities: int) -> None:
+    header = (ctypes.c_uint32 * 2)(CAPABILITY_VERSION, 0)
+    # Effective, permitted and inheritable sets; first their lower, then their upper 32 bits.
+    sets = (ctypes.c_uint32 * 6)(capabilities, capabilities, capabilities, 0, 0, 0)
+    if _libc.capset(header, sets) != 0:
+        raise OSError(ctypes.get_errno(), "the capabilities could not be set")

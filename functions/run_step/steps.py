@@ -6,14 +6,16 @@ import dataclasses
 import datetime
 import functools
 import json
+import math
 import os
 import re
 import signal
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import cage
@@ -28,6 +30,9 @@ import warden
 CANCEL_SECONDS = 1.5
 LOG_SECONDS = 3.0
 CONTEXT_BYTES = 16 * 1024 * 1024
+# Linux passes no variable of more than 128 KiB to a program, and about 2 MiB of them together.
+VARIABLE_BYTES = 120_000
+VARIABLES_BYTES = 1_000_000
 IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 LOG_TYPE = "text/plain; charset=utf-8"
 
@@ -38,6 +43,23 @@ class Reason:
 
     code: str
     detail: str
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How far a step got: how its commands ended, why that is no success, what there is to deliver."""
+
+    exit_code: int | None = None
+    reason: Reason | None = None
+    harvest: outputs.Harvest = field(default_factory=outputs.Harvest)
+
+    def refused(self, step: str, refusal: transfer.Refused) -> Outcome:
+        """The same with files that could not be transferred; a step that has failed by itself keeps its reason."""
+        code = "OUTPUT_TOO_LARGE" if refusal.too_large else "SYSTEM_ERROR"
+        notes = (*self.harvest.notes, str(refusal))
+        return Outcome(
+            self.exit_code, self.reason or Reason(code, f"{step}: {refusal}"), outputs.Harvest(notes=notes)
+        )
 
 
 @dataclass(frozen=True)
@@ -72,7 +94,8 @@ def fetch_manifest(url: str) -> manifests.Manifest:
 
 def not_started(detail: str) -> dict[str, Any]:
     """The answer for a step about which nothing is known."""
-    return Result(None, Reason("SYSTEM_ERROR", detail), now(), now(), (), 0, 0).document()
+    moment = now()
+    return Result(None, Reason("SYSTEM_ERROR", detail), moment, moment, (), 0, 0).document()
 
 
 def now() -> str:
@@ -80,58 +103,62 @@ def now() -> str:
     return datetime.datetime.now(datetime.UTC).isoformat(timespec="microseconds")
 
 
-def perform(manifest: manifests.Manifest, seconds: float | None = None) -> Result:
-    """Execute a step; `seconds` is what the caller has left, if that is less than the step's own limit."""
-    started_at = now()
-    limits = manifest.limits
-    if seconds is not None:
-        limits = dataclasses.replace(limits, seconds=max(1.0, min(limits.seconds, seconds)))
-    log = logbook.Logbook(limits.log_bytes)
+def perform(manifest: manifests.Manifest, seconds: float = math.inf) -> Result:
+    """Execute a step within `seconds` from now, or less if the step's own limit is lower."""
+    started_at, deadline = now(), time.monotonic() + seconds
+    log = logbook.Logbook(manifest.limits.log_bytes)
     canceled = threading.Event()
-    exit_code: int | None = None
-    reason: Reason | None = None
-    harvest = outputs.Harvest()
     with cage.Cage() as room, watched(manifest, log, canceled):
-        try:
-            digests = fetch_inputs(manifest, room.directory, canceled)
-            commands, variables = prepare(manifest, room), environment(manifest, room.directory)
-            room.hand_over()
-            before = {
-                path: outputs.stamp(os.path.join(room.directory, path), digest)
-                for path, digest in digests.items()
-            }
-            report = room.run(commands, variables, limits, log.add, canceled)
-            reason, exit_code = judge(manifest, limits, report), report.status
-            # The files of a canceled run may be on their way to deletion: nothing new is put there.
-            if not canceled.is_set():
-                harvest = collect(manifest, room.directory, before)
-                reason = reason_for_size(manifest, harvest, reason)
-                deliver(manifest, harvest.files, canceled)
-        except transfer.Refused as refusal:
-            code = "OUTPUT_TOO_LARGE" if refusal.too_large else "SYSTEM_ERROR"
-            reason = reason or Reason(code, f"step {manifest.name!r}: {refusal}")
-            harvest = outputs.Harvest(notes=(*harvest.notes, str(refusal)))
-        except cage.Broken as problem:
-            reason = Reason(
-                "SYSTEM_ERROR", f"step {manifest.name!r} could not be watched to its end: {problem}"
-            )
+        outcome = execute(manifest, room, log, canceled, deadline)
+    transfer.hang_up()
     if canceled.is_set():
         reason = Reason("CANCELED", f"step {manifest.name!r} was stopped because its run was canceled")
-    transfer.hang_up()
-    return result(exit_code, reason, started_at, log, harvest)
+        outcome = Outcome(outcome.exit_code, reason)
+    return result(outcome, started_at, log)
 
 
-def result(
-    exit_code: int | None,
-    reason: Reason | None,
-    started_at: str,
+def execute(
+    manifest: manifests.Manifest,
+    room: cage.Cage,
     log: logbook.Logbook,
-    harvest: outputs.Harvest,
-) -> Result:
+    canceled: threading.Event,
+    deadline: float,
+) -> Outcome:
+    """Fetch, run and deliver, as far as it gets; `deadline` is a moment of the monotonic clock."""
+    step = f"step {manifest.name!r}"
+    outcome = Outcome()
+    try:
+        digests = fetch_inputs(manifest, room.directory, canceled)
+        if canceled.is_set():
+            return outcome
+        commands, variables = prepare(manifest, room), environment(manifest, room.directory)
+        room.hand_over()
+        before = {
+            path: outputs.stamp(os.path.join(room.directory, path), digest)
+            for path, digest in digests.items()
+        }
+        seconds = min(manifest.limits.seconds, max(1.0, deadline - time.monotonic()))
+        limits = dataclasses.replace(manifest.limits, seconds=seconds)
+        report = room.run(commands, variables, limits, log.add, canceled)
+        outcome = Outcome(report.status, judge(manifest, limits, report))
+        # The files of a canceled run may be on their way to deletion: nothing new is put there.
+        if not canceled.is_set():
+            harvest = collect(manifest, room.directory, before)
+            outcome = Outcome(report.status, reason_for_size(manifest, harvest, outcome.reason), harvest)
+            deliver(manifest, harvest.files, canceled)
+    except transfer.Refused as refusal:
+        return outcome.refused(step, refusal)
+    except cage.Broken as problem:
+        return Outcome(reason=Reason("SYSTEM_ERROR", f"{step} could not be watched to its end: {problem}"))
+    return outcome
+
+
+def result(outcome: Outcome, started_at: str, log: logbook.Logbook) -> Result:
     """The result of a step that ends now."""
-    notes = ["\n".join(harvest.notes)[: logbook.TAIL_CHARACTERS]] if harvest.notes else []
-    size = sum(file.size for file in harvest.files)
-    return Result(exit_code, reason, started_at, now(), (*log.messages(), *notes), len(harvest.files), size)
+    files, notes = outcome.harvest.files, outcome.harvest.notes
+    messages = [*log.messages(), *(["\n".join(notes)[: logbook.TAIL_CHARACTERS]] if notes else [])]
+    size = sum(file.size for file in files)
+    return Result(outcome.exit_code, outcome.reason, started_at, now(), tuple(messages), len(files), size)
 
 
 @contextmanager
@@ -242,7 +269,21 @@ def earlier_results(path: str) -> Mapping[str, str]:
         return {}
     if not isinstance(context, dict):
         return {}
-    return {name: as_text(value) for name, value in context.items() if IDENTIFIER.fullmatch(name)}
+    found: dict[str, str] = {}
+    room = VARIABLES_BYTES
+    for name, value in context.items():
+        text = as_text(value)
+        size = len(text.encode("utf-8", "replace"))
+        # What does not fit into an environment still reaches code steps, which read the file.
+        if IDENTIFIER.fullmatch(name) and size <= min(VARIABLE_BYTES, room) and is_plain(text):
+            found[name] = text
+            room -= size
+    return found
+
+
+def is_plain(text: str) -> bool:
+    """Whether a text can be the value of a variable."""
+    return "\0" not in text and not any("\ud800" <= letter <= "\udfff" for letter in text)
 
 
 def as_text(value: Any) -> str:

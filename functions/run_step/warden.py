@@ -17,10 +17,11 @@ import os
 import resource
 import select
 import signal
+import stat
 import struct
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import NoReturn
 
 import processes
@@ -34,14 +35,17 @@ HEADER = struct.Struct("!cI")
 class Order:
     """What to execute, as whom and within which bounds (bytes and seconds).
 
-    `user` is the number of the user (and group) to become, None to stay. `directories` are those the step may fill.
+    `user` and `reads_everything` say who to become (see `processes.become`). `directories` are those that the step
+    fills; what its user owns directly in one of the `places`, which are shared with others, counts as well.
     """
 
     commands: Sequence[Sequence[str]]
     environment: Mapping[str, str]
     directory: str
     directories: Sequence[str]
+    places: Sequence[str]
     user: int | None
+    reads_everything: bool
     seconds: float
     memory_bytes: int
     disk_bytes: int
@@ -80,7 +84,8 @@ class Warden:
         self.order = order
         self.deadline = time.monotonic() + order.seconds
         self.peak = 0
-        self.disk = Disk(order.directories, order.disk_bytes)
+        owner = os.getuid() if order.user is None else order.user
+        self.disk = Disk(order.directories, order.places, owner, order.disk_bytes)
         self.streams: dict[int, bytes] = {}
         self.poll = select.poll()
         self.next_look = 0.0
@@ -135,6 +140,7 @@ class Warden:
         try:
             os.setsid()
             signal.set_wakeup_fd(-1)
+            signal.pthread_sigmask(signal.SIG_SETMASK, ())
             for number in (signal.SIGPIPE, signal.SIGXFSZ, signal.SIGCHLD):
                 signal.signal(number, signal.SIG_DFL)
             with open(os.devnull, "rb") as nothing:
@@ -153,11 +159,8 @@ class Warden:
             _limit(resource.RLIMIT_AS, 2 * order.memory_bytes + (1 << 30))
             user = os.getuid() if order.user is None else order.user
             _limit(resource.RLIMIT_NPROC, order.processes + processes.threads_of(user))
-            if order.user is not None:
-                os.setgroups([])
-                os.setresgid(order.user, order.user, order.user)
-                os.setresuid(order.user, order.user, order.user)
-            processes.renounce_privileges()
+            _limit(resource.RLIMIT_MSGQUEUE, 0)
+            processes.become(order.user, order.reads_everything)
             os.umask(0o022)
             os.chdir(order.directory)
             os.execve(words[0], list(words), dict(order.environment))
@@ -184,7 +187,7 @@ class Warden:
                 self._look()
 
     def _look(self) -> None:
-        self.next_look = time.monotonic() + TICK_SECONDS
+        begun = time.monotonic()
         family = processes.descendants(os.getpid())
         held = processes.memory(family, self.order.memory_bytes)
         self.peak = max(self.peak, held)
@@ -196,6 +199,9 @@ class Warden:
             raise Stop("time", "")
         if self.disk.is_exceeded():
             raise Stop("disk", "")
+        # Looking may be slow (many processes, much shared memory): it must not become the main work.
+        now = time.monotonic()
+        self.next_look = now + max(TICK_SECONDS, 10 * (now - begun))
 
     def _forward(self, end: int) -> bool:
         try:
@@ -220,14 +226,16 @@ class Disk:
     The free space of the file system is asked often, the directories are walked only when it has shrunk enough.
     """
 
-    def __init__(self, directories: Sequence[str], limit: int) -> None:
+    def __init__(self, directories: Sequence[str], places: Sequence[str], owner: int, limit: int) -> None:
         self.directories = directories
+        self.places = places
+        self.owner = owner
         self.limit = limit
         self.used_before = self._used()
         self.reference = self._free()
 
     def is_exceeded(self) -> bool:
-        """Whether the directories hold more than the limit beyond what they held at first."""
+        """Whether there is more than the limit beyond what there was at first."""
         if self.reference - self._free() <= self.limit:
             return False
         grown = self._used() - self.used_before
@@ -236,19 +244,32 @@ class Disk:
         return grown > self.limit
 
     def _free(self) -> int:
-        status = os.statvfs(self.directories[0])
-        return status.f_bavail * status.f_frsize
+        found = {}
+        for place in (*self.directories, *self.places):
+            status = os.statvfs(place)
+            found[status.f_fsid, status.f_blocks] = status.f_bavail * status.f_frsize
+        return sum(found.values())
 
     def _used(self) -> int:
-        total, pending = 0, list(self.directories)
+        total, pending = 0, [*self.directories, *self._own_entries()]
         while pending:
-            with contextlib.suppress(OSError), os.scandir(pending.pop()) as entries:
-                for entry in entries:
-                    with contextlib.suppress(OSError):
-                        total += entry.stat(follow_symlinks=False).st_blocks * 512
-                        if entry.is_dir(follow_symlinks=False):
-                            pending.append(entry.path)
+            path = pending.pop()
+            with contextlib.suppress(OSError):
+                status = os.lstat(path)
+                total += status.st_blocks * 512
+                if stat.S_ISDIR(status.st_mode):
+                    pending += [os.path.join(path, name) for name in os.listdir(path)]
         return total
+
+    def _own_entries(self) -> Iterator[str]:
+        for place in self.places:
+            for name in os.listdir(place):
+                path = os.path.join(place, name)
+                with contextlib.suppress(OSError):
+                    if os.lstat(path).st_uid == self.owner and path not in map(
+                        os.path.dirname, self.directories
+                    ):
+                        yield path
 
 
 def _limit(kind: int, soft: int, hard: int | None = None) -> None:

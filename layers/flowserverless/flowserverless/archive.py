@@ -39,12 +39,13 @@ if TYPE_CHECKING:
 MIB = 1024 * 1024
 
 PIECE = 2 * MIB
-BLOCK = 1 * MIB
-SMALLEST_PART = 8 * MIB
+READ = MIB // 4
+BLOCK = MIB // 2
+SMALLEST_PART = 5 * MIB
 MOST_PARTS = 10_000
 
 READERS = 8
-PIECES_AHEAD = 16
+PIECES_AHEAD = 8
 COMPRESSORS = 2
 BLOCKS_AHEAD = 6
 UPLOADERS = 2
@@ -147,7 +148,7 @@ def manifest_name(taken: frozenset[str]) -> str:
 def part_size(sources: Iterable[Source]) -> int:
     """Bytes of a part of the upload such that S3's 10,000 parts are enough even if nothing can be compressed.
 
-    That is 8 MiB up to 70 GB of files, which is about what a function can move in its 15 minutes; beyond that
+    That is 5 MiB up to 47 GB of files, which is about what a function can move in its 15 minutes; beyond that
     parts, and with them the memory, grow with the archive.
     """
     for_names = 4096  # headers and padding in the tar and a line of the manifest, for the longest S3 key
@@ -166,19 +167,24 @@ def header(name: str, size: int) -> bytes:
 class _Piece(NamedTuple):
     source: Source
     offset: int
-    length: int
+    content: bytearray
 
 
 class _Fetched(NamedTuple):
     source: Source
     etag: str
-    data: bytes
+    content: bytearray
 
 
 def _pieces(sources: Iterable[Source]) -> Iterator[_Piece]:
+    """What to read, with the memory to read it into.
+
+    That is allocated here, by one thread: what each of many threads allocates stays with that thread for reuse
+    (an arena of malloc), and the process would grow to the sum of what each of them once needed.
+    """
     for source in sources:
         for offset in range(0, source.size or 1, PIECE):
-            yield _Piece(source, offset, min(PIECE, source.size - offset))
+            yield _Piece(source, offset, bytearray(min(PIECE, source.size - offset)))
 
 
 def _fetch(s3: S3Client, bucket: str, piece: _Piece) -> _Fetched:
@@ -193,13 +199,13 @@ def _fetch(s3: S3Client, bucket: str, piece: _Piece) -> _Fetched:
 
 
 def _get(s3: S3Client, bucket: str, piece: _Piece) -> _Fetched:
-    source, offset, length = piece
+    source, offset, content = piece
     try:
-        if length == source.size:  # botocore verifies S3's checksum of whole objects only
+        if len(content) == source.size:  # botocore verifies S3's checksum of whole objects only
             response = s3.get_object(Bucket=bucket, Key=source.key)
             size = response["ContentLength"]
         else:
-            wanted = f"bytes={offset}-{offset + length - 1}"
+            wanted = f"bytes={offset}-{offset + len(content) - 1}"
             response = s3.get_object(Bucket=bucket, Key=source.key, Range=wanted)
             size = int(response["ContentRange"].rpartition("/")[2])
     except exceptions.ClientError as error:
@@ -209,10 +215,14 @@ def _get(s3: S3Client, bucket: str, piece: _Piece) -> _Fetched:
     with contextlib.closing(response["Body"]) as body:
         if size != source.size:
             raise SourceChanged(f"{source.name} has {size} bytes and not {source.size} as recorded")
-        return _Fetched(source, response["ETag"], body.read())
+        position = 0
+        while chunk := body.read(READ):
+            content[position : position + len(chunk)] = chunk
+            position += len(chunk)
+    return _Fetched(source, response["ETag"], content)
 
 
-def _entries(fetched: Iterator[_Fetched], digests: list[FileDigest]) -> Iterator[bytes]:
+def _entries(fetched: Iterator[_Fetched], digests: list[FileDigest]) -> Iterator[bytes | bytearray]:
     """The tar entries of the files; each is in `digests` once the reader has gone past it."""
     for source, pieces in itertools.groupby(fetched, lambda piece: piece.source):
         yield header(source.name, source.size)
@@ -222,8 +232,8 @@ def _entries(fetched: Iterator[_Fetched], digests: list[FileDigest]) -> Iterator
             versions.add(piece.etag)
             if len(versions) > 1:
                 raise SourceChanged(f"{source.name} was replaced while it was being archived")
-            digest.update(piece.data)
-            yield piece.data
+            digest.update(piece.content)
+            yield piece.content
         yield _padding(source.size)
         digests.append(FileDigest(source.name, source.size, digest.hexdigest()))
 
@@ -243,7 +253,7 @@ def _padding(size: int) -> bytes:
     return bytes(-size % tarfile.BLOCKSIZE)
 
 
-def _gzip(compressors: futures.Executor, chunks: Iterable[bytes], level: int) -> Iterator[bytes]:
+def _gzip(compressors: futures.Executor, chunks: Iterable[bytes | bytearray], level: int) -> Iterator[bytes]:
     """The chunks as one gzip member that names neither a time nor a system."""
     yield struct.pack("<BBBBIBB", 0x1F, 0x8B, 8, 0, 0, 0, 255)
     checksum = size = 0
@@ -268,7 +278,7 @@ def _deflate(level: int, block: bytes) -> _Deflated:
     return _Deflated(deflated, isal_zlib.crc32(block), len(block))
 
 
-def _blocks(chunks: Iterable[bytes]) -> Iterator[bytes]:
+def _blocks(chunks: Iterable[bytes | bytearray]) -> Iterator[bytes]:
     """The same bytes in blocks of equal size: where they are cut must not depend on how they arrived."""
     block: list[memoryview] = []
     missing = BLOCK
@@ -304,7 +314,9 @@ def _store(s3: S3Client, bucket: str, key: str, uploaders: futures.Executor, par
     first = next(parts)
     second = next(parts, None)
     if second is None:
-        s3.put_object(Bucket=bucket, Key=key, Body=first, ContentType="application/gzip")
+        s3.put_object(
+            Bucket=bucket, Key=key, Body=first, ContentType="application/gzip", ChecksumCRC32=_checksum(first)
+        )
         return len(first)
     upload = s3.create_multipart_upload(
         Bucket=bucket, Key=key, ContentType="application/gzip", ChecksumAlgorithm="CRC32"
@@ -333,11 +345,16 @@ def _send(
     s3: S3Client, bucket: str, key: str, upload: str, numbered: tuple[int, bytes]
 ) -> tuple[CompletedPartTypeDef, int]:
     number, body = numbered
-    checksum = base64.b64encode(isal_zlib.crc32(body).to_bytes(4, "big")).decode()
+    checksum = _checksum(body)
     response = s3.upload_part(
         Bucket=bucket, Key=key, UploadId=upload, PartNumber=number, Body=body, ChecksumCRC32=checksum
     )
     return {"PartNumber": number, "ETag": response["ETag"], "ChecksumCRC32": checksum}, len(body)
+
+
+def _checksum(body: bytes) -> str:
+    """The CRC-32 by which S3 finds out that something was damaged on the way, in the form its headers want."""
+    return base64.b64encode(isal_zlib.crc32(body).to_bytes(4, "big")).decode()
 
 
 @contextlib.contextmanager

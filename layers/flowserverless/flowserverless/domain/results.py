@@ -117,7 +117,7 @@ def load(content: bytes, name: str, load_yaml: Callable[[bytes], object] | None 
         raise ValueError(f"{name} is larger than {LARGEST_YAML} bytes, and not JSON")
     try:
         return load_yaml(content)
-    except Exception as error:  # noqa: BLE001  strangers' YAML makes its readers fail in any way there is
+    except Exception as error:
         # These errors quote the file, at any length; the reason is stored with the run and has to stay small.
         reason = " ".join(str(error)[:200].split()).encode("utf-8", "replace").decode("utf-8")
         raise ValueError(f"{name} is not YAML: {reason}") from None

@@ -1,0 +1,20 @@
+"""GET /runs/{runId}/downloads/archive: all result files of a run in one archive, straight from S3."""
+
+from aws_lambda_powertools.event_handler import Response
+
+from flowserverless import access, api, downloads
+
+app = api.app(public=True)
+
+
+@app.get(
+    "/runs/<runId>/downloads/archive",
+    **api.operation("get_result_archive", 302, tag="downloads", optional=True),
+)
+def get_result_archive(runId: api.RunId) -> Response[str]:
+    """Redirect to the archive (tar.gz); the link works for a few minutes."""
+    run = access.downloadable_run(access.caller(app), runId)
+    return api.redirect(downloads.archive(run, "run.tar.gz"))
+
+
+handler = api.handler(app)

@@ -1,0 +1,20 @@
+"""GET /runs/{runId}/downloads/files/{fileId}: a result file, straight from S3."""
+
+from aws_lambda_powertools.event_handler import Response
+
+from flowserverless import access, api, downloads
+
+app = api.app(public=True)
+
+
+@app.get(
+    "/runs/<runId>/downloads/files/<fileId>",
+    **api.operation("get_result_file", 302, tag="downloads", optional=True),
+)
+def get_result_file(runId: api.RunId, fileId: api.FileId) -> Response[str]:
+    """Redirect to the file; the link works for a few minutes."""
+    run = access.downloadable_run(access.caller(app), runId)
+    return api.redirect(downloads.file(run, fileId))
+
+
+handler = api.handler(app)

@@ -1,0 +1,17 @@
+"""GET /workflows/{workflowId}/downloads/archive: the current post-processing results in one archive."""
+
+from aws_lambda_powertools.event_handler import Response
+
+from flowserverless import api, downloads, postprocessing
+
+app = api.app(public=True)
+ROUTE = "/workflows/<workflowId>/downloads/archive"
+
+
+@app.get(ROUTE, **api.operation("get_workflow_archive", 302, tag="downloads", public=True))
+def get_workflow_archive(workflowId: api.WorkflowId) -> Response[str]:
+    """Redirect to the archive (tar.gz); the link works for a few minutes."""
+    return api.redirect(downloads.archive(postprocessing.result(workflowId), "results.tar.gz"))
+
+
+handler = api.handler(app)

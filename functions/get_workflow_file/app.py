@@ -1,0 +1,17 @@
+"""GET /workflows/{workflowId}/downloads/files/{fileId}: a file of the current post-processing results."""
+
+from aws_lambda_powertools.event_handler import Response
+
+from flowserverless import api, downloads, postprocessing
+
+app = api.app(public=True)
+ROUTE = "/workflows/<workflowId>/downloads/files/<fileId>"
+
+
+@app.get(ROUTE, **api.operation("get_workflow_file", 302, tag="downloads", public=True))
+def get_workflow_file(workflowId: api.WorkflowId, fileId: api.FileId) -> Response[str]:
+    """Redirect to the file; the link works for a few minutes."""
+    return api.redirect(downloads.file(postprocessing.result(workflowId), fileId))
+
+
+handler = api.handler(app)

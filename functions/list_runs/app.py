@@ -1,0 +1,22 @@
+"""GET /groups/{groupId}/runs: the group's runs, newest first."""
+
+from typing import Annotated
+
+from aws_lambda_powertools.event_handler.openapi.params import Query
+
+from flowserverless import access, api, listings, views
+
+app = api.app()
+State = Annotated[str | None, Query(description="Only runs in this state", examples=["SUCCESS"])]
+
+
+@app.get("/groups/<groupId>/runs", **api.operation("list_runs", 200, tag="runs"))
+def list_runs(
+    groupId: api.GroupId, state: State = None, limit: api.Limit = 1000, cursor: api.Cursor = None
+) -> views.RunListing:
+    """List runs of a group, newest first; `next` leads to the following page."""
+    access.group(access.caller(app), groupId)
+    return listings.runs_of(groupId, listings.state(state), limit, cursor)
+
+
+handler = api.handler(app)

@@ -1,0 +1,17 @@
+"""GET /uploads/{groupId}/files: the input files that a group uploaded, newest first."""
+
+from flowserverless import access, api, listings, views
+
+app = api.app()
+
+
+@app.get("/uploads/<groupId>/files", **api.operation("list_uploads", 200, tag="uploads"))
+def list_uploads(
+    groupId: api.GroupId, limit: api.Limit = 1000, cursor: api.Cursor = None
+) -> views.UploadListing:
+    """List uploaded files."""
+    access.group(access.caller(app), groupId)
+    return listings.uploads_of(groupId, limit, cursor)
+
+
+handler = api.handler(app)

@@ -1,0 +1,13 @@
+"""Every few minutes, and when an execution fails: bring runs into line with what Step Functions knows."""
+
+from typing import Any
+
+from flowserverless import api, reconciliation, task
+
+
+def reconcile_runs(event: dict[str, Any]) -> dict[str, Any]:
+    """Reconcile the run that a status-change event names, or everything that is due."""
+    return reconciliation.reconcile(event, api.now())
+
+
+handler = task.handler(reconcile_runs)

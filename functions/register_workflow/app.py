@@ -1,0 +1,13 @@
+"""Publish a workflow: a zip that was dropped in the bucket, or one that an invocation names."""
+
+from typing import Any
+
+from flowserverless import api, registration, task
+
+
+def register_workflow(event: dict[str, Any]) -> dict[str, Any]:
+    """Validate the package, publish it, and answer the report that is also written beside the zip."""
+    return registration.register(event, api.now())
+
+
+handler = task.handler(register_workflow)

@@ -1,0 +1,13 @@
+"""After a deletion: remove the run's objects, call by call, until none is left."""
+
+from typing import Any
+
+from flowserverless import deletion, task
+
+
+def remove_files(event: dict[str, Any]) -> dict[str, Any]:
+    """Remove some thousand objects; answer whether nothing is left."""
+    return {"done": deletion.remove_files(event["run"])}
+
+
+handler = task.handler(remove_files)

@@ -1,0 +1,104 @@
+"""What a step leaves behind outside its own directories, and how to remove anything it could have made.
+
+Strangers' directories may be locked, deeper than any path may be long, or named with bytes that are no text; files may
+lie in places that all users share; System V memory, semaphores and queues outlive every process.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import os
+import secrets
+import stat
+import tempfile
+from collections.abc import Iterator
+
+IN_LAMBDA = os.environ.get("LAMBDA_TASK_ROOT") == "/var/task"
+IPC_RMID = 0
+
+_libc = ctypes.CDLL(None)
+
+
+class Sweep:
+    """Remembers what there was before a step, and removes what is new and surely the step's.
+
+    In Lambda, where nobody else lives, that is everything new. Elsewhere it is what belongs to `user`, whom the
+    step became; nothing if it became nobody, because whose a file is cannot be told then.
+    """
+
+    def __init__(self, user: int | None) -> None:
+        self._owner = os.geteuid() if IN_LAMBDA else user
+        self.places = _shared_places() if self._owner is not None else ()
+        self._before = {place: set(os.listdir(place)) if IN_LAMBDA else set() for place in self.places}
+
+    def remove(self) -> None:
+        """Remove files from the shared places, and what there is of System V objects."""
+        if self._owner is None:
+            return
+        for place, before in self._before.items():
+            for name in set(os.listdir(place)) - before:
+                path = os.path.join(place, name)
+                with contextlib.suppress(FileNotFoundError):
+                    if os.lstat(path).st_uid == self._owner:
+                        wipe(path)
+        for kind, number in _objects(self._owner):
+            if kind == "sem":
+                _libc.semctl(number, 0, IPC_RMID)
+            else:
+                (_libc.shmctl if kind == "shm" else _libc.msgctl)(number, IPC_RMID, None)
+
+
+def wipe(path: str) -> None:
+    """Remove a file or a directory with all that is in it, however deep, long or locked its owner made it.
+
+    Directories are moved up to the top before they are emptied, so that no path gets too long for the kernel.
+    """
+    top = os.fsencode(path)
+    if not _is_directory(top):
+        os.unlink(top)
+        return
+    os.chmod(top, 0o700)
+    while names := os.listdir(top):
+        for name in names:
+            child = os.path.join(top, name)
+            if _is_directory(child):
+                _move_directories(child, top)
+                os.rmdir(child)
+            else:
+                os.unlink(child)
+    os.rmdir(top)
+
+
+def _move_directories(directory: bytes, top: bytes) -> None:
+    """Empty a directory: its files are removed, its directories become directories of `top`."""
+    os.chmod(directory, 0o700)
+    for name in os.listdir(directory):
+        path = os.path.join(directory, name)
+        if _is_directory(path):
+            # A directory can only be moved by somebody who may write to it.
+            os.chmod(path, 0o700)
+            os.rename(path, os.path.join(top, secrets.token_hex(16).encode()))
+        else:
+            os.unlink(path)
+
+
+def _shared_places() -> tuple[str, ...]:
+    """Directories in which every user may create files."""
+    candidates = (tempfile.gettempdir(), "/tmp", "/var/tmp", "/dev/shm")
+    return tuple(dict.fromkeys(place for place in map(os.path.realpath, candidates) if os.path.isdir(place)))
+
+
+def _is_directory(path: bytes) -> bool:
+    return stat.S_ISDIR(os.lstat(path).st_mode)
+
+
+def _objects(owner: int) -> Iterator[tuple[str, int]]:
+    """Kind and number of the System V objects that a user has created."""
+    for kind in ("shm", "sem", "msg"):
+        with contextlib.suppress(OSError), open(f"/proc/sysvipc/{kind}", encoding="ascii") as file:
+            columns = file.readline().split()
+            for line in file:
+                row = dict(zip(columns, map(int, line.split()), strict=False))
+                if row["cuid"] == owner:
+                    yield kind, row["msqid" if kind == "msg" else f"{kind}id"]

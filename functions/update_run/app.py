@@ -1,0 +1,13 @@
+"""At the end of a run: its files, archive, metrics, ranking entries and final state, in one moment."""
+
+from typing import Any
+
+from flowserverless import api, publication, task
+
+
+def update_run(event: dict[str, Any]) -> dict[str, Any]:
+    """Publish the run as the outcome of its last step says; answer its state and whether the ranking changed."""
+    return publication.publish(event, api.now())
+
+
+handler = task.handler(update_run)

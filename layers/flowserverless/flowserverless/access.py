@@ -1,0 +1,99 @@
+"""Who may see and do what: organisers everything, members what is their group's, everybody what is published."""
+
+import os
+from dataclasses import dataclass
+from typing import Any
+
+from flowserverless import api
+from flowserverless.domain import errors, ids, runs
+from flowserverless.store import groups, table
+from flowserverless.store import runs as stored_runs
+
+
+@dataclass(frozen=True)
+class Caller:
+    """Whom the authorizer recognised; user '' is a stranger."""
+
+    user: str
+    name: str
+    organiser: bool
+
+
+def caller(resolver: api.Resolver) -> Caller:
+    """Who is calling."""
+    said = api.authorizer(resolver)
+    return Caller(
+        said.get("user", ""), said.get("name", ""), "organisers" in said.get("roles", "").split(",")
+    )
+
+
+@dataclass(frozen=True)
+class RunView:
+    """A run as its reader may see it, with what its ranking status is read from."""
+
+    run: runs.Run
+    group: table.GroupItem | None
+
+
+def _not_yours(what: str) -> errors.Forbidden:
+    # One answer for 'not yours' and 'does not exist', so that strangers learn nothing from it.
+    return errors.Forbidden(f"you have no access to {what}, or it does not exist", "NO_ACCESS")
+
+
+def group(who: Caller, group_id: str, *further: table.Key) -> tuple[table.GroupItem, dict[table.Key, Any]]:
+    """The group, if the caller belongs to it or is an organiser; `further` items are read in the same call.
+
+    Raises Forbidden for strangers whether or not the group exists, NotFound for organisers.
+    """
+    if not ids.is_name(group_id):
+        raise errors.NotFound(f"unknown group '{group_id[:100]}'")
+    found = table.fetch([table.group(group_id), table.member(group_id, who.user), *further])
+    if table.member(group_id, who.user) not in found and not who.organiser:
+        raise _not_yours(f"group '{group_id}'")
+    if table.group(group_id) not in found:
+        raise errors.NotFound(f"unknown group '{group_id}'")
+    return found[table.group(group_id)], found
+
+
+def run(who: Caller, run_id: str) -> RunView:
+    """The run, if the caller may see it: members and organisers a group's run, everybody a post-processing run."""
+    parsed = ids.run_id(run_id)
+    if parsed.post_processing:
+        return RunView(stored_runs.get(run_id), None)
+    owner, found = group(who, parsed.owner, table.run(parsed))
+    if table.run(parsed) not in found:
+        raise errors.NotFound(f"unknown run '{run_id}'")
+    return RunView(stored_runs.from_item(found[table.run(parsed)]), owner)
+
+
+def changeable_run(who: Caller, run_id: str) -> RunView:
+    """As `run`, for cancel and delete: post-processing belongs to the organisers."""
+    if ids.run_id(run_id).post_processing and not who.organiser:
+        raise errors.Forbidden("only organisers change post-processing runs", "ORGANISERS_ONLY")
+    return run(who, run_id)
+
+
+def downloadable_run(who: Caller, run_id: str) -> runs.Run:
+    """As `run`, for downloads: the parameter PublicDownloads opens them to whoever knows the run's id."""
+    if os.environ.get("PUBLIC_DOWNLOADS") == "true":
+        return stored_runs.get(run_id)
+    if not who.user and not ids.run_id(run_id).post_processing:
+        raise errors.Unauthenticated("not logged in")
+    return run(who, run_id).run
+
+
+def downloadable_upload(who: Caller, group_id: str, file: str) -> table.UploadItem:
+    """An uploaded file, for its group's members, for organisers, and for all with PublicDownloads."""
+    if os.environ.get("PUBLIC_DOWNLOADS") != "true":
+        if not who.user:
+            raise errors.Unauthenticated("not logged in")
+        group(who, group_id)
+    return groups.upload(group_id, file)
+
+
+def owned_group(who: Caller, group_id: str) -> table.GroupItem:
+    """The group, for its owner and for organisers; raises Forbidden for other members too."""
+    found, _ = group(who, group_id)
+    if found.owner != who.user and not who.organiser:
+        raise errors.Forbidden("only the group's owner or an organiser may do this", "OWNERS_ONLY")
+    return found

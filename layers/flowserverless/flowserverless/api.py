@@ -1,0 +1,244 @@
+"""The one way in for HTTP: a resolver that validates, knows the caller, and answers every error as problem+json."""
+
+import json
+import os
+import secrets
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from http import HTTPStatus
+from typing import Annotated, Any, NoReturn
+
+from aws_lambda_powertools import Logger, Metrics
+from aws_lambda_powertools.event_handler import APIGatewayRestResolver, Response
+from aws_lambda_powertools.event_handler.exceptions import NotFoundError
+from aws_lambda_powertools.event_handler.openapi.exceptions import (
+    RequestValidationError,
+    ResponseValidationError,
+)
+from aws_lambda_powertools.event_handler.openapi.params import Path, Query
+from aws_lambda_powertools.metrics import MetricUnit
+
+from flowserverless.domain import errors, ids
+
+STATUS: dict[type[errors.Problem], HTTPStatus] = {
+    errors.InvalidRequest: HTTPStatus.BAD_REQUEST,
+    errors.Unauthenticated: HTTPStatus.UNAUTHORIZED,
+    errors.Forbidden: HTTPStatus.FORBIDDEN,
+    errors.NotFound: HTTPStatus.NOT_FOUND,
+    errors.Conflict: HTTPStatus.CONFLICT,
+    errors.TooLarge: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+    errors.OverQuota: HTTPStatus.TOO_MANY_REQUESTS,
+}
+
+logger = Logger(service="api")
+metrics = Metrics(namespace="flowserverless", service="api")
+
+GroupId = Annotated[str, Path(description="Identifier of a group")]
+RunId = Annotated[str, Path(description="Identifier of a run")]
+WorkflowId = Annotated[str, Path(description="Identifier of a workflow")]
+FileId = Annotated[str, Path(description="Identifier of a file, as its listing shows it")]
+Limit = Annotated[int, Query(ge=1, le=1000, description="How many to show at most")]
+Cursor = Annotated[str | None, Query(max_length=2000, description="`next` of the page before")]
+
+Strict = dict[str, Any]
+
+
+def _no_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is not JSON")
+
+
+def _json(text: str) -> Any:
+    """Parse a body; whatever Python's parser raises for strange input becomes a JSONDecodeError."""
+    try:
+        return json.loads(text, parse_constant=_no_constant)
+    except json.JSONDecodeError:
+        raise
+    except (ValueError, RecursionError) as error:
+        raise json.JSONDecodeError(str(error), "", 0) from None
+
+
+def problem(status: HTTPStatus, detail: str, code: str) -> Response[Any]:
+    """An RFC 9457 body; `message` repeats the detail for flowServ's clients, which read only that."""
+    body = {
+        "type": f"about:blank#{code}",
+        "title": status.phrase,
+        "status": int(status),
+        "detail": detail,
+        "message": detail,
+        "code": code,
+    }
+    headers = (
+        {"WWW-Authenticate": 'Bearer realm="flowserverless"'} if status is HTTPStatus.UNAUTHORIZED else {}
+    )
+    return Response(int(status), "application/problem+json", json.dumps(body, ensure_ascii=False), headers)
+
+
+def operation(
+    name: str,
+    status: int,
+    *refusals: int,
+    tag: str,
+    public: bool = False,
+    optional: bool = False,
+    body: Strict | None = None,
+    content: Strict | None = None,
+) -> Strict:
+    """What the OpenAPI document says of a route beyond its types: the statuses it answers and who may call it.
+
+    `optional` operations answer everybody and more to those who are signed in; `body` and `content` describe
+    requests and answers that are not JSON.
+    """
+    closed = () if public or optional else (401, 403)
+    problems = sorted({400, 404, 500, 503, *closed, *((401, 403) if optional else ()), *refusals})
+    success: Strict = {"description": HTTPStatus(status).phrase}
+    if status in (204, 302) or content:
+        success["content"] = content or {}
+    if status == 302:
+        success["headers"] = {"Location": {"description": "A signed URL", "schema": {"type": "string"}}}
+    schemes: list[dict[str, list[str]]] = [{"bearer": []}, {"apiKey": []}]
+    described: Strict = {
+        "operation_id": name,
+        "tags": [tag],
+        "status_code": status,
+        "responses": {status: success, **{code: _problem_response(code) for code in problems}},
+        "security": [] if public else [*schemes, {}] if optional else schemes,
+    }
+    if body:
+        described["openapi_extensions"] = {"x-request-body": body}
+    return described
+
+
+def _problem_response(status: int) -> Strict:
+    schema = {"$ref": "#/components/schemas/Problem"}
+    return {
+        "description": HTTPStatus(status).phrase,
+        "content": {"application/problem+json": {"schema": schema}},
+    }
+
+
+class Resolver(APIGatewayRestResolver):
+    """A resolver that knows whether strangers may call it."""
+
+    public = False
+
+
+def app(public: bool = False) -> Resolver:
+    """A resolver for one operation; closed to callers without a valid token unless `public`."""
+    resolver = Resolver(enable_validation=True, json_body_deserializer=_json)
+    resolver.public = public
+
+    @resolver.exception_handler(errors.Problem)
+    def refused(error: errors.Problem) -> Response[Any]:
+        kind = next((known for known in type(error).__mro__ if known in STATUS), None)
+        status = STATUS[kind] if kind else HTTPStatus.SERVICE_UNAVAILABLE
+        return problem(status, error.detail, error.code)
+
+    @resolver.exception_handler(RequestValidationError)
+    def invalid(error: RequestValidationError) -> Response[Any]:
+        faults = (
+            f"{'.'.join(str(part) for part in fault['loc'])}: {fault['msg']}" for fault in error.errors()
+        )
+        return problem(
+            HTTPStatus.BAD_REQUEST, "; ".join(faults)[:2000] or "invalid request", "INVALID_REQUEST"
+        )
+
+    @resolver.exception_handler(ResponseValidationError)
+    def wrong(error: ResponseValidationError) -> Response[Any]:
+        return _broken(error)
+
+    @resolver.exception_handler(Exception)
+    def broken(error: Exception) -> Response[Any]:
+        return _broken(error)
+
+    @resolver.not_found
+    def unknown(_: NotFoundError) -> Response[Any]:
+        return problem(HTTPStatus.NOT_FOUND, "there is no such operation", "NO_SUCH_OPERATION")
+
+    return resolver
+
+
+def _broken(error: Exception) -> Response[Any]:
+    logger.exception("unexpected error", exc_info=error)
+    metrics.add_metric("UnexpectedErrors", MetricUnit.Count, 1)
+    detail = "this is our mistake; the request id in the answer leads to the log"
+    return problem(HTTPStatus.INTERNAL_SERVER_ERROR, detail, "INTERNAL_ERROR")
+
+
+def authorizer(resolver: Resolver) -> dict[str, str]:
+    """What the authorizer said of the caller: user, name, roles, problem; {} where none was asked."""
+    return _authorizer(resolver.current_event.raw_event)
+
+
+def _authorizer(event: Strict) -> dict[str, str]:
+    return event.get("requestContext", {}).get("authorizer") or {}
+
+
+def handler(resolver: Resolver) -> Callable[[Strict, Any], Strict]:
+    """The Lambda handler of an operation: logs with the request's id, counts, and never raises to API Gateway."""
+
+    def handle(event: Strict, context: Any) -> Strict:
+        request = str(event.get("requestContext", {}).get("requestId", ""))
+        logger.set_correlation_id(request)
+        try:
+            answer = _answer(resolver, event, context)
+        except Exception as error:
+            answer = _plain(_broken(error))
+        headers = answer.setdefault("multiValueHeaders", {})
+        headers["X-Request-Id"] = [request]
+        headers["X-Content-Type-Options"] = ["nosniff"]
+        headers["Strict-Transport-Security"] = ["max-age=63072000"]
+        headers["Access-Control-Allow-Origin"] = [os.environ.get("ALLOWED_ORIGIN", "*")]
+        headers["Access-Control-Expose-Headers"] = ["Location, X-Request-Id, Retry-After"]
+        headers.setdefault("Cache-Control", ["no-store"])
+        logger.info("answered", extra={"status": answer["statusCode"], "operation": event.get("resource")})
+        return answer
+
+    measured: Callable[[Strict, Any], Strict] = metrics.log_metrics(handle)
+    return measured
+
+
+def _answer(resolver: Resolver, event: Strict, context: Any) -> Strict:
+    said = _authorizer(event)
+    if not resolver.public and not said.get("user"):
+        # Before anything else is looked at, so that strangers learn nothing about what is valid.
+        return _plain(
+            problem(HTTPStatus.UNAUTHORIZED, said.get("problem") or "not logged in", "UNAUTHENTICATED")
+        )
+    return resolver.resolve(event, context)
+
+
+def _plain(response: Response[Any]) -> Strict:
+    headers = {"Content-Type": [str(response.content_type)]}
+    headers |= {name: [str(value)] for name, value in response.headers.items()}
+    return {
+        "statusCode": response.status_code,
+        "body": response.body,
+        "multiValueHeaders": headers,
+        "isBase64Encoded": False,
+    }
+
+
+def wants_csv(accept: str | None) -> bool:
+    """Whether an Accept header names text/csv."""
+    return "text/csv" in (accept or "").lower()
+
+
+def as_csv(text: str) -> Response[Any]:
+    """A CSV answer; UTF-8, with a header row."""
+    return Response(int(HTTPStatus.OK), "text/csv; charset=utf-8; header=present", text)
+
+
+def redirect(url: str) -> Response[Any]:
+    """Send the caller to a signed URL; nothing may keep it, because it is a key to the file until it expires."""
+    return Response(int(HTTPStatus.FOUND), None, "", {"Location": url, "Cache-Control": "no-store"})
+
+
+def now() -> datetime:
+    """The present moment in UTC; operations read the clock here and hand it to the domain."""
+    return datetime.now(UTC)
+
+
+def new_ulid() -> str:
+    """A fresh ULID."""
+    return ids.ulid(time.time_ns() // 1_000_000, secrets.token_bytes(10))

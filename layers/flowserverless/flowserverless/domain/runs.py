@@ -1,0 +1,189 @@
+"""A run: its states, its steps, why it ended as it did, and the files it left."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Any
+
+from flowserverless.domain import errors
+
+
+class State(StrEnum):
+    """The states of flowServ; a run that reached one of the last three never changes state again."""
+
+    PENDING = "PENDING"
+    RUNNING = "RUNNING"
+    SUCCESS = "SUCCESS"
+    ERROR = "ERROR"
+    CANCELED = "CANCELED"
+
+
+ACTIVE = (State.PENDING, State.RUNNING)
+
+
+@dataclass(frozen=True)
+class Reason:
+    """Why a run is not SUCCESS: a stable code for programs, a sentence for people."""
+
+    code: str
+    detail: str
+
+
+@dataclass(frozen=True)
+class Step:
+    """One step of a run, as far as it has come."""
+
+    name: str
+    state: State = State.PENDING
+    started_at: str | None = None
+    finished_at: str | None = None
+    exit_code: int | None = None
+
+
+@dataclass(frozen=True)
+class ResultFile:
+    """A file that a run left; `name` is its key for people, `path` where the step wrote it."""
+
+    id: str
+    name: str
+    path: str
+    size: int
+    media_type: str
+    sha256: str | None = None
+    title: str | None = None
+    caption: str | None = None
+    format: Mapping[str, Any] | None = None
+    widget: Mapping[str, Any] | None = None
+
+
+@dataclass(frozen=True)
+class Standing:
+    """Where a run stands on one board: its rank key, or why it has none."""
+
+    key: str | None = None
+    code: str | None = None
+    detail: str | None = None
+
+
+@dataclass(frozen=True)
+class Archive:
+    """The archive of a run's files, or why there is none."""
+
+    size: int | None = None
+    detail: str | None = None
+
+
+@dataclass(frozen=True)
+class Run:
+    """Everything that is known of a run; it keeps the declarations and the workflow version it was started with."""
+
+    id: str
+    workflow: str
+    version: str
+    state: State
+    created_at: str
+    deadline: str
+    group: str | None = None
+    started_by: str | None = None
+    started_at: str | None = None
+    finished_at: str | None = None
+    arguments: tuple[Mapping[str, Any], ...] = ()
+    parameters: tuple[Mapping[str, Any], ...] = ()
+    config: Mapping[str, Any] = field(default_factory=dict)
+    executors: tuple[str, ...] = ()
+    steps: tuple[Step, ...] = ()
+    files: tuple[ResultFile, ...] = ()
+    file_count: int = 0
+    messages: tuple[str, ...] = ()
+    reason: Reason | None = None
+    archive: Archive | None = None
+    standings: Mapping[str, Standing] = field(default_factory=dict)
+    ranking_version: int | None = None
+    ingest_token: str | None = None
+
+    @property
+    def active(self) -> bool:
+        """Whether the run may still change state."""
+        return self.state in ACTIVE
+
+
+def timestamp(moment: datetime) -> str:
+    """ISO 8601 in UTC with six digits always, so that text order is time order (flowServ drops a zero fraction)."""
+    return moment.isoformat(timespec="microseconds")
+
+
+def deadline(created: datetime, seconds: int) -> str:
+    """When a run that was created at `created` has had its time."""
+    return timestamp(created + timedelta(seconds=seconds))
+
+
+def require_active(run: Run) -> None:
+    """Raise Conflict when the run has ended."""
+    if not run.active:
+        raise errors.Conflict(f"run {run.id} is {run.state} already", "RUN_IS_FINAL")
+
+
+def require_final(run: Run) -> None:
+    """Raise Conflict while the run may still change."""
+    if run.active:
+        raise errors.Conflict(f"run {run.id} is {run.state}; cancel it first", "RUN_IS_ACTIVE")
+
+
+def begin_step(run: Run, index: int, now: str) -> Run:
+    """The run with step `index` RUNNING; saying so twice changes nothing."""
+    steps = list(run.steps)
+    if steps[index].state is State.PENDING:
+        steps[index] = replace(steps[index], state=State.RUNNING, started_at=now)
+    return replace(run, state=State.RUNNING, started_at=run.started_at or now, steps=tuple(steps))
+
+
+def end_step(run: Run, index: int, outcome: Mapping[str, Any]) -> Run:
+    """The run with what the executor said of step `index`: its times, its exit code, and how it ended."""
+    steps = list(run.steps)
+    reason = outcome.get("reason")
+    state = State.SUCCESS if not reason else State.CANCELED if reason["code"] == "CANCELED" else State.ERROR
+    steps[index] = replace(
+        steps[index],
+        state=state,
+        started_at=outcome.get("startedAt") or steps[index].started_at,
+        finished_at=outcome.get("finishedAt"),
+        exit_code=outcome.get("exitCode"),
+    )
+    return replace(run, steps=tuple(steps))
+
+
+def end(
+    run: Run, state: State, now: str, reason: Reason | None = None, messages: tuple[str, ...] = ()
+) -> Run:
+    """The run in its final state. A step that was still going ends with it; one never begun stays PENDING.
+
+    A run that ends before it began has startedAt = finishedAt, as in flowServ (PENDING -> SUCCESS: createdAt).
+    """
+    steps = tuple(
+        replace(step, state=state, finished_at=now) if step.state is State.RUNNING else step
+        for step in run.steps
+    )
+    begun = run.started_at or (run.created_at if state is State.SUCCESS else now)
+    return replace(
+        run, state=state, started_at=begun, finished_at=now, reason=reason, messages=messages, steps=steps
+    )
+
+
+def canceled(run: Run, now: str, reason: str | None) -> Run:
+    """The run as its user canceled it."""
+    text = reason or "canceled at user request"
+    return end(run, State.CANCELED, now, Reason("CANCELED", text), (text,))
+
+
+def failure_reason(error: str, cause: str) -> Reason:
+    """Read what a service said of a step that brought no answer.
+
+    Lambda tells a timeout and a killed process only in words; Batch and Step Functions by the error's name.
+    """
+    text = f"{error} {cause}"
+    if "OutOfMemory" in text or "signal: killed" in text:
+        return Reason("OUT_OF_MEMORY", "the step needed more memory than it may use")
+    if "Timeout" in error or "Task timed out" in cause or "Sandbox.Timedout" in text:
+        return Reason("TIMEOUT", "the step ran longer than it may")
+    return Reason("SYSTEM_ERROR", f"the step could not be executed: {error}: {cause}"[:1000])

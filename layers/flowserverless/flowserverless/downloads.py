@@ -1,0 +1,37 @@
+"""Links to files: nothing that is downloaded passes through a function, so its size does not matter here."""
+
+from flowserverless.domain import errors, runs
+from flowserverless.store import files, groups, table
+from flowserverless.store import runs as stored_runs
+
+
+def file(run: runs.Run, file_id: str) -> str:
+    """A signed URL of a result file; its number leads to the page of the listing. Raises NotFound."""
+    unknown = errors.NotFound(f"run {run.id} has no file '{file_id[:100]}'")
+    if not (file_id.isascii() and file_id.isdigit() and len(file_id) <= 9):
+        raise unknown
+    page, index = divmod(int(file_id), stored_runs.FILES_IN_A_PAGE)
+    found = stored_runs.files_page(run, page)
+    if index >= len(found) or found[index].id != file_id:
+        raise unknown
+    result = found[index]
+    return files.link(
+        files.run(run.id, f"files/{result.path}"), result.name.rsplit("/", 1)[-1], result.media_type
+    )
+
+
+def archive(run: runs.Run, name: str) -> str:
+    """A signed URL of the run's archive. Raises Conflict while the run is active, NotFound where there is none."""
+    runs.require_final(run)
+    if run.archive is None or run.archive.size is None:
+        why = run.archive.detail if run.archive and run.archive.detail else "it left no files"
+        raise errors.NotFound(f"run {run.id} has no archive: {why}", "NO_ARCHIVE")
+    return files.link(files.run(run.id, "archive.tar.gz"), name, "application/gzip")
+
+
+def upload(group: str, item: table.UploadItem) -> str:
+    """A signed URL of an uploaded file. Raises Conflict before it has arrived."""
+    groups.arrived(item)
+    return files.link(
+        files.upload(group, item.file), item.name, item.media_type or "application/octet-stream"
+    )

@@ -1,0 +1,65 @@
+"""Creating and changing groups: who is in them, what they are called, which parameters they have of their own."""
+
+from datetime import datetime
+
+from flowserverless import access, api, requests, settings, users, views
+from flowserverless.domain import errors, faults, parameters, runs
+from flowserverless.store import groups, table, workflows
+
+
+def create(who: access.Caller, workflow: str, body: requests.CreateGroup, now: datetime) -> views.GroupHandle:
+    """A new group of `workflow` with the caller as owner and member. Raises NotFound, InvalidRequest, Conflict."""
+    head, published = workflows.with_template(workflow)
+    members = _members(body.members or []) | {who.user: who.name}
+    _count(members)
+    identifier = body.identifier or api.new_ulid()
+    group = table.GroupItem(
+        *table.group(identifier),
+        group=identifier,
+        workflow=workflow,
+        name=body.name,
+        owner=who.user,
+        created_at=runs.timestamp(now),
+        parameters=_parameters(body),
+        config=body.config.chosen() if body.config else None,
+    )
+    groups.create(group, members, head)
+    found = [groups.member(group, user, name) for user, name in sorted(members.items())]
+    return views.group(group, found, group.parameters or published.template.get("parameters", []), of_runs=[])
+
+
+def _members(named: list[str]) -> dict[str, str]:
+    return users.find(named) if named else {}
+
+
+def _count(members: dict[str, str]) -> None:
+    if len(members) > groups.MOST_MEMBERS:
+        raise errors.InvalidRequest(f"a group has at most {groups.MOST_MEMBERS} members")
+
+
+def _parameters(body: requests.CreateGroup) -> list[dict[str, object]] | None:
+    if body.parameters is None:
+        return None
+    try:
+        return [parameters.document(one) for one in parameters.parse(body.parameters, "parameters")]
+    except faults.Faults as error:
+        raise errors.InvalidRequest(str(error)[:2000], "INVALID_PARAMETERS") from None
+
+
+def update(who: access.Caller, group_id: str, body: requests.UpdateGroup) -> views.GroupHandle:
+    """Another name or other members; the caller may leave only a group that keeps a member.
+
+    Raises Forbidden, NotFound, InvalidRequest (unknown member, nobody left), Conflict (name taken).
+    """
+    access.group(who, group_id)
+    group, items = groups.with_members(group_id)
+    before = {item.user: item.name for item in items}
+    members = before if body.members is None else _members(body.members)
+    if not members:
+        raise errors.InvalidRequest("a group keeps at least one member")
+    _count(members)
+    groups.update(group, body.name or group.name, before, members)
+    changed, items = groups.with_members(group_id)
+    shown = changed.parameters or workflows.version(changed.workflow).template.get("parameters", [])
+    files, _ = groups.uploads(group_id, settings.number("UPLOADS_SHOWN", 1000))
+    return views.group(changed, items, shown, files)

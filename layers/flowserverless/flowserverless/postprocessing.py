@@ -1,0 +1,122 @@
+"""Post-processing: a run over the best runs of a workflow's groups, owed whenever the list of them changes.
+
+At most one is active per workflow. The ranking is read when its first step is staged, so whatever changed
+until then is in it; what changes later makes the workflow owe one more, however often it changes.
+"""
+
+import json
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from flowserverless import api, engine, settings
+from flowserverless.domain import errors, ids, plans, runs, templates
+from flowserverless.store import files, rankings, table, workflows
+from flowserverless.store import runs as stored_runs
+
+MOST_RUNS = 1000
+
+
+def start_if_owed(workflow: str, now: datetime) -> runs.Run | None:
+    """Start post-processing when the ranking changed since it last ran and none is active; else do nothing."""
+    head = workflows.get(workflow)
+    if head.due != "POSTPROC" or head.active_run:
+        return None
+    published = workflows.version(workflow)
+    template = templates.parse(published.template, settings.executors())
+    if template.postproc is None:
+        return None
+    run = _plan(head, published, template, now)
+    try:
+        stored_runs.create_post_processing(run)
+    except table.ConditionFailed:
+        return None
+    engine.start(run, wait=settings.number("POST_PROCESSING_DELAY", 2))
+    return run
+
+
+def _plan(
+    head: table.WorkflowItem, published: table.TemplateItem, template: templates.Template, now: datetime
+) -> runs.Run:
+    steps = plans.postproc_plan(template)
+    folder = template.postproc.inputs_runs if template.postproc else "runs"
+    return runs.Run(
+        id=str(ids.RunId(head.workflow, api.new_ulid(), post_processing=True)),
+        workflow=head.workflow,
+        version=published.version,
+        state=runs.State.PENDING,
+        created_at=runs.timestamp(now),
+        deadline=runs.deadline(now, settings.number("RUN_SECONDS", 3600)),
+        arguments=({"name": "runs", "value": folder},),
+        executors=tuple(step.executor for step in steps),
+        steps=tuple(runs.Step(step.name) for step in steps),
+        ranking_version=int(head.ranking_version),
+    )
+
+
+def take_snapshot(run: runs.Run, published: table.TemplateItem) -> int:
+    """Write down which files of which ranked runs this run reads (flowServ's runs.json); the ranking version it is of.
+
+    The version is read before the board, so the snapshot holds at least what the version stands for.
+    """
+    head = workflows.get(run.workflow)
+    template = templates.parse(published.template, settings.executors())
+    wanted = template.postproc.inputs_files if template.postproc else ()
+    board = str(head.board)
+    best = list(rankings.every(run.workflow, board, "BEST")) if head.board else []
+    names = rankings.group_names(run.workflow, {entry.group for entry in best})
+    listed = [
+        {"id": e.run, "name": names.get(e.group, e.group), "files": list(wanted)} for e in best[:MOST_RUNS]
+    ]
+    listing = files.run(run.id, "inputs/runs.json")
+    files.write_json(listing, listed)
+    inputs: list[tuple[str, str, int | None]] = [("runs/runs.json", listing, None)]
+    for entry in best[:MOST_RUNS]:
+        inputs += [
+            (f"runs/{entry.run}/{path}", files.run(entry.run, f"files/{path}"), None) for path in wanted
+        ]
+    files.write_json(_snapshot(run), inputs)
+    return int(head.ranking_version)
+
+
+def _snapshot(run: runs.Run) -> str:
+    return files.run(run.id, "inputs/snapshot.json")
+
+
+def snapshot(run: runs.Run) -> list[tuple[str, str, int | None]]:
+    """Path in the run directory, S3 key and size of the snapshot's files."""
+    body = files.read(_snapshot(run), 1 << 26)
+    if body is None:
+        raise errors.Conflict(f"run {run.id} has no snapshot of the ranking")
+    return [(path, key, size) for path, key, size in json.loads(body)]
+
+
+def declared(template: templates.Template) -> tuple[Sequence[templates.OutputSpec], Sequence[str]]:
+    """The outputs that post-processing declares: with titles, and as plain patterns."""
+    if template.postproc is None:
+        return (), ()
+    return template.postproc.outputs, template.postproc.files_outputs
+
+
+def shown(head: table.WorkflowItem) -> tuple[runs.Run | None, runs.Run | None]:
+    """The last good run and the newest run of a workflow's post-processing, in at most one read."""
+    wanted = {
+        name: table.run(ids.run_id(name))
+        for name in (head.good_run, head.active_run or head.last_run)
+        if name
+    }
+    found = table.fetch(wanted.values()) if wanted else {}
+
+    def of(name: Any) -> runs.Run | None:
+        item = found.get(wanted.get(name, ("", "")))
+        return stored_runs.from_item(item) if item else None
+
+    return of(head.good_run), of(head.active_run or head.last_run)
+
+
+def result(workflow: str) -> runs.Run:
+    """The post-processing run whose results the workflow shows; raises NotFound."""
+    good, _ = shown(workflows.get(workflow))
+    if good is None:
+        raise errors.NotFound(f"workflow '{workflow[:100]}' has no post-processing results")
+    return good

@@ -1,0 +1,125 @@
+"""The reconciler: compares what is due with what Step Functions knows, and ends or restarts what fell between.
+
+It assumes that every event can get lost, come twice or come late, and that a function can die after any call.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+
+from flowserverless import api, engine, postprocessing, settings
+from flowserverless.domain import errors, runs
+from flowserverless.store import files, table
+from flowserverless.store import runs as stored_runs
+
+# A run this young may still be on its way from the table to Step Functions.
+GRACE_SECONDS = 60
+# A run that never began after so long is not started any more: nobody expects it to.
+STALE_SECONDS = 3600
+
+
+def reconcile(event: Mapping[str, Any], now: datetime) -> dict[str, int]:
+    """One run, if `event` tells of its execution's end (EventBridge, Step Functions Execution Status Change); else all."""
+    name = event.get("detail", {}).get("name")
+    if name is None:
+        return reconcile_all(now)
+    try:
+        return {"runs": int(reconcile_run(name, now))}
+    except errors.NotFound:
+        return {"runs": 0}
+
+
+def reconcile_all(now: datetime) -> dict[str, int]:
+    """One pass over everything that is due; answers how many of each kind were put right. One failing stops no other."""
+    counts: dict[str, int] = {}
+    for item in _due("RUN"):
+        _attempt(counts, "runs", item, lambda key: reconcile_run(str(table.owner(key)), now))
+    for item in _due("GONE"):
+        _attempt(counts, "removals", item, lambda key: _remove(str(table.owner(key)), now))
+    for item in _due("POSTPROC"):
+        _attempt(counts, "postProcessing", item, lambda key: _post_process(key.pk.split("#")[1], now))
+    for item in _due("REBUILD"):
+        _attempt(counts, "rebuilds", item, lambda key: _rebuild(key.pk.split("#")[1], now))
+    return counts
+
+
+def _due(kind: str) -> Iterator[Any]:
+    yield from table.Item.due_index.query(kind)
+
+
+def _attempt(counts: dict[str, int], kind: str, item: Any, put_right: Any) -> None:
+    try:
+        changed = put_right(item)
+    except errors.NotFound:
+        changed = False
+    except Exception:
+        api.logger.exception("could not be reconciled", extra={"kind": kind, "key": [item.pk, item.sk]})
+        counts["failed"] = counts.get("failed", 0) + 1
+        return
+    counts[kind] = counts.get(kind, 0) + bool(changed)
+
+
+def reconcile_run(run_id: str, now: datetime) -> bool:
+    """Bring one active run into line with its execution; says whether anything had to be done. Raises NotFound."""
+    run = stored_runs.get(run_id)
+    if not run.active:
+        return False
+    moment = runs.timestamp(now)
+    if run.deadline <= moment:
+        return _time_out(run, moment)
+    execution = engine.status(run.id)
+    if execution is None:
+        return _start_again(run, now)
+    status, error, cause = execution
+    if status == engine.RUNNING:
+        return False
+    reason = runs.failure_reason(error or status, cause)
+    if status == "SUCCEEDED":
+        reason = runs.Reason("SYSTEM_ERROR", "the execution ended without saying how")
+    return _end(run, reason, moment)
+
+
+def _time_out(run: runs.Run, now: str) -> bool:
+    files.write(files.run(run.id, "canceled"), b"")
+    ended = _end(run, runs.Reason("TIMEOUT", f"the run had not ended by its deadline, {run.deadline}"), now)
+    engine.stop(run.id, "TIMEOUT", "the run's deadline passed")
+    return ended
+
+
+def _start_again(run: runs.Run, now: datetime) -> bool:
+    age = (now - datetime.fromisoformat(run.created_at)).total_seconds()
+    if run.state is runs.State.PENDING and age < STALE_SECONDS:
+        if age < settings.number("GRACE_SECONDS", GRACE_SECONDS):
+            return False
+        engine.start(run)
+        return True
+    return _end(run, runs.Reason("SYSTEM_ERROR", "the run has no execution any more"), runs.timestamp(now))
+
+
+def _end(run: runs.Run, reason: runs.Reason, now: str) -> bool:
+    """ERROR, without an archive: the archive needs more time than a pass over all runs has."""
+    detail = runs.Archive(detail="the run ended without an archive; its files can be downloaded one by one")
+
+    def ending(current: runs.Run) -> runs.Run:
+        ended = runs.end(current, runs.State.ERROR, now, reason, (reason.detail,))
+        return ended if ended.archive else replace(ended, archive=detail)
+
+    ended = stored_runs.finish(run.id, run.workflow, ending)
+    if ended.won and run.group is None:
+        postprocessing.start_if_owed(run.workflow, datetime.fromisoformat(now))
+    return ended.won
+
+
+def _remove(run_id: str, now: datetime) -> bool:
+    engine.remove_files(run_id, now.strftime("%H%M%S"))
+    return True
+
+
+def _post_process(workflow: str, now: datetime) -> bool:
+    return postprocessing.start_if_owed(workflow, now) is not None
+
+
+def _rebuild(workflow: str, now: datetime) -> bool:
+    engine.rebuild_ranking(workflow, f"{now:%Y%m%d%H%M%S}")
+    return True

@@ -1,0 +1,97 @@
+"""Publishing a workflow: read the zip whole, store its files under the version, then make the version current."""
+
+import io
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from flowserverless import aws, engine, packages, settings
+from flowserverless.domain import errors, faults, ids, runs
+from flowserverless.store import files, table, workflows
+
+INBOX = "inbox/workflows/"
+# The template stands in one DynamoDB item (400 KB) twice, with its list of files.
+MOST_DOCUMENT_BYTES = 150_000
+
+
+def register(event: Mapping[str, Any], now: datetime) -> dict[str, Any]:
+    """Publish the package that an EventBridge event or `{"key": ...}` names; answers the report written beside it.
+
+    A refused package changes nothing. The same package once more is `unchanged`: its version is the digest of what
+    is in it, so events that come twice do no harm. `{"key": ..., "workflow": ...}` publishes under another id.
+    """
+    key = str(event["detail"]["object"]["key"] if "detail" in event else event["key"])
+    workflow = str(event.get("workflow") or key.rsplit("/", 1)[-1].removesuffix(".zip"))
+    report = {"status": "rejected", "workflow": workflow, "version": None, "faults": []}
+    try:
+        report |= _publish(workflow, key, now)
+    except faults.Faults as found:
+        report["faults"] = [{"place": fault.place, "message": fault.message} for fault in found.faults]
+    files.write_json(f"{key}.report.json", report)
+    return report
+
+
+def _publish(workflow: str, key: str, now: datetime) -> dict[str, Any]:
+    if not ids.is_name(workflow):
+        detail = "a workflow's id has 1 to 32 letters, digits and underscores; the zip is named after it"
+        raise faults.Faults([faults.Fault("name", detail)])
+    package = _read(key)
+    version = package.digest[:16]
+    listed = [[target, package.size(target)] for target in sorted(package.files)]
+    published = table.TemplateItem(
+        workflow=workflow,
+        version=version,
+        name=package.name,
+        description=package.description,
+        instructions=package.instructions,
+        template=package.document,
+        files=listed,
+        board=version if package.template.results else None,
+        published_at=runs.timestamp(now),
+    )
+    _check_size(published)
+    if _current(workflow) == version:
+        return {"status": "unchanged", "version": version}
+    _store(workflow, version, package)
+    rebuild = workflows.publish(published, package.template.postproc is not None)
+    if rebuild:
+        engine.rebuild_ranking(workflow, version)
+    return {"status": "accepted", "version": version}
+
+
+def _current(workflow: str) -> str | None:
+    try:
+        return str(workflows.get(workflow).version)
+    except errors.NotFound:
+        return None
+
+
+def _read(key: str) -> packages.Package:
+    most = settings.number("PACKAGE_BYTES", 200_000_000)
+    found = files.head(key)
+    if found is None:
+        raise faults.Faults([faults.Fault("zip", f"there is no object '{key}'")])
+    if found["ContentLength"] > most:
+        raise faults.Faults([faults.Fault("zip", f"has more than {most} bytes")])
+    body = files.read(key, most)
+    return packages.read(
+        io.BytesIO(body or b""), most, settings.number("PACKAGE_FILES", 2000), settings.executors()
+    )
+
+
+def _check_size(published: table.TemplateItem) -> None:
+    size = len(published.to_json())
+    if size > MOST_DOCUMENT_BYTES:
+        detail = (
+            f"template, instructions and list of files take {size} bytes, more than {MOST_DOCUMENT_BYTES}"
+        )
+        raise faults.Faults([faults.Fault("template", detail)])
+
+
+def _store(workflow: str, version: str, package: packages.Package) -> None:
+    """Upload the static files; a version that is not current yet is seen by nobody, so a repeat may write again."""
+    s3 = aws.client("s3")
+    for target in package.files:
+        with package.open(target) as stream:
+            body = stream.read()
+        s3.put_object(Bucket=files.bucket(), Key=files.static(workflow, version, target), Body=body)

@@ -1,0 +1,84 @@
+"""What callers may send: pydantic models, so that a wrong body is refused before any code of ours sees it."""
+
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+
+Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
+Identifier = Annotated[str, StringConstraints(pattern=r"^[a-zA-Z0-9_]{1,32}$")]
+Text = Annotated[str, StringConstraints(max_length=2000)]
+
+
+class Body(BaseModel):
+    """A JSON object; values are taken as they are sent, never converted."""
+
+    model_config = ConfigDict(strict=True, extra="ignore")
+
+
+class Argument(Body):
+    """The value of one parameter; a file is `{"type": "$file", "value": {"fileId": ..., "targetPath": ...}}`."""
+
+    name: str = Field(max_length=200)
+    value: Any
+
+
+class RunConfig(BaseModel):
+    """How a run is executed; `resources` asks for more than one Lambda has."""
+
+    model_config = ConfigDict(strict=True, extra="forbid")
+
+    engine: Annotated[str, StringConstraints(pattern="^(stepfunctions|external)$")] | None = None
+    timeoutSeconds: int | None = Field(None, ge=1, le=1_209_600)
+    resources: dict[str, Any] | None = None
+
+    def chosen(self) -> dict[str, Any]:
+        """What was asked for, without what was left open."""
+        return self.model_dump(exclude_none=True)
+
+
+class StartRun(Body):
+    """Arguments of a run, in any order."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"arguments": [{"name": "greeting", "value": "Hello"}]}]},
+    )
+
+    arguments: list[Argument] = Field(default_factory=list, max_length=1000)
+    config: RunConfig | None = None
+
+    def given(self) -> list[dict[str, Any]]:
+        """The arguments as they were sent."""
+        return [{"name": argument.name, "value": argument.value} for argument in self.arguments]
+
+
+class CancelRun(Body):
+    """Why a run is canceled."""
+
+    reason: Text | None = None
+
+
+class CreateGroup(Body):
+    """A new group; `members` are user ids or names, `parameters` replace the workflow's."""
+
+    name: Name
+    identifier: Identifier | None = None
+    members: list[Name] | None = Field(None, max_length=40)
+    parameters: list[dict[str, Any]] | None = None
+    config: RunConfig | None = None
+
+
+class UpdateGroup(Body):
+    """What changes about a group; what is absent stays."""
+
+    name: Name | None = None
+    members: list[Name] | None = Field(None, max_length=40)
+
+
+class AnnounceUpload(BaseModel):
+    """A file that will be posted to S3: its size in bytes and its SHA-256 in hex."""
+
+    model_config = ConfigDict(strict=True, extra="ignore")
+
+    name: Name
+    size: int = Field(ge=0)
+    sha256: Annotated[str, StringConstraints(pattern="^[0-9a-fA-F]{64}$")]

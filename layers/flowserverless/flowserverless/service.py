@@ -1,0 +1,64 @@
+"""The service descriptor: what flowServ's clients read first to learn the routes."""
+
+import os
+from typing import Any
+
+from flowserverless import views
+
+ROUTES = {
+    "service": "",
+    "workflows:list": "workflows",
+    "workflows:get": "workflows/{workflowId}",
+    "leaderboard": "workflows/{workflowId}/leaderboard?orderBy={orderBy}&includeAll",
+    "workflows:download:archive": "workflows/{workflowId}/downloads/archive",
+    "workflows:download:file": "workflows/{workflowId}/downloads/files/{fileId}",
+    "workflows:groups": "workflows/{workflowId}/groups",
+    "groups:create": "workflows/{workflowId}/groups",
+    "groups:list": "groups",
+    "groups:get": "groups/{userGroupId}",
+    "groups:update": "groups/{userGroupId}",
+    "groups:delete": "groups/{userGroupId}",
+    "groups:runs": "groups/{userGroupId}/runs?state={state}",
+    "runs:start": "groups/{userGroupId}/runs",
+    "runs:get": "runs/{runId}",
+    "runs:cancel": "runs/{runId}",
+    "runs:delete": "runs/{runId}",
+    "runs:files": "runs/{runId}/files",
+    "runs:logs": "runs/{runId}/logs",
+    "runs:download:archive": "runs/{runId}/downloads/archive",
+    "runs:download:file": "runs/{runId}/downloads/files/{fileId}",
+    "files:list": "uploads/{userGroupId}/files",
+    "files:upload": "uploads/{userGroupId}/files",
+    "files:download": "uploads/{userGroupId}/files/{fileId}",
+    "files:delete": "uploads/{userGroupId}/files/{fileId}",
+    "users:list": "users",
+    "users:register": "users/register",
+    "users:activate": "users/activate",
+    "users:login": "users/login",
+    "users:logout": "users/logout",
+    "users:whoami": "users/whoami",
+    "users:password:request": "users/password/request",
+    "users:password:reset": "users/password/reset",
+}
+
+
+def describe(event: dict[str, Any], user_name: str) -> views.Service:
+    """The descriptor, with the URL under which this request found the service."""
+    described: views.Service = {
+        "name": os.environ.get("SERVICE_NAME", "flowserverless"),
+        "version": os.environ.get("SERVICE_VERSION", "0.1.0"),
+        "url": url(event),
+        "routes": [{"id": name, "pattern": pattern} for name, pattern in ROUTES.items()],
+    }
+    if user_name:
+        described["username"] = user_name
+    return described
+
+
+def url(event: dict[str, Any]) -> str:
+    """The service's base URL as callers know it; what the function cannot know before it is called is filled in."""
+    context = event.get("requestContext", {})
+    form = os.environ.get("API_URL_FORM", "https://{domainName}/{stage}")
+    for name in ("domainName", "stage", "apiId"):
+        form = form.replace(f"{{{name}}}", str(context.get(name, "")))
+    return form

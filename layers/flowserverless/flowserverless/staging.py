@@ -1,0 +1,172 @@
+"""Staging a step: sign exactly the URLs that this step of this run needs, and say so in a manifest."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+
+from flowserverless import postprocessing, settings
+from flowserverless.domain import errors, ids, outputs, parameters, paths, plans, runs, templates
+from flowserverless.store import files, table
+from flowserverless.store import runs as stored_runs
+
+# Time for a cold start and for delivering files, beyond what a step itself may take.
+SPARE_SECONDS = 900
+BATCH_DAYS = 14
+
+
+def stage(event: Mapping[str, Any], now: datetime) -> dict[str, Any]:
+    """Record what became of the step before, put step `event["step"]` RUNNING, and answer its manifest's signed URL.
+
+    Raises Conflict when the run has ended; the execution then ends too.
+    """
+    run, published = _fetch(event)
+    runs.require_active(run)
+    index, outcome = int(event["step"]), event.get("outcome")
+    if outcome and index:
+        run = runs.end_step(run, index - 1, outcome)
+    if run.group is None and index == 0:
+        run = replace(run, ranking_version=postprocessing.take_snapshot(run, published))
+    run = runs.begin_step(run, index, runs.timestamp(now))
+    if not stored_runs.save_progress(run):
+        raise errors.Conflict(f"run {run.id} has ended", "RUN_IS_FINAL")
+    template = templates.parse(published.template, settings.executors())
+    step = plan(run, template)[index]
+    key = files.run(run.id, f"manifests/{index:03d}.json")
+    seconds = _seconds(run, step, now)
+    files.write_json(key, _manifest(run, published, template, step, seconds))
+    return {"manifestUrl": files.link(key, seconds=seconds + SPARE_SECONDS), "job": _job(step, seconds)}
+
+
+def _fetch(event: Mapping[str, Any]) -> tuple[runs.Run, table.TemplateItem]:
+    keys = table.run(ids.run_id(event["run"])), table.template(event["workflow"], event["version"])
+    found = table.fetch(keys)
+    if keys[0] not in found:
+        raise errors.NotFound(f"unknown run '{event['run']}'")
+    return stored_runs.from_item(found[keys[0]]), found[keys[1]]
+
+
+def plan(run: runs.Run, template: templates.Template) -> tuple[plans.Step, ...]:
+    """The steps of a run, from the template's version and the run's own arguments; the same at every call."""
+    if run.group is None:
+        return plans.postproc_plan(template)
+    declared, bound = _bound(run)
+    changed = replace(template, parameters=declared)
+    return plans.plan(changed, bound, run.config.get("resources"), settings.executors())
+
+
+def _bound(run: runs.Run) -> tuple[tuple[parameters.Parameter, ...], parameters.Bound]:
+    declared = parameters.parse(list(run.parameters), "parameters")
+    known = {file: file for file in parameters.referenced_files(run.arguments)}
+    return declared, parameters.bind(declared, run.arguments, known)
+
+
+def _seconds(run: runs.Run, step: plans.Step, now: datetime) -> int:
+    left = int((datetime.fromisoformat(run.deadline) - now).total_seconds())
+    most = settings.number("STEP_SECONDS", 780) if step.executor == "lambda" else BATCH_DAYS * 86400
+    asked = step.resources.timeout_seconds if step.resources else None
+    return max(1, min(left, most, asked or most))
+
+
+def _sources(run: runs.Run, published: table.TemplateItem) -> dict[str, tuple[str, int | None]]:
+    """S3 key and size of every file that is in the run directory when a step begins.
+
+    Uploads lie over static files, and what steps wrote lies over both.
+    """
+    found: dict[str, tuple[str, int | None]] = {
+        path: (files.static(published.workflow, published.version, path), size)
+        for path, size in published.files
+    }
+    if run.group is None:
+        found |= {path: (key, size) for path, key, size in postprocessing.snapshot(run)}
+    else:
+        for file in _bound(run)[1].files:
+            found[file.target] = (files.upload(run.group, file.file_id), None)
+    if run.steps[0].state is not runs.State.RUNNING:
+        stored = {file.path: file for file in files.listing(files.run(run.id, "files/"))}
+        kept = outputs.deliverable((file.path, file.size) for file in stored.values())
+        found |= {path: (stored[path].key, size) for path, size in kept.items()}
+    return found
+
+
+def _inputs(
+    step: plans.Step, sources: Mapping[str, tuple[str, int | None]], seconds: int
+) -> Iterable[dict[str, Any]]:
+    for path, (key, size) in sorted(sources.items()):
+        wanted = (
+            step.inputs is None
+            or paths.reserved(path)
+            or any(paths.matches(one, path) for one in step.inputs)
+        )
+        if wanted:
+            # A ranked run of an older version may lack a file that post-processing asks for now.
+            optional = key.startswith("runs/") and path.startswith("runs/")
+            yield {"path": path, "url": files.link(key, seconds=seconds), "size": size, "optional": optional}
+
+
+def _manifest(
+    run: runs.Run, published: table.TemplateItem, template: templates.Template, step: plans.Step, seconds: int
+) -> dict[str, Any]:
+    prefix, log = files.run(run.id, "files/"), files.log(run.id, step.index)
+    valid = seconds + SPARE_SECONDS
+    most = settings.number("OUTPUT_BYTES", 400_000_000)
+    return {
+        "run": run.id,
+        "step": step.index,
+        "name": step.name,
+        "kind": step.kind,
+        "commands": list(step.commands),
+        "variables": dict(step.variables),
+        "values": dict(step.values),
+        "code": _code(step) if step.kind == "code" else None,
+        "notebook": _notebook(step) if step.kind == "notebook" else None,
+        "inputs": list(_inputs(step, _sources(run, published), valid)),
+        "outputs": None if step.outputs is None else list(step.outputs),
+        "always": _always(run, template),
+        "upload": {**files.form(prefix, valid, most), "prefix": prefix},
+        "log": {**files.form(log, valid, settings.number("LOG_BYTES", 1_000_000) * 2), "key": log},
+        "cancelUrl": files.link(files.run(run.id, "canceled"), seconds=valid),
+        "limits": {
+            "seconds": seconds,
+            "memoryBytes": settings.number("STEP_MEMORY_MB", 1536) << 20,
+            "outputBytes": most,
+            "fileBytes": settings.number("FILE_BYTES", 400_000_000),
+            "logBytes": settings.number("LOG_BYTES", 1_000_000),
+            "processes": settings.number("STEP_PROCESSES", 64),
+            "openFiles": settings.number("STEP_OPEN_FILES", 512),
+            "cpuSeconds": settings.number("STEP_CPU_SECONDS", 1800),
+        },
+    }
+
+
+def _code(step: plans.Step) -> dict[str, Any]:
+    return {"func": step.func, "arg": step.arg, "variables": dict(step.argument_names)}
+
+
+def _notebook(step: plans.Step) -> dict[str, Any]:
+    return {"notebook": step.notebook, "output": step.notebook_output, **_parameters(step)}
+
+
+def _parameters(step: plans.Step) -> dict[str, Any]:
+    return {"params": list(step.notebook_params), "variables": dict(step.notebook_params)}
+
+
+def _always(run: runs.Run, template: templates.Template) -> list[str]:
+    """What a step delivers though it does not declare it: the run's own results."""
+    if run.group is None:
+        specs, patterns = postprocessing.declared(template)
+        return [*(spec.source for spec in specs), *patterns]
+    results = [template.results.file] if template.results else []
+    needed = template.postproc.inputs_files if template.postproc else ()
+    return [*(spec.source for spec in template.outputs), *template.files_outputs, *results, *needed]
+
+
+def _job(step: plans.Step, seconds: int) -> dict[str, Any]:
+    """What AWS Batch needs to know of a step; the state machine reads it for Batch steps only."""
+    asked = step.resources or templates.Resources()
+    return {
+        "image": step.environment or "",
+        "vcpu": str(asked.vcpu),
+        "memory": str(asked.memory),
+        "seconds": max(60, seconds),
+    }

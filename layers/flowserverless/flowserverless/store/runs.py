@@ -1,0 +1,432 @@
+"""Runs in the table: every change of state is one conditional transaction, and whoever comes second learns so."""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+from pynamodb.exceptions import UpdateError
+from pynamodb.transactions import TransactWrite
+
+from flowserverless.domain import errors, ids, runs
+from flowserverless.store import rankings, table
+
+FILES_IN_A_PAGE = 100
+ROUNDS = 50
+
+
+@dataclass(frozen=True)
+class Context:
+    """A run and what decides over it: its group (None for post-processing) and its workflow."""
+
+    run: runs.Run
+    group: table.GroupItem | None
+    workflow: table.WorkflowItem
+
+
+@dataclass(frozen=True)
+class Ended:
+    """What became of a request to end a run: the run as it is now, and whether this request ended it."""
+
+    run: runs.Run
+    won: bool
+    ranking_changed: bool = False
+
+
+def from_item(item: Any) -> runs.Run:
+    """The run that an item holds."""
+    return runs.Run(
+        id=str(table.owner(item)),
+        workflow=item.workflow,
+        version=item.version,
+        state=runs.State(item.state),
+        created_at=item.created_at,
+        deadline=item.deadline,
+        group=item.group,
+        started_by=item.started_by,
+        started_at=item.started_at,
+        finished_at=item.finished_at,
+        arguments=tuple(item.arguments),
+        parameters=tuple(item.parameters),
+        config=item.config,
+        executors=tuple(item.executors),
+        steps=tuple(_step(step) for step in item.steps),
+        files=tuple(runs.ResultFile(**file) for file in item.files or ()),
+        file_count=int(item.file_count or 0),
+        messages=tuple(item.messages or ()),
+        reason=runs.Reason(**item.reason) if item.reason else None,
+        archive=runs.Archive(**item.archive) if item.archive else None,
+        standings={board: runs.Standing(**standing) for board, standing in (item.standings or {}).items()},
+        ranking_version=None if item.ranking_version is None else int(item.ranking_version),
+        ingest_token=item.ingest_token,
+    )
+
+
+def _step(step: Mapping[str, Any]) -> runs.Step:
+    return runs.Step(**{**step, "state": runs.State(step["state"])})
+
+
+def _documents(things: Any) -> list[dict[str, Any]]:
+    return [asdict(thing) for thing in things]
+
+
+def to_item(run: runs.Run) -> table.RunItem:
+    """The item that holds a run; while it is active it stands in the index of what is due, at its deadline."""
+    return table.RunItem(
+        *table.run(ids.run_id(run.id)),
+        due="RUN" if run.active else None,
+        due_at=run.deadline if run.active else None,
+        workflow=run.workflow,
+        version=run.version,
+        state=str(run.state),
+        created_at=run.created_at,
+        deadline=run.deadline,
+        group=run.group,
+        started_by=run.started_by,
+        started_at=run.started_at,
+        finished_at=run.finished_at,
+        arguments=list(run.arguments),
+        parameters=list(run.parameters),
+        config=dict(run.config),
+        executors=list(run.executors),
+        steps=_documents(run.steps),
+        files=_documents(run.files),
+        file_count=run.file_count,
+        messages=list(run.messages),
+        reason=asdict(run.reason) if run.reason else None,
+        archive=asdict(run.archive) if run.archive else None,
+        standings={board: asdict(standing) for board, standing in run.standings.items()},
+        ranking_version=run.ranking_version,
+        ingest_token=run.ingest_token,
+    )
+
+
+ACTIVE = table.RunItem.state.is_in(*(str(state) for state in runs.ACTIVE))
+
+
+def get(run_id: str) -> runs.Run:
+    """The run as it is now; raises NotFound."""
+    item = table.get(table.run(ids.run_id(run_id)))
+    if item is None:
+        raise errors.NotFound(f"unknown run '{run_id}'")
+    return from_item(item)
+
+
+def context(run_id: str, workflow: str) -> Context:
+    """The run with its group and its workflow, in one BatchGetItem; raises NotFound."""
+    parsed = ids.run_id(run_id)
+    keys = [table.run(parsed), table.workflow(workflow)]
+    if not parsed.post_processing:
+        keys.append(table.group(parsed.owner))
+    found = table.fetch(keys)
+    if any(key not in found for key in keys):
+        raise errors.NotFound(f"unknown run '{run_id}'")
+    return Context(from_item(found[keys[0]]), found[keys[2]] if keys[2:] else None, found[keys[1]])
+
+
+def newest(
+    owner: ids.RunId, limit: int, state: runs.State | None, before: str | None
+) -> tuple[list[runs.Run], bool]:
+    """Runs of a group (or of post-processing), newest first, behind the ULID `before`; and whether more follow."""
+    key = table.RunItem.sk
+    condition = key.between("RUN#", f"RUN#{before}") if before else key.startswith("RUN#")
+    items = table.RunItem.query(
+        table.partition(owner),
+        condition,
+        filter_condition=table.RunItem.state == str(state) if state else None,
+        consistent_read=True,
+        scan_index_forward=False,
+    )
+    found: list[runs.Run] = []
+    for item in items:
+        if before and item.sk == f"RUN#{before}":
+            continue
+        if len(found) == limit:
+            return found, True
+        found.append(from_item(item))
+    return found, False
+
+
+def create(run: runs.Run, once: table.OnceItem | None, quota: int) -> None:
+    """Write a group's new run PENDING, count it, and bind its idempotency key, all or nothing.
+
+    Raises ConditionFailed when the group is gone, has `quota` active runs, or the key is taken; the caller reads
+    which. The group's counter is what keeps a group from being deleted under a run that starts.
+    """
+    group = table.GroupItem(*table.group(str(run.group)))
+
+    def compose(transaction: TransactWrite) -> None:
+        transaction.save(to_item(run), condition=table.RunItem.pk.does_not_exist())
+        transaction.update(
+            group,
+            [table.GroupItem.active_runs.add(1)],
+            condition=table.GroupItem.active_runs.between(0, quota - 1),
+        )
+        if once:
+            transaction.save(once, condition=table.OnceItem.pk.does_not_exist())
+
+    table.commit(compose)
+
+
+def create_post_processing(run: runs.Run) -> None:
+    """Write a post-processing run PENDING, at most one per workflow; raises ConditionFailed when one is active."""
+    workflow = table.WorkflowItem(*table.workflow(run.workflow))
+
+    def compose(transaction: TransactWrite) -> None:
+        transaction.save(to_item(run), condition=table.RunItem.pk.does_not_exist())
+        transaction.update(
+            workflow,
+            [table.WorkflowItem.active_run.set(run.id)],
+            condition=table.WorkflowItem.active_run.does_not_exist() & (table.WorkflowItem.due == "POSTPROC"),
+        )
+
+    table.commit(compose)
+
+
+def save_progress(run: runs.Run) -> bool:
+    """Record where an active run is (state RUNNING, its steps, its executors); False when it has ended meanwhile."""
+    item = to_item(run)
+    actions = [
+        table.RunItem.state.set(item.state),
+        table.RunItem.started_at.set(item.started_at),
+        table.RunItem.steps.set(item.steps),
+    ]
+    if run.ranking_version is not None:
+        actions.append(table.RunItem.ranking_version.set(run.ranking_version))
+    if run.ingest_token is not None:
+        actions.append(table.RunItem.ingest_token.set(run.ingest_token))
+    return _update(item, actions, ACTIVE)
+
+
+def record_files(run: runs.Run) -> bool:
+    """Add files and archive to a run that ended before they were known (a canceled one); False when it is gone."""
+    item = to_item(run)
+    actions = [
+        table.RunItem.files.set(item.files),
+        table.RunItem.file_count.set(item.file_count),
+        table.RunItem.archive.set(item.archive),
+    ]
+    return _update(item, actions, table.RunItem.state.exists())
+
+
+def _update(item: table.RunItem, actions: list[Any], condition: Any) -> bool:
+    try:
+        item.update(actions=actions, condition=condition)
+    except UpdateError as error:
+        if error.cause_response_code == "ConditionalCheckFailedException":
+            return False
+        raise
+    return True
+
+
+def finish(
+    run_id: str,
+    workflow: str,
+    ending: Callable[[runs.Run], runs.Run],
+    measure: rankings.Measure | None = None,
+) -> Ended:
+    """End an active run: its final state, its files, its entries on the boards and the version of the ranking, at once.
+
+    `ending` makes the final run from the run as it is; `measure` reads its results by a board's schema and is
+    asked only for a SUCCESS. Whoever comes second changes nothing and gets the run as it is. Others that rank
+    runs of the group at the same moment make this start over with what they wrote. Raises NotFound, Busy.
+    """
+    for _ in range(ROUNDS):
+        now = context(run_id, workflow)
+        if not now.run.active:
+            return Ended(now.run, won=False)
+        final = ending(now.run)
+        try:
+            if now.group is None:
+                return _finish_post_processing(final, now)
+            return _finish_run(final, now, now.group, measure)
+        except table.ConditionFailed:
+            continue
+    raise table.Busy(f"run {run_id} could not be ended: its group keeps changing")
+
+
+def _finish_run(
+    final: runs.Run, now: Context, group: table.GroupItem, measure: rankings.Measure | None
+) -> Ended:
+    entries: dict[str, rankings.Entry] = {}
+    if final.state is runs.State.SUCCESS and measure:
+        standings, entries = rankings.measured(final, rankings.bests(group), measure)
+        final = replace(final, standings=standings)
+    changed = False
+
+    def compose(transaction: TransactWrite) -> None:
+        nonlocal changed
+        transaction.save(to_item(final), condition=ACTIVE)
+        boards = rankings.enter(transaction, group, entries)
+        _revise(transaction, group, boards, ended=1)
+        changed = _raise_version(
+            transaction, now.workflow, rankings.bests(group), boards, str(final.finished_at)
+        )
+
+    table.commit(compose)
+    return Ended(final, won=True, ranking_changed=changed)
+
+
+def _finish_post_processing(final: runs.Run, now: Context) -> Ended:
+    workflow = now.workflow
+    final = replace(final, ranking_version=now.run.ranking_version)
+    actions = [
+        table.WorkflowItem.active_run.remove(),
+        table.WorkflowItem.last_run.set(final.id),
+    ]
+    if final.state is runs.State.SUCCESS:
+        actions.append(table.WorkflowItem.good_run.set(final.id))
+    if final.state is runs.State.CANCELED or final.ranking_version == workflow.ranking_version:
+        actions += [table.WorkflowItem.due.remove(), table.WorkflowItem.due_at.remove()]
+
+    def compose(transaction: TransactWrite) -> None:
+        transaction.save(to_item(final), condition=ACTIVE)
+        transaction.update(
+            workflow,
+            actions,
+            condition=(table.WorkflowItem.active_run == final.id)
+            & (table.WorkflowItem.ranking_version == workflow.ranking_version),
+        )
+
+    table.commit(compose)
+    return Ended(final, won=True)
+
+
+def _revise(
+    transaction: TransactWrite, group: table.GroupItem, boards: Mapping[str, Any], ended: int
+) -> None:
+    actions = [
+        table.GroupItem.boards.set(rankings.written(boards)),
+        table.GroupItem.revision.set(group.revision + 1),
+    ]
+    if ended:
+        actions.append(table.GroupItem.active_runs.add(-ended))
+    transaction.update(group, actions, condition=table.GroupItem.revision == group.revision)
+
+
+def _raise_version(
+    transaction: TransactWrite,
+    workflow: table.WorkflowItem,
+    before: Mapping[str, Any],
+    after: Mapping[str, Any],
+    now: str,
+) -> bool:
+    """Count a change of the list of best runs; says whether the board that people see changed."""
+    if before == after:
+        return False
+    visible = before.get(str(workflow.board)) != after.get(str(workflow.board))
+    unswapped = (
+        table.WorkflowItem.board == workflow.board
+        if workflow.board
+        else table.WorkflowItem.board.does_not_exist()
+    )
+    if not visible:
+        transaction.condition_check(table.WorkflowItem, workflow.pk, workflow.sk, condition=unswapped)
+        return False
+    actions = [table.WorkflowItem.ranking_version.add(1)]
+    if workflow.post_processed:
+        actions += [table.WorkflowItem.due.set("POSTPROC"), table.WorkflowItem.due_at.set(now)]
+    transaction.update(workflow, actions, condition=unswapped)
+    return True
+
+
+def delete(run_id: str, workflow: str, now: str) -> bool:
+    """Remove a final run with its entries, in one transaction; says whether the ranking changed.
+
+    What is left is a note that its objects are to be removed. Raises NotFound, Conflict (active), and Conflict
+    for the post-processing run that the workflow shows.
+    """
+    for _ in range(ROUNDS):
+        found = context(run_id, workflow)
+        runs.require_final(found.run)
+        try:
+            return _delete(found, now)
+        except table.ConditionFailed:
+            continue
+    raise table.Busy(f"run {run_id} could not be deleted: its group keeps changing")
+
+
+def _delete(found: Context, now: str) -> bool:
+    run, group, workflow = found.run, found.group, found.workflow
+    parsed = ids.run_id(run.id)
+    if group is None and run.id == workflow.good_run:
+        raise errors.Conflict(
+            f"run {run.id} is the post-processing result that the workflow shows", "RUN_IS_SHOWN"
+        )
+    successors = rankings.successors(group, run) if group else {}
+    changed = False
+
+    def compose(transaction: TransactWrite) -> None:
+        nonlocal changed
+        transaction.delete(table.RunItem(*table.run(parsed)), condition=table.RunItem.state == str(run.state))
+        transaction.save(table.GoneItem(*table.gone(parsed), run=run.id, due="GONE", due_at=now))
+        if group:
+            boards = rankings.leave(transaction, group, run, successors)
+            _revise(transaction, group, boards, ended=0)
+            changed = _raise_version(transaction, workflow, rankings.bests(group), boards, now)
+        else:
+            transaction.condition_check(
+                table.WorkflowItem,
+                *table.workflow(run.workflow),
+                condition=table.WorkflowItem.good_run.does_not_exist()
+                | (table.WorkflowItem.good_run != run.id),
+            )
+
+    table.commit(compose)
+    return changed
+
+
+def forget(run_id: str) -> None:
+    """Drop what is left of a deleted run, after its objects are gone; harmless when repeated."""
+    parsed = ids.run_id(run_id)
+    with table.FilesItem.batch_write() as batch:
+        for page in _further_pages(parsed):
+            batch.delete(page)
+    table.GoneItem(*table.gone(parsed)).delete()
+
+
+def save_further_files(run_id: str, files: list[runs.ResultFile]) -> None:
+    """Keep the files beyond the first page, in pages of their own; they count once the run names them.
+
+    A repeat writes the same pages again.
+    """
+    parsed = ids.run_id(run_id)
+    with table.FilesItem.batch_write() as batch:
+        for start in range(FILES_IN_A_PAGE, len(files), FILES_IN_A_PAGE):
+            page = files[start : start + FILES_IN_A_PAGE]
+            batch.save(
+                table.FilesItem(*table.files(parsed, start // FILES_IN_A_PAGE), files=_documents(page))
+            )
+
+
+def files_page(run: runs.Run, page: int) -> list[runs.ResultFile]:
+    """Page `page` (from 0) of a run's files; [] behind the last."""
+    if page == 0:
+        return list(run.files)
+    if page * FILES_IN_A_PAGE >= run.file_count:
+        return []
+    item = table.get(table.files(ids.run_id(run.id), page))
+    return [runs.ResultFile(**file) for file in item.files] if item else []
+
+
+def _further_pages(run_id: ids.RunId) -> Iterator[table.FilesItem]:
+    yield from table.FilesItem.query(
+        table.partition(run_id), table.FilesItem.sk.startswith(f"FILES#{run_id.ulid}#"), consistent_read=True
+    )
+
+
+def ranking_status(run: runs.Run, group: table.GroupItem, board: str | None) -> dict[str, Any] | None:
+    """Whether a successful run is ranked on `board`, superseded by its group's best, or why not; None if unranked."""
+    standing = run.standings.get(board or "")
+    if standing is None:
+        return None
+    if standing.key is None:
+        return {"status": "not_ranked", "code": standing.code, "detail": standing.detail}
+    best = rankings.bests(group).get(str(board))
+    if best is None or best["run"] == run.id:
+        return {"status": "ranked"}
+    return {
+        "status": "superseded",
+        "code": "BETTER_RUN",
+        "detail": f"the group's best run is {best['run']}",
+        "by": best["run"],
+    }

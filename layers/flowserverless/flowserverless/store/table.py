@@ -1,0 +1,363 @@
+"""The one DynamoDB table: every key and every item, drawn here and nowhere else.
+
+    what          pk                           sk                    read by
+    ------------  ---------------------------  --------------------  ------------------------------------------
+    group         GROUP#{group}                GROUP                 GetItem; members come with it (Query)
+    member        GROUP#{group}                MEMBER#{user}         BatchGetItem beside what the caller asks for
+    run           GROUP#{group}                RUN#{ulid}            GetItem by run id; newest first (Query)
+    more files    GROUP#{group}                FILES#{ulid}#{page}   GetItem: page n of a run with many files
+    deleted run   GROUP#{group}                GONE#{ulid}           until its files are removed
+    idempotency   GROUP#{group}                ONCE#{key digest}     GetItem; expires by itself
+    upload        GROUP#{group}                UPLOAD#{file}         GetItem, Query
+    workflow      WORKFLOW#{wf}                WORKFLOW              GetItem: what changes (ranking, post-processing)
+    template      WORKFLOW#{wf}                TEMPLATE              GetItem: the current version, as published
+    version       WORKFLOW#{wf}                VERSION#{version}     GetItem: any version, immutable
+    group of wf   WORKFLOW#{wf}                GROUP#{group}         Query; BatchGetItem for names on a leaderboard
+    group's name  WORKFLOW#{wf}                NAME#{name digest}    condition: names are unique in a workflow
+    post-proc.    WORKFLOW#{wf}                RUN#{ulid}            as a group's run; FILES# and GONE# alike
+    rebuild       WORKFLOW#{wf}                REBUILD               GetItem: a board that is being filled anew
+    catalogue     CATALOGUE                    WORKFLOW#{wf}         Query
+    user's group  USER#{user}                  GROUP#{group}         Query
+    signed out    TOKEN#{token id}             TOKEN                 GetItem by the authorizer; expires by itself
+    entry         BOARD#{wf}#{board}#ALL       {rank key}            Query: every ranked run, in ranking order
+    best entry    BOARD#{wf}#{board}#BEST      {rank key}            Query: one per group, in ranking order
+    group's own   BOARD#{wf}#{board}#G#{group} {rank key}            Query: who is next when the best is deleted
+
+A board is one way of reading results: its id is the version whose schema it follows. The sparse index
+`due` (keys only) holds what somebody must come back to: active runs by deadline, deleted runs whose
+files are still there, rankings whose post-processing or rebuild is owed.
+"""
+
+import os
+import random
+import time
+import uuid
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from pynamodb.attributes import (
+    BooleanAttribute,
+    DiscriminatorAttribute,
+    JSONAttribute,
+    NumberAttribute,
+    UnicodeAttribute,
+)
+from pynamodb.connection import Connection
+from pynamodb.exceptions import TransactWriteError
+from pynamodb.indexes import GlobalSecondaryIndex, KeysOnlyProjection
+from pynamodb.models import Model
+from pynamodb.transactions import TransactWrite
+
+from flowserverless.domain import errors, ids
+
+
+class Due(GlobalSecondaryIndex["Item"]):
+    """What somebody must come back to, by kind and time; items without `due` are not in it."""
+
+    class Meta:
+        index_name = "due"
+        projection = KeysOnlyProjection()
+
+    due = UnicodeAttribute(hash_key=True)
+    due_at = UnicodeAttribute(range_key=True)
+
+
+class Item(Model):
+    """Any item; the attribute `kind` says which of the classes below it is."""
+
+    class Meta:
+        table_name = os.environ.get("TABLE_NAME", "flowserverless")
+        region = os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION")
+        connect_timeout_seconds = 3
+        read_timeout_seconds = 10
+        retry_configuration = {"mode": "standard", "total_max_attempts": 6}
+
+    kind = DiscriminatorAttribute()
+    pk = UnicodeAttribute(hash_key=True)
+    sk = UnicodeAttribute(range_key=True)
+    due = UnicodeAttribute(null=True)
+    due_at = UnicodeAttribute(null=True)
+    due_index = Due()
+
+
+class RunItem(Item, discriminator="run"):
+    """A run of a group, or of a workflow's post-processing."""
+
+    workflow = UnicodeAttribute()
+    version = UnicodeAttribute()
+    group = UnicodeAttribute(null=True)
+    started_by = UnicodeAttribute(null=True)
+    state = UnicodeAttribute()
+    created_at = UnicodeAttribute()
+    deadline = UnicodeAttribute()
+    started_at = UnicodeAttribute(null=True)
+    finished_at = UnicodeAttribute(null=True)
+    arguments = JSONAttribute()
+    parameters = JSONAttribute()
+    config = JSONAttribute()
+    executors = JSONAttribute()
+    steps = JSONAttribute()
+    files = JSONAttribute(null=True)
+    file_count = NumberAttribute(default=0)
+    messages = JSONAttribute(null=True)
+    reason = JSONAttribute(null=True)
+    archive = JSONAttribute(null=True)
+    standings = JSONAttribute(null=True)
+    ranking_version = NumberAttribute(null=True)
+    ingest_token = UnicodeAttribute(null=True)
+
+
+class FilesItem(Item, discriminator="files"):
+    """A page of a run's files beyond the first, which stands in the run itself."""
+
+    files = JSONAttribute()
+
+
+class GoneItem(Item, discriminator="gone"):
+    """A run that was deleted; stays until its objects are gone from S3."""
+
+    run = UnicodeAttribute()
+
+
+class OnceItem(Item, discriminator="once"):
+    """An idempotency key: the run it stands for and the digest of the payload it came with."""
+
+    run = UnicodeAttribute()
+    payload = UnicodeAttribute()
+    expires = NumberAttribute()
+
+
+class GroupItem(Item, discriminator="group"):
+    """A group of users that submits to one workflow.
+
+    `boards` says for each board of the workflow which run is the group's best ({board: {key, run}}). Every
+    transaction that ends or deletes a run raises `revision` on the condition that it is as it was read.
+    """
+
+    group = UnicodeAttribute()
+    workflow = UnicodeAttribute()
+    name = UnicodeAttribute()
+    owner = UnicodeAttribute()
+    created_at = UnicodeAttribute()
+    parameters = JSONAttribute(null=True)
+    config = JSONAttribute(null=True)
+    boards = UnicodeAttribute(default="{}")
+    active_runs = NumberAttribute(default=0)
+    revision = NumberAttribute(default=0)
+
+
+class MemberItem(Item, discriminator="member"):
+    """A user's membership in a group."""
+
+    user = UnicodeAttribute()
+    name = UnicodeAttribute()
+
+
+class UploadItem(Item, discriminator="upload"):
+    """An uploaded input file; `pending` until an announced file has arrived complete."""
+
+    file = UnicodeAttribute()
+    name = UnicodeAttribute()
+    size = NumberAttribute()
+    created_at = UnicodeAttribute()
+    media_type = UnicodeAttribute(null=True)
+    sha256 = UnicodeAttribute(null=True)
+    pending = BooleanAttribute(default=False)
+
+
+class WorkflowItem(Item, discriminator="workflow"):
+    """What changes about a workflow while groups work with it."""
+
+    workflow = UnicodeAttribute()
+    version = UnicodeAttribute()
+    board = UnicodeAttribute(null=True)
+    next_board = UnicodeAttribute(null=True)
+    ranking_version = NumberAttribute(default=0)
+    post_processed = BooleanAttribute(default=False)
+    active_run = UnicodeAttribute(null=True)
+    last_run = UnicodeAttribute(null=True)
+    good_run = UnicodeAttribute(null=True)
+    attempted_version = NumberAttribute(default=0)
+
+
+class TemplateItem(Item, discriminator="template"):
+    """A published version: everything about a workflow that the organiser wrote."""
+
+    workflow = UnicodeAttribute()
+    version = UnicodeAttribute()
+    name = UnicodeAttribute()
+    description = UnicodeAttribute(null=True)
+    instructions = UnicodeAttribute(null=True)
+    template = JSONAttribute()
+    files = JSONAttribute()
+    board = UnicodeAttribute(null=True)
+    published_at = UnicodeAttribute()
+
+
+class RebuildItem(Item, discriminator="rebuild"):
+    """A board that is being filled from kept result files; `after` is the last group that was done."""
+
+    board = UnicodeAttribute()
+    after = UnicodeAttribute(null=True)
+
+
+class CatalogueItem(Item, discriminator="catalogue"):
+    """A line of the list of workflows."""
+
+    workflow = UnicodeAttribute()
+    name = UnicodeAttribute()
+    description = UnicodeAttribute(null=True)
+
+
+class GroupLinkItem(Item, discriminator="link"):
+    """A group as its workflow, its name or one of its users leads to it."""
+
+    group = UnicodeAttribute()
+    workflow = UnicodeAttribute()
+    name = UnicodeAttribute()
+
+
+class TokenItem(Item, discriminator="token"):
+    """An access token that was signed out before its time."""
+
+    expires = NumberAttribute()
+
+
+class EntryItem(Item, discriminator="entry"):
+    """A ranked run on a board; enough to show its line without reading the run."""
+
+    run = UnicodeAttribute()
+    group = UnicodeAttribute()
+    created_at = UnicodeAttribute()
+    started_at = UnicodeAttribute()
+    finished_at = UnicodeAttribute()
+    values = JSONAttribute()
+
+
+Key = tuple[str, str]
+
+
+def group(group_id: str) -> Key:
+    """Key of a group."""
+    return f"GROUP#{group_id}", "GROUP"
+
+
+def member(group_id: str, user: str) -> Key:
+    """Key of a membership."""
+    return f"GROUP#{group_id}", f"MEMBER#{user}"
+
+
+def upload(group_id: str, file: str) -> Key:
+    """Key of an upload."""
+    return f"GROUP#{group_id}", f"UPLOAD#{file}"
+
+
+def once(group_id: str, digest: str) -> Key:
+    """Key of an idempotency key's digest."""
+    return f"GROUP#{group_id}", f"ONCE#{digest}"
+
+
+def partition(run: ids.RunId) -> str:
+    """The partition a run lives in: its group's, or its workflow's for post-processing."""
+    return f"WORKFLOW#{run.owner}" if run.post_processing else f"GROUP#{run.owner}"
+
+
+def run(run_id: ids.RunId) -> Key:
+    """Key of a run."""
+    return partition(run_id), f"RUN#{run_id.ulid}"
+
+
+def files(run_id: ids.RunId, page: int) -> Key:
+    """Key of page `page` (from 1) of a run's further files."""
+    return partition(run_id), f"FILES#{run_id.ulid}#{page:06d}"
+
+
+def gone(run_id: ids.RunId) -> Key:
+    """Key of what is left of a deleted run."""
+    return partition(run_id), f"GONE#{run_id.ulid}"
+
+
+def workflow(workflow_id: str) -> Key:
+    """Key of a workflow's changing part."""
+    return f"WORKFLOW#{workflow_id}", "WORKFLOW"
+
+
+def template(workflow_id: str, version: str | None = None) -> Key:
+    """Key of a published version; without `version` of the current one."""
+    return f"WORKFLOW#{workflow_id}", f"VERSION#{version}" if version else "TEMPLATE"
+
+
+def rebuild(workflow_id: str) -> Key:
+    """Key of a board's rebuild."""
+    return f"WORKFLOW#{workflow_id}", "REBUILD"
+
+
+def board(workflow_id: str, board_id: str, part: str) -> str:
+    """Partition of a board; `part` is ALL, BEST or G#{group}."""
+    return f"BOARD#{workflow_id}#{board_id}#{part}"
+
+
+def token(token_id: str) -> Key:
+    """Key of a signed-out token."""
+    return f"TOKEN#{token_id}", "TOKEN"
+
+
+def owner(key: Item) -> ids.RunId:
+    """The run id that a RUN# or GONE# item's keys stand for."""
+    kind, name = key.pk.split("#", 1)
+    return ids.RunId(name, key.sk.split("#", 1)[1], kind == "WORKFLOW")
+
+
+def fetch(keys: Iterable[Key]) -> dict[Key, Any]:
+    """Read items by key, strongly consistent: one BatchGetItem per 100 keys; absent items are left out."""
+    wanted = list(dict.fromkeys(keys))
+    return {(item.pk, item.sk): item for item in Item.batch_get(wanted, consistent_read=True)}
+
+
+def get(key: Key) -> Any | None:
+    """Read one item, strongly consistent; None when there is none."""
+    try:
+        return Item.get(*key, consistent_read=True)
+    except Item.DoesNotExist:
+        return None
+
+
+class ConditionFailed(Exception):
+    """A condition of the transaction did not hold; nothing was written."""
+
+
+class Busy(errors.Problem):
+    """Others kept changing the same items for too long; nothing was written, the same call may be repeated."""
+
+    code = "BUSY"
+
+
+RETRIED = {"TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded", "RequestLimitExceeded"}
+
+
+def _connection() -> Connection:
+    # The model's own connection, so that a process has one client and one pool.
+    return Item._get_connection().connection
+
+
+def commit(compose: Callable[[TransactWrite], None], attempts: int = 12) -> None:
+    """Write all that `compose` adds to a transaction, or nothing.
+
+    The transaction carries one client token over all attempts, so an answer that was lost does not write twice.
+    Raises ConditionFailed; conflicts and throttling are tried again with full jitter (up to 25 ms doubling to 1.6 s).
+    """
+    request = uuid.uuid4().hex
+    for attempt in range(attempts):
+        try:
+            with TransactWrite(connection=_connection(), client_request_token=request) as transaction:
+                compose(transaction)
+            return
+        except TransactWriteError as error:
+            codes = {reason.code for reason in error.cancellation_reasons if reason}
+            if "ConditionalCheckFailed" in codes:
+                raise ConditionFailed(str(error)) from error
+            in_progress = error.cause_response_code == "TransactionInProgressException"
+            if not (codes & RETRIED or in_progress):
+                raise
+        time.sleep(random.uniform(0, min(1.6, 0.025 * 2**attempt)))
+    raise Busy("many changes are being made to the same group or workflow; try again")

@@ -1,0 +1,151 @@
+"""Starting a run: bind the arguments, plan the steps, write the run and its key at once, then start the execution."""
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+
+import botocore.exceptions
+
+from flowserverless import access, api, engine, settings
+from flowserverless.domain import errors, ids, parameters, plans, runs, templates
+from flowserverless.store import groups, table, workflows
+from flowserverless.store import runs as stored_runs
+
+KEY_DAYS = 7
+MOST_FILES = 90
+# The run's item holds its arguments; DynamoDB takes items up to 400 KB, a process variables up to 128 KiB.
+MOST_ARGUMENT_BYTES = 120_000
+
+
+def start(
+    who: access.Caller,
+    group_id: str,
+    arguments: Sequence[Mapping[str, Any]],
+    config: Mapping[str, Any],
+    key: str | None,
+    now: datetime,
+) -> runs.Run:
+    """A new PENDING run, or the one that the idempotency key `key` stands for already.
+
+    Raises InvalidRequest, NotFound (file), Forbidden, Conflict (same key, other payload), OverQuota. An execution that
+    cannot be started at this moment is started by the reconciler: once the run is written, it is not lost.
+    """
+    files = parameters.referenced_files(arguments)
+    if len(files) > MOST_FILES:
+        raise errors.InvalidRequest(f"a run takes at most {MOST_FILES} uploaded files")
+    payload = json.dumps([list(arguments), dict(config)], sort_keys=True, default=str)
+    if len(payload.encode(errors="surrogatepass")) > MOST_ARGUMENT_BYTES:
+        raise errors.TooLarge(f"arguments take more than {MOST_ARGUMENT_BYTES} bytes; upload a file instead")
+    once = _once(group_id, key, payload, now) if key is not None else None
+    further = [table.upload(group_id, file) for file in files]
+    group, found = access.group(who, group_id, *further, *([(once.pk, once.sk)] if once else []))
+    if once and (once.pk, once.sk) in found:
+        return _repeated(found[(once.pk, once.sk)], once)
+    uploads = {item.file: item for item in found.values() if isinstance(item, table.UploadItem)}
+    run = _plan(
+        group, who, arguments, config, {file: groups.arrived(item) for file, item in uploads.items()}, now
+    )
+    return _submit(run, once)
+
+
+def _once(group_id: str, key: str, payload: str, now: datetime) -> table.OnceItem:
+    return table.OnceItem(
+        *table.once(group_id, _digest(key)),
+        run="",
+        payload=_digest(payload),
+        expires=int(now.timestamp()) + KEY_DAYS * 86400,
+    )
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode(errors="surrogatepass")).hexdigest()
+
+
+def _plan(
+    group: table.GroupItem,
+    who: access.Caller,
+    arguments: Sequence[Mapping[str, Any]],
+    config: Mapping[str, Any],
+    uploads: Mapping[str, str],
+    now: datetime,
+) -> runs.Run:
+    published = workflows.version(group.workflow)
+    template = templates.parse(published.template, settings.executors())
+    declared = parameters.parse(group.parameters, "parameters") if group.parameters else template.parameters
+    bound = parameters.bind(declared, arguments, uploads)
+    config = {**(group.config or {}), **config}
+    external = config.get("engine") == "external"
+    template = replace(template, parameters=declared)
+    if external:
+        steps = plans.external_plan(template, bound)
+    else:
+        steps = plans.plan(template, bound, config.get("resources"), settings.executors())
+    if not steps:
+        raise errors.InvalidRequest("this workflow has no steps; it runs on external engines only")
+    most = settings.number("MAX_RUN_SECONDS", 86400)
+    seconds = min(config.get("timeoutSeconds") or settings.number("RUN_SECONDS", 3600), most)
+    begun = runs.timestamp(now) if external else None
+    state = runs.State.RUNNING if external else runs.State.PENDING
+    return runs.Run(
+        id=str(ids.RunId(group.group, api.new_ulid())),
+        workflow=group.workflow,
+        version=published.version,
+        state=state,
+        created_at=runs.timestamp(now),
+        started_at=begun,
+        deadline=runs.deadline(now, seconds),
+        group=group.group,
+        started_by=who.user,
+        arguments=tuple(arguments),
+        parameters=tuple(parameters.document(one) for one in declared),
+        config=config,
+        executors=tuple(step.executor for step in steps),
+        steps=tuple(runs.Step(step.name, state, begun) for step in steps),
+    )
+
+
+def _submit(run: runs.Run, once: table.OnceItem | None) -> runs.Run:
+    quota = settings.number("MAX_ACTIVE_RUNS", 100)
+    if once:
+        once.run = run.id
+    try:
+        stored_runs.create(run, once, quota)
+    except table.ConditionFailed:
+        return _refused(run, once, quota)
+    _start(run)
+    return run
+
+
+def _start(run: runs.Run) -> None:
+    try:
+        engine.start(run)
+    except (botocore.exceptions.ClientError, botocore.exceptions.BotoCoreError):
+        api.logger.exception("execution not started; the reconciler will", extra={"run": run.id})
+
+
+def _refused(run: runs.Run, once: table.OnceItem | None, quota: int) -> runs.Run:
+    keys = [table.group(str(run.group)), table.run(ids.run_id(run.id))]
+    found = table.fetch([*keys, *([(once.pk, once.sk)] if once else [])])
+    if keys[1] in found:
+        # The transaction was ours and its answer was lost.
+        _start(run)
+        return run
+    if once and (once.pk, once.sk) in found:
+        return _repeated(found[(once.pk, once.sk)], once)
+    if keys[0] not in found or found[keys[0]].active_runs < 0:
+        raise errors.NotFound(f"unknown group '{run.group}'")
+    raise errors.OverQuota(
+        f"the group has {quota} active runs, which is as many as it may have", "TOO_MANY_RUNS"
+    )
+
+
+def _repeated(first: table.OnceItem, again: table.OnceItem) -> runs.Run:
+    if first.payload != again.payload:
+        raise errors.Conflict("this Idempotency-Key was used for another request", "IDEMPOTENCY_KEY_REUSED")
+    run = stored_runs.get(first.run)
+    if run.state is runs.State.PENDING:
+        _start(run)
+    return run

@@ -1,0 +1,37 @@
+"""The one way in for Step Functions, events and schedules: logs that name the run, metrics, plain dictionaries."""
+
+import functools
+from collections.abc import Callable
+from typing import Any
+
+from aws_lambda_powertools import Logger, Metrics
+
+logger = Logger(service="task")
+metrics = Metrics(namespace="flowserverless", service="task")
+
+
+def handler(
+    operation: Callable[[dict[str, Any]], dict[str, Any]],
+) -> Callable[[dict[str, Any], Any], dict[str, Any]]:
+    """The Lambda handler of an operation that machines call; what it raises is the caller's to retry."""
+
+    @functools.wraps(operation)
+    def handle(event: dict[str, Any], context: Any) -> dict[str, Any]:
+        logger.structure_logs(
+            append=True,
+            run=event.get("run"),
+            workflow=event.get("workflow"),
+            function_request_id=getattr(context, "aws_request_id", ""),
+        )
+        try:
+            answer = operation(event)
+        except Exception:
+            logger.exception("operation failed")
+            raise
+        logger.info(
+            "done", extra={"answer": {k: v for k, v in answer.items() if k not in ("manifestUrl", "body")}}
+        )
+        return answer
+
+    measured: Callable[[dict[str, Any], Any], dict[str, Any]] = metrics.log_metrics(handle)
+    return measured

@@ -1,0 +1,467 @@
+"""What people are shown: flowServ's JSON handles, and what this service adds to them. Absent is left out, not null."""
+
+import csv
+import io
+from collections.abc import Mapping, Sequence
+from typing import Any, NotRequired
+
+from typing_extensions import TypedDict
+
+from flowserverless.domain import results, runs
+from flowserverless.store import rankings, table
+
+Json = dict[str, Any]
+
+
+class Reason(TypedDict):
+    """Why a run is not SUCCESS."""
+
+    code: str
+    detail: str
+
+
+class StepHandle(TypedDict):
+    """One step of a run."""
+
+    name: str
+    state: str
+    startedAt: NotRequired[str]
+    finishedAt: NotRequired[str]
+    exitCode: NotRequired[int]
+
+
+class FileHandle(TypedDict):
+    """A result file; `title` to `widget` come from the template."""
+
+    id: str
+    name: str
+    size: int
+    mediaType: str
+    sha256: NotRequired[str]
+    title: NotRequired[str]
+    caption: NotRequired[str]
+    format: NotRequired[Json]
+    widget: NotRequired[Json]
+
+
+class ArchiveHandle(TypedDict):
+    """The archive of all result files, or why there is none."""
+
+    size: NotRequired[int]
+    detail: NotRequired[str]
+
+
+class RankingStatus(TypedDict):
+    """Whether a successful run is on the leaderboard, and if not, why."""
+
+    status: str
+    code: NotRequired[str]
+    detail: NotRequired[str]
+    by: NotRequired[str]
+
+
+class RunHandle(TypedDict):
+    """A run, as flowServ's run handle with reason, steps, ranking and archive added."""
+
+    id: str
+    state: str
+    createdAt: str
+    workflowId: str
+    arguments: list[Json]
+    steps: list[StepHandle]
+    workflowVersion: str
+    deadline: str
+    groupId: NotRequired[str]
+    parameters: NotRequired[list[Json]]
+    startedAt: NotRequired[str]
+    finishedAt: NotRequired[str]
+    messages: NotRequired[list[str]]
+    reason: NotRequired[Reason]
+    files: NotRequired[list[FileHandle]]
+    fileCount: NotRequired[int]
+    archive: NotRequired[ArchiveHandle]
+    ranking: NotRequired[RankingStatus]
+    rankingVersion: NotRequired[int]
+    ingest: NotRequired[Json]
+
+
+class RunLine(TypedDict):
+    """A run in a listing."""
+
+    id: str
+    state: str
+    createdAt: str
+
+
+class RunListing(TypedDict):
+    """Runs, newest first."""
+
+    runs: list[RunLine]
+    next: NotRequired[str]
+
+
+class FileListing(TypedDict):
+    """Result files of a run, in the order of the template's outputs."""
+
+    files: list[FileHandle]
+    next: NotRequired[str]
+
+
+class UploadHandle(TypedDict):
+    """An uploaded input file."""
+
+    id: str
+    name: str
+    createdAt: str
+    size: int
+    sha256: NotRequired[str]
+    state: NotRequired[str]
+    upload: NotRequired[Json]
+
+
+class UploadListing(TypedDict):
+    """Uploaded files, newest first."""
+
+    files: list[UploadHandle]
+    next: NotRequired[str]
+
+
+class Member(TypedDict):
+    """A member of a group."""
+
+    id: str
+    username: str
+
+
+class GroupLine(TypedDict):
+    """A group in a listing."""
+
+    id: str
+    name: str
+    workflow: str
+
+
+class GroupListing(TypedDict):
+    """Groups, by identifier."""
+
+    groups: list[GroupLine]
+    next: NotRequired[str]
+
+
+class GroupHandle(TypedDict):
+    """A group with its members, what it can set, its files and its runs."""
+
+    id: str
+    name: str
+    workflow: str
+    members: list[Member]
+    parameters: list[Json]
+    files: list[UploadHandle]
+    config: Json | None
+    runs: NotRequired[list[RunLine]]
+
+
+class WorkflowLine(TypedDict):
+    """A workflow in a listing."""
+
+    id: str
+    name: str
+    description: NotRequired[str]
+
+
+class WorkflowListing(TypedDict):
+    """Workflows, by identifier."""
+
+    workflows: list[WorkflowLine]
+    next: NotRequired[str]
+
+
+class PostProcessingHandle(RunHandle):
+    """The last good post-processing run, how it relates to the ranking, and the last run if that was another."""
+
+    stale: bool
+    version: int
+    last: NotRequired[RunHandle]
+
+
+class WorkflowHandle(TypedDict):
+    """A workflow with what a group needs to take part."""
+
+    id: str
+    name: str
+    version: str
+    parameters: list[Json]
+    rankingVersion: int
+    description: NotRequired[str]
+    instructions: NotRequired[str]
+    parameterGroups: NotRequired[list[Json]]
+    outputs: NotRequired[list[Json]]
+    postproc: NotRequired[PostProcessingHandle | RunHandle]
+
+
+class ColumnHandle(TypedDict):
+    """A column of the leaderboard."""
+
+    name: str
+    label: str
+    dtype: str
+
+
+class RankedRun(TypedDict):
+    """The run behind a line of the leaderboard."""
+
+    id: str
+    createdAt: str
+    startedAt: str
+    finishedAt: str
+
+
+class GroupName(TypedDict):
+    """The group behind a line of the leaderboard."""
+
+    id: str
+    name: str
+
+
+class Result(TypedDict):
+    """One value of a line; infinite numbers are the texts `inf` and `-inf`, a missing one is null."""
+
+    name: str
+    value: int | float | str | None
+
+
+class RankingLine(TypedDict):
+    """A line of the leaderboard; lines with equal values share a rank (1, 1, 3)."""
+
+    rank: int
+    run: RankedRun
+    group: GroupName
+    results: list[Result]
+
+
+class Leaderboard(TypedDict):
+    """A page of a workflow's ranking; `schema` is null when the workflow ranks nothing."""
+
+    schema: list[ColumnHandle] | None
+    ranking: list[RankingLine]
+    rankingVersion: int
+    next: NotRequired[str]
+    postproc: NotRequired[PostProcessingHandle | RunHandle]
+
+
+class UserHandle(TypedDict):
+    """A user."""
+
+    id: str
+    username: str
+
+
+class Link(TypedDict):
+    """A route of the service: its name and its pattern relative to the service's URL."""
+
+    id: str
+    pattern: str
+
+
+class Service(TypedDict):
+    """What the service is and where its routes are."""
+
+    name: str
+    version: str
+    url: str
+    routes: list[Link]
+    username: NotRequired[str]
+
+
+def _present(**fields: Any) -> Any:
+    return {name: value for name, value in fields.items() if value is not None}
+
+
+def file(of: runs.ResultFile) -> FileHandle:
+    """A result file."""
+    handle: FileHandle = _present(
+        id=of.id,
+        name=of.name,
+        size=of.size,
+        mediaType=of.media_type,
+        sha256=of.sha256,
+        title=of.title,
+        caption=of.caption,
+        format=of.format,
+        widget=of.widget,
+    )
+    return handle
+
+
+def step(of: runs.Step) -> StepHandle:
+    """A step of a run."""
+    handle: StepHandle = _present(
+        name=of.name,
+        state=str(of.state),
+        startedAt=of.started_at,
+        finishedAt=of.finished_at,
+        exitCode=of.exit_code,
+    )
+    return handle
+
+
+def run(of: runs.Run, ranking: Mapping[str, Any] | None = None, ingest: Json | None = None) -> RunHandle:
+    """A run's handle; `messages` where it was not a success, `files` where it ended, as flowServ has them."""
+    final = not of.active
+    failed = final and of.state is not runs.State.SUCCESS
+    handle: RunHandle = _present(
+        id=of.id,
+        state=str(of.state),
+        createdAt=of.created_at,
+        startedAt=of.started_at,
+        finishedAt=of.finished_at,
+        deadline=of.deadline,
+        workflowId=of.workflow,
+        workflowVersion=of.version,
+        groupId=of.group,
+        arguments=list(of.arguments),
+        parameters=list(of.parameters) if of.group else None,
+        steps=[step(one) for one in of.steps],
+        messages=list(of.messages) if failed else None,
+        reason={"code": of.reason.code, "detail": of.reason.detail} if of.reason else None,
+        files=[file(one) for one in of.files] if final else None,
+        fileCount=of.file_count if final else None,
+        archive=_present(size=of.archive.size, detail=of.archive.detail) if of.archive else None,
+        ranking=ranking,
+        rankingVersion=of.ranking_version,
+        ingest=ingest,
+    )
+    return handle
+
+
+def run_line(of: runs.Run) -> RunLine:
+    """A run in a listing."""
+    return {"id": of.id, "state": str(of.state), "createdAt": of.created_at}
+
+
+def upload(of: table.UploadItem, form: Json | None = None) -> UploadHandle:
+    """An uploaded file; an announced one that has not arrived says so."""
+    handle: UploadHandle = _present(
+        id=of.file,
+        name=of.name,
+        createdAt=of.created_at,
+        size=int(of.size),
+        sha256=of.sha256,
+        state="PENDING" if of.pending else None,
+        upload=form,
+    )
+    return handle
+
+
+def group(
+    of: table.GroupItem,
+    members: Sequence[table.MemberItem],
+    parameters: Sequence[Json],
+    files: Sequence[table.UploadItem] = (),
+    of_runs: Sequence[runs.Run] | None = None,
+) -> GroupHandle:
+    """A group's handle."""
+    handle: GroupHandle = {
+        "id": of.group,
+        "name": of.name,
+        "workflow": of.workflow,
+        "members": [{"id": member.user, "username": member.name} for member in members],
+        "parameters": list(parameters),
+        "files": [upload(one) for one in files],
+        "config": of.config,
+    }
+    if of_runs is not None:
+        handle["runs"] = [run_line(one) for one in of_runs]
+    return handle
+
+
+def group_line(of: table.GroupLinkItem) -> GroupLine:
+    """A group in a listing."""
+    return {"id": of.group, "name": of.name, "workflow": of.workflow}
+
+
+def workflow_line(of: table.CatalogueItem) -> WorkflowLine:
+    """A workflow in a listing."""
+    line: WorkflowLine = _present(id=of.workflow, name=of.name, description=of.description)
+    return line
+
+
+def post_processing(
+    workflow: table.WorkflowItem, good: runs.Run | None, last: runs.Run | None
+) -> PostProcessingHandle | RunHandle | None:
+    """The last good result, and beside it the newest run when that is active or failed; without a good one, that."""
+    if good is None:
+        return run(last) if last else None
+    handle: PostProcessingHandle = {
+        **run(good),  # type: ignore[typeddict-item]
+        "stale": good.ranking_version != int(workflow.ranking_version),
+        "version": good.ranking_version or 0,
+    }
+    handle["rankingVersion"] = int(workflow.ranking_version)
+    if last and last.id != good.id:
+        handle["last"] = run(last)
+    return handle
+
+
+def workflow(
+    of: table.WorkflowItem, published: table.TemplateItem, postproc: PostProcessingHandle | RunHandle | None
+) -> WorkflowHandle:
+    """A workflow's handle."""
+    document = published.template
+    handle: WorkflowHandle = _present(
+        id=of.workflow,
+        name=published.name,
+        version=published.version,
+        description=published.description,
+        instructions=published.instructions,
+        parameters=document.get("parameters", []),
+        parameterGroups=document.get("parameterGroups"),
+        outputs=document.get("outputs"),
+        rankingVersion=int(of.ranking_version),
+        postproc=postproc,
+    )
+    return handle
+
+
+def columns(schema: results.ResultSchema) -> list[ColumnHandle]:
+    """The columns of a leaderboard."""
+    return [{"name": column.name, "label": column.label, "dtype": column.dtype} for column in schema.columns]
+
+
+def ranking_line(
+    schema: results.ResultSchema, rank: int, entry: rankings.Entry, group_name: str
+) -> RankingLine:
+    """A line of a leaderboard: every column in its place, because flowServ's page reads them by position."""
+    return {
+        "rank": rank,
+        "run": {
+            "id": entry.run,
+            "createdAt": entry.created_at,
+            "startedAt": entry.started_at,
+            "finishedAt": entry.finished_at,
+        },
+        "group": {"id": entry.group, "name": group_name},
+        "results": [
+            {"name": column.name, "value": results.json_value(value)}
+            for column, value in zip(schema.columns, entry.values, strict=True)
+        ],
+    }
+
+
+def leaderboard_csv(board: Leaderboard) -> str:
+    """A leaderboard as CSV (RFC 4180) with labels as header.
+
+    A text that a spreadsheet would take for a formula gets an apostrophe before it.
+    """
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\r\n")
+    writer.writerow(["Rank", "Group", "Run", *(column["label"] for column in board["schema"] or [])])
+    for line in board["ranking"]:
+        values = [_cell(result["value"]) for result in line["results"]]
+        writer.writerow([line["rank"], _cell(line["group"]["name"]), line["run"]["id"], *values])
+    return out.getvalue()
+
+
+def _cell(value: Any) -> Any:
+    formula = isinstance(value, str) and value[:1] in ("=", "+", "-", "@", "\t", "\r") and value != "-inf"
+    return f"'{value}" if formula else value
