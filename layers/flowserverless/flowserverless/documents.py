@@ -1,7 +1,8 @@
-"""The JSON and YAML documents of a package, with `!include`, and the line of the file where each element stands.
+"""The JSON and YAML documents of a package, with `!include`, and the line of the file where each element
+stands.
 
-YAML is read as the JSON that it spells: no dates, no objects, no element twice. Aliases and includes can make a
-small file describe a huge document, so what they would amount to is counted before any of it is built.
+YAML is read as the JSON that it spells: no dates, no objects, no element twice. Aliases and includes can make
+a small file describe a huge document, so what they would amount to is counted before any of it is built.
 """
 
 import json
@@ -21,7 +22,7 @@ HEAVIEST = 2 * elements.MOST_VALUES
 
 @dataclass(frozen=True)
 class Document:
-    """What a file says. `weight` is the number of values in it; `lines` says for places at which `file:line` they stand."""
+    """What a file says, of how many values (`weight`), and at which `file:line` the element at a place stands."""
 
     value: object
     name: str
@@ -29,7 +30,7 @@ class Document:
     lines: Mapping[str, str] = field(default_factory=dict)
 
     def at(self, place: str) -> str:
-        """The place of an element for people: the file and line where it, or else what it belongs to, is written."""
+        """The place of an element for people: the line where it, or else what it belongs to, is written."""
         above = place
         while above not in self.lines and above:
             above = above[: max(above.rfind("."), above.rfind("["), 0)]
@@ -37,7 +38,7 @@ class Document:
 
 
 class Documents:
-    """The documents of one package, each read once; `content` gives the bytes of a file or raises ValueError."""
+    """The documents of a package, each read once; `content` gives the bytes of a file or raises ValueError."""
 
     def __init__(self, content: Callable[[str], bytes]) -> None:
         self._content = content
@@ -53,7 +54,7 @@ class Documents:
             raise _broken(name, str(error)) from None
 
     def _load(self, name: str) -> Document:
-        """As `load`, but raises ValueError if there is no such document, which is the fault of who asks for it."""
+        """As `load`, but raises ValueError if there is no such document: the fault is that of who asks."""
         if name in self._open:
             raise ValueError("includes itself")
         if name not in self._read:
@@ -79,7 +80,7 @@ class Documents:
 
 
 def plain_yaml(content: bytes) -> object:
-    """The value of a YAML file that stands alone; raises ValueError. For result files, see domain/results.py."""
+    """The value of a YAML file that stands alone, such as a result file; raises ValueError."""
     try:
         return _yaml(content, "YAML", None).value
     except faults.Faults as error:
@@ -112,7 +113,7 @@ def _json(content: bytes, name: str) -> Document:
 
 
 class _Loader(yaml.SafeLoader):
-    """YAML as JSON: other types of YAML, dates among them, are texts, or faults where they are asked for by a tag."""
+    """YAML as JSON: what would be a date is a text, and a tag for anything else is a fault."""
 
     include: Callable[[str], Document] | None = None
 

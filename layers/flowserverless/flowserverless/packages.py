@@ -1,7 +1,7 @@
 """A workflow package: a zip file with a manifest, a template, instructions and the workflow's own files.
 
-The zip comes from outside. It is read member by member within bounds, and completely: whoever stores a package that
-`read` accepted finds every file of it whole, and nothing of a refused one is ever stored.
+The zip comes from outside. It is read member by member within bounds, and completely: whoever stores a
+package that `read` accepted finds every file of it whole, and nothing of a refused one is ever stored.
 """
 
 import hashlib
@@ -69,7 +69,7 @@ class Package:
 
     @property
     def digest(self) -> str:
-        """SHA-256, in hex, of all that makes the workflow what it is; packing the same again does not change it."""
+        """SHA-256, in hex, of all that makes the workflow what it is, however it was packed."""
         content = {
             "name": self.name,
             "description": self.description,
@@ -95,11 +95,12 @@ def read(
     available: Collection[str] = frozenset({"lambda"}),
     lambda_images: Iterable[str] = templates.LAMBDA_IMAGES,
 ) -> Package:
-    """Read a package, given as bytes or as a seekable stream; raises faults.Faults with everything that is wrong.
+    """Read a package, given as bytes or as a seekable stream; raises faults.Faults with everything that is
+    wrong.
 
     `max_bytes` bounds the size of all files together when unpacked, `max_files` their number; `available` and
-    `lambda_images` are those of templates.parse. A fault's place is a file of the package, with the line where that
-    is known, and the element in it. Package.open reads the stream again.
+    `lambda_images` are those of templates.parse. A fault's place is a file of the package, with the line
+    where that is known, and the element in it. Package.open reads the stream again.
     """
     found: list[faults.Fault] = []
     contents = _contents(_open(source, max_files), max_bytes, max_files, found)
@@ -146,7 +147,8 @@ class _Contents:
     def stream(self, path: str) -> Iterator[bytes]:
         """The content of a file, piece by piece; raises ValueError if it is damaged.
 
-        zipfile unpacks no more than the list of members declares, and notices by the checksum if that was a lie.
+        zipfile unpacks no more than the list of members declares, and notices by the checksum if that was a
+        lie.
         """
         try:
             with self.archive.open(self.members[path]) as stream:
@@ -335,7 +337,7 @@ def _instructions(manifest: _Manifest, contents: _Contents, found: list[faults.F
 
 
 class _Instructions:
-    """Instructions with `{{file}}` replaced by the content of that file, relative to the one that includes it."""
+    """Instructions, with each `{{file}}` replaced by that file, which is relative to the including one."""
 
     def __init__(self, contents: _Contents, found: list[faults.Fault]) -> None:
         self._contents = contents
@@ -356,7 +358,7 @@ class _Instructions:
         if "\0" in text or self._length > LONGEST_INSTRUCTIONS:
             raise ValueError(f"makes instructions with NUL or of more than {LONGEST_INSTRUCTIONS} characters")
         self._open.append(path)
-        replaced = re.sub(r"\{\{(.*?)\}\}", lambda include: self._included(include, path), text)
+        replaced = re.sub(r"\{\{([^{}\n]*)\}\}", lambda include: self._included(include, path), text)
         self._open.pop()
         return replaced.strip()
 
@@ -418,7 +420,7 @@ def _checksums(files: Mapping[str, str], contents: _Contents, found: list[faults
 
 
 def _misplaced(template: templates.Template, files: Collection[str], specfile: str) -> Iterator[faults.Fault]:
-    """File parameters that could never be put where they belong: a folder is there, or a file instead of one."""
+    """File parameters whose target can never be had: a folder is there, or a file instead of a folder."""
     for parameter in template.parameters:
         for target in _targets(parameter):
             if any(paths.conflict(target, path) and target != path for path in files):

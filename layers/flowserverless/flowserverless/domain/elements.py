@@ -1,4 +1,4 @@
-"""Reading documents that strangers wrote, element by element, so that one look finds everything wrong with them."""
+"""Reading documents that strangers wrote, element by element, so that one look finds all that is wrong."""
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
@@ -12,7 +12,8 @@ _Kind = TypeVar("_Kind")
 # Bounds for every document; real templates have a few hundred values, nested six deep.
 MOST_VALUES = 20_000
 DEEPEST = 32
-# In characters of all texts and names together: a template is kept in one item of the table, which holds 400 KB.
+# In characters of all texts and names together: a template is kept in one item of the table, which holds 400
+# KB.
 MOST_TEXT = 200_000
 
 
@@ -20,7 +21,8 @@ MOST_TEXT = 200_000
 class Reader:
     """One object of a document, the place where it stands, and the list to which its faults are added.
 
-    Each method reads one element. What has the wrong type is a fault, and the answer is then that of a missing one.
+    Each method reads one element. What has the wrong type is a fault, and the answer is then that of a
+    missing one.
     """
 
     document: Mapping[str, object]
@@ -113,11 +115,13 @@ def reader(value: object, place: str, found: list[faults.Fault]) -> Reader | Non
 def require_json(document: object, place: str = "") -> None:
     """Raise faults.Faults unless the value is JSON of a bounded size that every store and client can carry.
 
-    Readers of documents rely on it: names are texts, numbers finite and of 64 bits, texts are Unicode without NUL.
+    Readers of documents rely on it: names are texts, numbers finite and of 64 bits, texts are Unicode without
+    NUL.
     """
     found: list[faults.Fault] = []
     values = length = 0
-    # A loop, not a recursion: the stranger decides how deeply the document is nested, or that it contains itself.
+    # A loop, not a recursion: the stranger decides how deeply the document is nested, or that it contains
+    # itself.
     pending: list[tuple[object, str, int]] = [(document, place, 0)]
     while pending:
         value, here, depth = pending.pop()
@@ -147,7 +151,7 @@ def require_json(document: object, place: str = "") -> None:
 def shown(value: object) -> str:
     """A value in an explanation: short, and never an error, whatever it is."""
     if isinstance(value, str):
-        return ascii(value) if len(value) <= 40 else ascii(value[:40]) + "..."
+        return repr(value) if len(value) <= 40 else repr(value[:40]) + "..."
     if value is None or isinstance(value, bool):
         return {None: "null", True: "true", False: "false"}[value]
     if isinstance(value, int):

@@ -1,7 +1,8 @@
-"""The parameters of a workflow: what a template declares, and what the arguments of a run are worth against it.
+"""The parameters of a workflow: what a template declares, and what the arguments of a run are worth against
+it.
 
-Declarations and arguments have flowServ's JSON form. Declarations are checked when a workflow is published and
-arguments when a run is started, each completely, so that nothing about them can fail once a run exists.
+Declarations and arguments have flowServ's JSON form. Declarations are checked when a workflow is published
+and arguments when a run is started, each completely, so that nothing about them can fail once a run exists.
 """
 
 import json
@@ -26,12 +27,15 @@ EXTRAS: Mapping[Dtype, str] = {
     "record": "fields",
 }
 COMMON = ("name", "dtype", "index", "isRequired", "label", "help", "defaultValue", "group")
-# Linux takes at most 128 KiB for one variable of a process's environment, its name and the "=" included.
-LONGEST_TEXT = 128_000
+# In bytes. Linux takes 128 KiB for one variable of a process's environment, its name included; steps say the
+# same.
+LONGEST_TEXT = 120_000
 MOST_PARAMETERS = 200
 MOST_NESTING = 5
 # Each is read from the table before a run starts and named in the run's item.
 MOST_FILES = 100
+_NUMBER = r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?"
+RANGE = re.compile(rf"\s*([\[(])\s*({_NUMBER}|-inf|)\s*,\s*({_NUMBER}|\+?inf|)\s*([\])])\s*")
 # What Python imports from the directory of the script it runs, before its own library.
 IMPORTABLE = (".py", ".pyc", ".pyd", ".so", ".pth")
 
@@ -97,7 +101,8 @@ class FileArgument:
 
 @dataclass(frozen=True)
 class Bound:
-    """The values of a run's parameters, of the declared types, with defaults; a file's value is its target path.
+    """The values of a run's parameters, of the declared types, with defaults; a file's value is its target
+    path.
 
     A parameter that is not required and has neither argument nor default has no value.
     """
@@ -120,7 +125,7 @@ def parse(declarations: object, place: str = "parameters") -> tuple[Parameter, .
 
 
 def document(parameter: Parameter) -> dict[str, object]:
-    """The declaration in flowServ's JSON form, with nothing left implicit; `parse` reads it back unchanged."""
+    """The declaration in flowServ's JSON form, with nothing left out; `parse` reads it back unchanged."""
     declaration: dict[str, object] = {
         "name": parameter.name,
         "dtype": parameter.dtype,
@@ -182,9 +187,9 @@ def bind(
 ) -> Bound:
     """The values that a run gets for `arguments`, a list of `{name, value}`.
 
-    `uploads` are the group's files that exist (id -> name), `static` the paths of the workflow's own files. Raises
-    InvalidRequest with everything that is wrong, naming the arguments, and NotFound if all that is wrong is that
-    files do not exist.
+    `uploads` are the group's files that exist (id -> name), `static` the paths of the workflow's own files.
+    Raises InvalidRequest with everything that is wrong, naming the arguments, and NotFound if all that is
+    wrong is that files do not exist.
     """
     binding = _Binding(uploads, static)
     given = _given(parameters, arguments, binding)
@@ -238,7 +243,7 @@ class _Binding:
     files: list[FileArgument] = field(default_factory=list)
 
     def attempt(self, parameter: Parameter, value: object, place: str, argument: str) -> object:
-        """The value cast to the parameter's type; what is wrong is noted, and the answer then means nothing."""
+        """The value cast to the parameter's type. What is wrong is noted; the answer then means nothing."""
         match parameter.dtype:
             case "list" if parameter.para is not None:
                 return self._list(parameter.para, value, place, argument)
@@ -323,8 +328,9 @@ class _Binding:
         return target
 
     def _refuse_foreign(self, target: str, declared: str | None) -> None:
-        # Whoever may replace the organiser's code, or put a module beside it that Python finds first, writes their
-        # own score. Where the organiser names the place they have decided; elsewhere the caller chooses data only.
+        # Whoever may replace the organiser's code, or put a module beside it that Python finds first, writes
+        # their own score. Where the organiser names the place they have decided; elsewhere the caller chooses
+        # data only.
         if any(paths.conflict(target, path) for path in self.static):
             raise ValueError(f"may not replace the workflow's own '{elements.clipped(target)}'")
         if declared is not None and target.lower().endswith(IMPORTABLE):
@@ -361,7 +367,7 @@ def _pair(argument: object) -> tuple[str | None, object]:
 
 
 def _handle(value: object) -> Mapping[object, object]:
-    """What a value of the form `{"type": "$file", "value": {...}}` says of its file; empty for any other value."""
+    """What `{"type": "$file", "value": {...}}` says of its file; nothing for a value of another form."""
     if isinstance(value, Mapping) and value.keys() == {"type", "value"} and value["type"] == "$file":
         handle = value["value"]
         return handle if isinstance(handle, Mapping) else {}
@@ -398,7 +404,7 @@ def _boolean(value: object) -> bool:
 
 
 def _integer(value: object) -> int:
-    """3, "3" and 3.0 are integers as in flowServ. It also takes 3.7 for 3 and true for 1, which nobody means."""
+    """3, "3" and 3.0 are integers as in flowServ, which also takes 3.7 for 3 and true for 1."""
     whole = isinstance(value, float) and value.is_integer()
     if whole or (isinstance(value, str) and re.fullmatch(r"\s*[+-]?[0-9]{1,19}\s*", value)):
         value = int(cast("float | str", value))
@@ -547,9 +553,8 @@ def _range(reader: elements.Reader) -> Range | None:
     declared = reader.text("range")
     if declared is None:
         return None
-    number = r"\s*([+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?|{}|)\s*"
-    form = re.fullmatch(rf"\s*([\[(]){number.format('-inf')},{number.format('[+]?inf')}([\])])\s*", declared)
-    if form is None or len(declared) > 100:
+    form = RANGE.fullmatch(declared) if len(declared) <= 100 else None
+    if form is None:
         reader.fault("range", f"is {elements.shown(declared)}, must be an interval such as [0,10)")
         return None
     low, high = _bound(form[2]), _bound(form[3])

@@ -1,7 +1,7 @@
 """Where files may be: relative POSIX paths that stay inside the directory of a run, and patterns over them.
 
-Paths come from strangers (packages, arguments, what steps wrote), so nothing else in the project trusts one that
-did not pass through here.
+Paths come from strangers (packages, arguments, what steps wrote), so nothing else in the project trusts one
+that did not pass through here.
 """
 
 import posixpath
@@ -23,8 +23,9 @@ _Item = TypeVar("_Item")
 def normalise(path: str) -> str:
     """The one spelling of a path in the run directory: no `.`, no `..`, no doubled or trailing slashes.
 
-    Raises ValueError for whatever is not a path below the run directory on every file system: absolute paths, paths
-    that climb out, backslashes, control characters, texts that are not Unicode, and names that are too long.
+    Raises ValueError for whatever is not a path below the run directory on every file system: absolute paths,
+    paths that climb out, backslashes, control characters, texts that are not Unicode, and names that are too
+    long.
     """
     if not isinstance(path, str) or not path.strip():
         raise ValueError("a path must not be empty")
@@ -49,7 +50,7 @@ def normalise(path: str) -> str:
 
 
 def placeable(path: str) -> str:
-    """The normal spelling of a path at which a stranger may put a file; raises ValueError where they may not."""
+    """The normal spelling of a path at which strangers may put a file; ValueError where they may not."""
     normal = normalise(path)
     if path.endswith("/"):
         raise ValueError("a path ending in '/' is a directory, not a file")
@@ -71,7 +72,7 @@ def reserved(path: str) -> bool:
 
 
 def conflict(one: str, other: str) -> bool:
-    """Whether two normalised paths cannot both be files: they are equal, or one is a directory of the other."""
+    """Whether two normalised paths cannot both be files: equal, or one is a directory of the other."""
     return one == other or one.startswith(f"{other}/") or other.startswith(f"{one}/")
 
 
@@ -83,9 +84,9 @@ def is_glob(text: str) -> bool:
 def matches(pattern: str, path: str) -> bool:
     """Whether a normalised path is meant by a pattern as the organiser wrote it.
 
-    A name means that file, or everything below it if it is a directory; `name/` only the latter. In a glob `*`, `?`
-    and `[a-z]` stay within one name, and `**` stands for any number of directories. A file is always matched by its
-    own name, whatever characters it has. Nothing means the runner's own directory.
+    A name means that file, or everything below it if it is a directory; `name/` only the latter. In a glob
+    `*`, `?` and `[a-z]` stay within one name, and `**` stands for any number of directories. A file is always
+    matched by its own name, whatever characters it has. Nothing means the runner's own directory.
     """
     if reserved(path):
         return False

@@ -1,14 +1,14 @@
 """From a template and the arguments of one run to the steps that are executed, in order.
 
-An argument becomes the value of an environment variable and nothing else: commands are the organiser's text, letter
-for letter, and the shell that runs them expands `${name}`. No argument can therefore become code.
+An argument becomes the value of an environment variable and nothing else: commands are the organiser's text,
+letter for letter, and the shell that runs them expands `${name}`. No argument can therefore become code.
 """
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from flowserverless.domain import errors, faults, parameters, templates
+from flowserverless.domain import elements, errors, faults, parameters, templates
 
 # Linux gives arguments and environment of a process a quarter of its stack, by default 2 MiB, together.
 LARGEST_ENVIRONMENT = 1_000_000
@@ -18,9 +18,10 @@ LARGEST_ENVIRONMENT = 1_000_000
 class Step:
     """One step, ready to be executed.
 
-    `variables` is its environment; `values` has the same variables as JSON values for functions and notebooks.
-    `inputs` and `outputs` are patterns of files in the run directory, None standing for all. `argument_names` maps
-    arguments of a code step's function, `notebook_params` parameters of a notebook, to variables.
+    `variables` is its environment; `values` has the same variables as JSON values for functions and
+    notebooks. `inputs` and `outputs` are patterns of files in the run directory, None standing for all.
+    `argument_names` maps arguments of a code step's function, `notebook_params` parameters of a notebook, to
+    variables.
     """
 
     index: int
@@ -46,24 +47,28 @@ def plan(
     template: templates.Template,
     bound: parameters.Bound,
     resources: Mapping[str, object] | None = None,
-    available: Collection[str] = frozenset({"lambda"}),
+    available: Collection[str] = templates.ANYTHING,
     lambda_images: Iterable[str] = templates.LAMBDA_IMAGES,
 ) -> tuple[Step, ...]:
     """The steps of a run with these arguments.
 
-    `resources` is what the caller asks of AWS Batch for all container steps of this run. Raises InvalidRequest if
-    it is malformed or not to be had, or if the arguments are larger than what a process can be given.
+    `resources` is what the caller asks of AWS Batch for all container steps of this run, instead of what the
+    template asks. Raises InvalidRequest if it is malformed, if `available` (see templates.parse) lacks what a
+    step needs, or if the variables are larger than what a process can be given.
     """
-    steps = template.steps
-    if resources is not None:
-        steps = _with_resources(steps, resources, available)
-    return _plan(steps, template.context, bound.values, tuple(lambda_images))
+    images = tuple(lambda_images)
+    steps = template.steps if resources is None else _with_resources(template.steps, resources)
+    for step in steps:
+        problem = templates.lacking(step, available, images)
+        if problem:
+            raise errors.InvalidRequest(f"step '{elements.clipped(step.name)}' {problem}")
+    return _plan(steps, template.context, bound.values, images)
 
 
 def postproc_plan(
     template: templates.Template, lambda_images: Iterable[str] = templates.LAMBDA_IMAGES
 ) -> tuple[Step, ...]:
-    """The steps of a post-processing run: its parameter `runs` is the directory `runs`, as flowServ has it."""
+    """The steps of a post-processing run; its parameter `runs` is the directory `runs`, as in flowServ."""
     if template.postproc is None:
         return ()
     return _plan(template.postproc.steps, template.postproc.context, {"runs": "runs"}, tuple(lambda_images))
@@ -190,12 +195,10 @@ def _paths(patterns: Iterable[str], values: Mapping[str, object]) -> Iterable[st
 
 
 def _with_resources(
-    steps: Iterable[templates.Step], resources: Mapping[str, object], available: Collection[str]
+    steps: Iterable[templates.Step], resources: Mapping[str, object]
 ) -> tuple[templates.Step, ...]:
     try:
         asked = templates.resources(resources, "config.resources")
     except faults.Faults as error:
         raise errors.InvalidRequest(str(error)) from None
-    if "batch" not in available or (asked.gpu and "gpu" not in available):
-        raise errors.InvalidRequest("config.resources: this installation cannot provide them")
     return tuple(replace(step, resources=asked) if step.kind == "container" else step for step in steps)

@@ -18,7 +18,7 @@ Executor: TypeAlias = Literal["lambda", "batch", "external"]
 MOST_STEPS = 100
 # Which images are the Python that steps get in a Lambda; every other one needs a container service.
 LAMBDA_IMAGES = ("python:3*",)
-# What a step asks of AWS Batch is checked against what Fargate has: vCPU -> (least, most, step) MiB of memory.
+# What Fargate has for a step that runs in AWS Batch: vCPU -> memory in MiB (least, most, multiple of).
 # https://docs.aws.amazon.com/AmazonECS/latest/developerguide/fargate-tasks-services.html
 FARGATE: Mapping[float, tuple[int, int, int]] = {
     0.25: (512, 2048, 512),
@@ -29,7 +29,8 @@ FARGATE: Mapping[float, tuple[int, int, int]] = {
     8: (16384, 61440, 4096),
     16: (32768, 122880, 8192),
 }
-# Variables that decide how a shell, a loader, a language or an AWS client behaves, or that the runner sets itself.
+# Variables that decide how a shell, a loader, a language or an AWS client behaves, or that the runner sets
+# itself.
 RESERVED_VARIABLES = re.compile(
     r"_|PATH|HOME|LANG|IFS|ENV|SHELL|SHELLOPTS|TMPDIR|PWD|OLDPWD|CDPATH|GLOBIGNORE|NLSPATH|CLASSPATH|python"
     r"|PS[0-9]|UID|EUID|PPID|LINENO|OPTIND"
@@ -41,6 +42,8 @@ FUNCTION = re.compile(r"[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)+")
 REPLACED = re.compile(
     r"parameters\.[^.]+|(steps\[[0-9]+\]\.)?files\.inputs\[[0-9]+\]|steps\[[0-9]+\]\.action"
 )
+# Everything that an installation can have, see `parse`.
+ANYTHING = frozenset({"lambda", "batch", "notebook", "gpu"})
 LONGEST_TIMEOUT = 14 * 24 * 3600
 
 _Declarations: TypeAlias = tuple[parameters.Parameter, ...]
@@ -70,7 +73,8 @@ class Resources:
 class Step:
     """One step as declared. `inputs` and `outputs` are patterns; None stands for all files of the run.
 
-    `variables` maps argument names of a code step's function, or parameters of a notebook, to context variables.
+    `variables` maps argument names of a code step's function, or parameters of a notebook, to context
+    variables.
     """
 
     name: str
@@ -148,12 +152,12 @@ class Template:
 
     @property
     def kept(self) -> tuple[str, ...]:
-        """Patterns of the files that a run keeps: what `outputs` lists, else what `workflow.files.outputs` does."""
+        """Patterns of the files that a run keeps: those of `outputs`, else those of `workflow.files.outputs`."""
         return _kept(self.outputs, self.files_outputs)
 
     @property
     def document(self) -> dict[str, object]:
-        """The template in flowServ's JSON form, with nothing left implicit; `parse` reads it back unchanged."""
+        """The template in flowServ's JSON form, with nothing left out; `parse` reads it back unchanged."""
         return _template_document(self)
 
 
@@ -164,8 +168,9 @@ def parse(
 ) -> Template:
     """Read a template; raises faults.Faults with everything that is wrong with it.
 
-    `available` is what this installation can execute with: "lambda", "batch", "notebook" (papermill in the Lambda)
-    and "gpu" (in Batch). Unknown top-level elements are ignored, as in flowServ; below, they are faults.
+    `available` is what this installation can execute with: "lambda", "batch", "notebook" (papermill in the
+    Lambda) and "gpu" (in Batch). Unknown top-level elements are ignored, as in flowServ; below, they are
+    faults.
     """
     elements.require_json(document)
     found: list[faults.Fault] = []
@@ -201,27 +206,48 @@ def reference(text: str) -> Reference | None:
     """
     if "$[[" not in text:
         return None
-    form = re.fullmatch(r"\$\[\[([^\[\]?]+)(?:\?(.*))?\]\]", text.strip(), re.DOTALL)
-    if form is None or "$[[" in (form[2] or "") or not form[1].strip():
+    whole = text.strip()
+    inner = whole[3:-2]
+    name, question, choice = (part.strip() for part in inner.partition("?"))
+    framed = whole.startswith("$[[") and whole.endswith("]]")
+    if not framed or not name or any(mark in inner for mark in ("$[[", "]]")):
         raise ValueError(f"{elements.shown(text)} is not one whole reference such as $[[name]]")
-    if form[2] is None:
-        return Reference(form[1].strip())
-    yes, colon, no = form[2].partition(":")
-    return Reference(form[1].strip(), yes.strip(), no.strip() if colon else None)
+    if not question:
+        return Reference(name)
+    yes, colon, no = choice.partition(":")
+    return Reference(name, yes.strip(), no.strip() if colon else None)
 
 
 def executor(step: Step, lambda_images: Iterable[str] = LAMBDA_IMAGES) -> Executor:
-    """Where a step runs: containers in the Lambda if they are its Python and need nothing special, else in Batch."""
+    """Where a step runs: in the Lambda, or in Batch if it needs another image or asks for resources."""
     if step.kind != "container":
         return "lambda"
     own = any(fnmatchcase(step.environment or "", image) for image in lambda_images)
     return "lambda" if own and step.resources is None else "batch"
 
 
+def lacking(
+    step: Step, available: Collection[str], lambda_images: Iterable[str] = LAMBDA_IMAGES
+) -> str | None:
+    """Why an installation cannot execute a step; None if it can. `available` is that of `parse`."""
+    where = executor(step, lambda_images)
+    if where not in available and where == "batch":
+        asked = "its resources" if step.resources else f"the image {elements.shown(step.environment)}"
+        return f"needs AWS Batch for {asked}, and this installation was deployed without it"
+    if where not in available:
+        return "cannot be executed by this installation"
+    if step.kind == "notebook" and "notebook" not in available:
+        return "is a notebook, and this installation was deployed without papermill"
+    if step.resources and step.resources.gpu and "gpu" not in available:
+        return "needs a GPU, and this installation was deployed without any"
+    return None
+
+
 def resources(document: object, place: str = "resources") -> Resources:
     """Read `{vcpu, memory, gpu, timeoutSeconds}` (memory in MiB); raises faults.Faults.
 
-    What is left out gets the least that fits: one vCPU, its smallest memory, no GPU, no limit of time of its own.
+    What is left out gets the least that fits: one vCPU, its smallest memory, no GPU, no limit of time of its
+    own.
     """
     found: list[faults.Fault] = []
     reader = elements.reader(document, place, found)
@@ -237,21 +263,6 @@ class _Installation:
 
     available: Collection[str]
     lambda_images: tuple[str, ...]
-
-    def lacks(self, step: Step) -> str | None:
-        """Why a step cannot be executed; None if it can."""
-        if step.kind == "notebook" and "notebook" not in self.available:
-            return "is a notebook, and this installation was deployed without papermill"
-        if executor(step, self.lambda_images) == "batch" and "batch" not in self.available:
-            why = (
-                f"the image {elements.shown(step.environment)}" if step.resources is None else "its resources"
-            )
-            return f"needs AWS Batch for {why}, and this installation was deployed without it"
-        if step.resources and step.resources.gpu and "gpu" not in self.available:
-            return "needs a GPU, and this installation was deployed without any"
-        if executor(step, self.lambda_images) not in self.available:
-            return "cannot be executed by this installation"
-        return None
 
 
 @dataclass(frozen=True)
@@ -270,7 +281,7 @@ def _workflow(
     installation: _Installation,
     may_be_empty: bool = False,
 ) -> _Workflow:
-    """The element `workflow` of `parent`; `scope` has the parameters that it may refer to, with their dtypes."""
+    """The element `workflow` of `parent`; `scope` has the parameters it may refer to, with their dtypes."""
     reader = parent.child("workflow")
     if reader is None:
         if parent.document.get("workflow") is None:
@@ -294,7 +305,7 @@ def _check_references(reader: elements.Reader, scope: Mapping[str, object]) -> N
     for place, text in _texts(reader.document, ""):
         if "$[[" not in text:
             continue
-        for name in re.findall(r"\$\[\[\s*([^\[\]?]+?)\s*(?:\?[^\]]*)?\]\]", text):
+        for name in _references(text):
             if name not in scope:
                 reader.fault(
                     place, f"refers to the parameter '{elements.clipped(name)}', which is not declared"
@@ -308,6 +319,14 @@ def _check_references(reader: elements.Reader, scope: Mapping[str, object]) -> N
             reference(text)
         except ValueError as error:
             reader.fault(place, str(error))
+
+
+def _references(text: str) -> Iterator[str]:
+    """The names in all references of a text, rightly placed or not."""
+    start = text.find("$[[")
+    while start >= 0 and (end := text.find("]]", start)) >= 0:
+        yield text[start + 3 : end].partition("?")[0].strip()
+        start = text.find("$[[", end)
 
 
 def _texts(value: object, place: str) -> Iterator[tuple[str, str]]:
@@ -358,7 +377,7 @@ def _steps(
         names |= {step.name} - {""}
         variables |= {step.arg} if step.arg else set()
         if step.kind != "container" or step.environment:
-            problem = installation.lacks(step)
+            problem = lacking(step, installation.available, installation.lambda_images)
             if problem:
                 each.fault("action", problem)
         yield step
@@ -453,7 +472,7 @@ def _notebook(step: Step, action: elements.Reader, variables: Collection[str]) -
 
 
 def _variables(action: elements.Reader, known: Collection[str]) -> dict[str, str]:
-    """The argument names of a function, or parameters of a notebook, that differ from those of the variables."""
+    """Arguments of a function, or parameters of a notebook, whose variables have other names."""
     mapping: dict[str, str] = {}
     for each in action.objects("variables"):
         each.refuse_unknown("arg", "var")
@@ -548,7 +567,7 @@ def _parameters(reader: elements.Reader) -> _Declarations:
 
 
 def _scope(reader: elements.Reader) -> dict[str, object]:
-    """The parameters that are declared, rightly or not: a fault in a declaration is not one in a reference to it."""
+    """The parameters that are declared, rightly or not: references to a wrong declaration are right."""
     declared = reader.document.get("parameters")
     named = [each for each in declared if isinstance(each, Mapping)] if isinstance(declared, list) else []
     return {each["name"]: each.get("dtype") for each in named if isinstance(each.get("name"), str)}
@@ -609,13 +628,10 @@ def _results(reader: elements.Reader) -> _Results:
     if reader.document.get("results") is None:
         return None
     try:
-        schema = results.parse(reader.document["results"], reader.at("results"))
-        return replace(schema, file=paths.placeable(schema.file))
+        return results.parse(reader.document["results"], reader.at("results"))
     except faults.Faults as error:
         reader.found.extend(error.faults)
-    except ValueError as error:
-        reader.fault("results.file", str(error))
-    return None
+        return None
 
 
 def _postproc(parent: elements.Reader, main: Template, installation: _Installation) -> PostProcessing | None:
