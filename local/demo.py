@@ -2,13 +2,12 @@
 
     make demo        or: python -m local.demo
 
-`main` is meant to be read: it does over HTTP what an organiser and three groups would do with curl or a browser.
-Only the first two steps are of this machine: finding the stack (or starting it), and publishing, which puts a
-package into the stack's bucket. It ends with exit code 0 only if every run succeeded and the picture shows the
-ranking as it is now. Each run of it registers new users, so that it can be repeated.
+`main` is meant to be read: it does over HTTP what three groups would do with curl or a browser. Only its
+two first steps are of this machine: finding the stack (or starting it), and publishing, which puts a
+package into the bucket as an organiser does. Its exit code is 0 only if every run succeeded and the picture
+shows the ranking as it is now. Each time it registers new users, so that it can be repeated.
 """
 
-import json
 import pathlib
 import secrets
 import sys
@@ -18,11 +17,10 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from local import client, publish, stack, terminal
+from local import client, deployment, emulator, publish, stack, terminal
 
-PROJECT = pathlib.Path(__file__).resolve().parent.parent
-EXAMPLE = PROJECT / "examples" / "digits"
-DOWNLOADS = PROJECT / ".local" / "demo"
+EXAMPLE = emulator.PROJECT / "examples" / "digits"
+DOWNLOADS = emulator.STATE / "demo"
 WORKFLOW = "digits"
 
 POLL_SECONDS = 0.5
@@ -71,18 +69,14 @@ class DemoFailed(Exception):
 def main() -> None:
     """Do the main job, saying what happens."""
     heading("The stack")
-    here = stack.up()
+    here = stack_of_this_machine()
     visitor = client.Service(here.api_url)
-    print(f"{visitor.get('')['name']} at {visitor.url}")
+    print(f"{visitor.get('')['name']} at {here.api_url}")
 
     heading("An organiser publishes the benchmark")
     report = publish.publish(here, EXAMPLE, WORKFLOW)
-    require(
-        report["status"] in ("accepted", "unchanged"),
-        f"the package was refused: {json.dumps(report, indent=2)}",
-    )
-    workflow = visitor.get(f"workflows/{WORKFLOW}")
-    print(f"'{workflow['name']}' is {report['status']}: {workflow['description']}")
+    print(publish.text(report))
+    require(report["status"] in ("accepted", "unchanged"), "the package was refused")
 
     heading("Three users register, form groups, upload predictions and start runs")
     occasion = secrets.token_hex(3)
@@ -101,9 +95,17 @@ def main() -> None:
     DOWNLOADS.mkdir(parents=True, exist_ok=True)
     download_archive(leader)
     download_post_processing(visitor, postproc, leader)
-    print(
-        f"\nThe stack is still up: `make stop` ends it. Everybody may read {visitor.url.rstrip('/')}/workflows/{WORKFLOW}"
-    )
+    print(f"\nThe workflow and its ranking: {here.api_url}/workflows/{WORKFLOW}/leaderboard")
+    print("The stack is still up; `make stop` ends it.")
+
+
+def stack_of_this_machine() -> stack.Stack:
+    """The stack that is up, as it was started; a new one if there is none."""
+    try:
+        return stack.found()
+    except stack.NoStack:
+        print("Building and starting it, which takes a minute.", flush=True)
+        return stack.up()
 
 
 def enter(visitor: client.Service, contestant: Contestant, occasion: str) -> Entry:
@@ -251,5 +253,11 @@ def heading(text: str) -> None:
 if __name__ == "__main__":
     try:
         main()
-    except (DemoFailed, client.Refused) as error:
+    except (
+        DemoFailed,
+        client.Refused,
+        publish.NoReport,
+        emulator.EmulatorError,
+        deployment.DeploymentError,
+    ) as error:
         sys.exit(f"\nThe demo failed: {error}")

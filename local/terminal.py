@@ -7,8 +7,10 @@ from typing import TextIO
 
 
 class Progress:
-    """Lines of text that stay where they are and change. Where the output is no terminal, as in a log, a line that
-    changed is written again, with the seconds since the start."""
+    """Lines of text that stay where they are and change.
+
+    Where the output is no terminal, as in a log, a changed line is written again, with the seconds so far.
+    """
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
@@ -39,7 +41,7 @@ class Progress:
 
 
 def table(header: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
-    """Rows under a header, in columns as wide as they need; numbers to the right, fractions with four digits."""
+    """Rows under a header, in columns as wide as they need; numbers right, fractions with four digits."""
     cells = [[_cell(value) for value in row] for row in rows]
     widths = [max(len(cell) for cell in column) for column in zip(header, *cells, strict=True)]
     numeric = [any(isinstance(row[index], int | float) for row in rows) for index in range(len(header))]

@@ -4,8 +4,8 @@
 
 writes `train.csv` (for the groups: images with labels), `test.csv` (for the groups: images only) and
 `test_labels.csv` (for the organiser: what the scoring step compares with) into DIRECTORY, by default `data/`
-beside this file. Needs the packages of `requirements/data.lock`. The files depend on the images alone, not on a
-random number generator or on the order in which scikit-learn hands them out, so everyone gets the same bytes.
+beside this file. Needs the packages of `requirements/data.lock`. The files depend on the images alone, not on
+a random number generator or on the order in which scikit-learn hands them out: everyone gets the same bytes.
 """
 
 import csv

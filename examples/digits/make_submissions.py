@@ -43,7 +43,7 @@ def nearest_centroid(train: Sequence[Image]) -> Classifier:
 
 
 def four_quadrants(train: Sequence[Image]) -> Classifier:
-    """`nearest_centroid` for someone who sees no more of an image than the ink in each of its four quarters."""
+    """`nearest_centroid` for someone who sees of an image only the ink in each of its four quarters."""
     classify = nearest_centroid([(label, quadrants(pixels)) for label, pixels in train])
     return lambda pixels: classify(quadrants(pixels))
 
@@ -80,7 +80,7 @@ def averaged_perceptron(train: Sequence[Image], rounds: int = 12) -> Classifier:
 
 
 def nearest_neighbours(train: Sequence[Image], k: int = 3) -> Classifier:
-    """The digit that most of the k nearest training images show; the nearest one decides when they disagree."""
+    """The digit that most of the k nearest training images show; if they disagree, the nearest decides."""
     # |a - b|^2 = |a|^2 - 2ab + |b|^2, and |b|^2 is the same for every training image a.
     prepared = [(dot(pixels, pixels), label, pixels) for label, pixels in train]
 

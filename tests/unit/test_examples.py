@@ -1,4 +1,4 @@
-"""The example workflows do what they promise, run step by step as their templates say."""
+"""The example workflows are accepted as packages and do what they promise, planned as for a run."""
 
 import csv
 import json
@@ -10,7 +10,10 @@ import sys
 import xml.etree.ElementTree as ET
 
 import pytest
-import yaml
+
+from flowserverless import packages
+from flowserverless.domain import errors, parameters, paths, plans, results
+from local import publish
 
 EXAMPLES = pathlib.Path(__file__).parents[2] / "examples"
 DIGITS = EXAMPLES / "digits"
@@ -28,37 +31,72 @@ NAMES = [
 
 
 class Workspace:
-    """A run directory with the published files of an example, and its steps executed as they are on the service:
-    parameters as environment variables, commands by the shell, stopped by the first that fails."""
+    """A run's files, and the steps of an example executed on them as the service plans them.
+
+    Arguments become environment variables, a step sees only its inputs and leaves only its outputs.
+    """
 
     def __init__(self, example, directory):
-        self.directory = directory
-        manifest = yaml.safe_load((example / "flowserv.yaml").read_text("utf-8"))
-        self.template = yaml.safe_load((example / manifest["specfile"]).read_text("utf-8"))
-        for file in manifest["files"]:
-            self.write(file["target"], (example / file["source"]).read_bytes())
+        self.files = directory / "files"
+        self.steps = directory / "steps"
+        package = packages.read(publish.package(example), 10**6, 100)
+        self.template = package.template
+        self.published = set(package.files)
+        for target in package.files:
+            self.write(target, package.open(target).read())
 
     def write(self, path, content):
-        target = self.directory / path
+        target = self.files / path
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_bytes(content if isinstance(content, bytes) else content.encode("utf-8"))
 
     def read(self, path):
-        return (self.directory / path).read_text("utf-8")
+        return (self.files / path).read_text("utf-8")
 
-    def run(self, variables, workflow=None):
+    def has(self, path):
+        return (self.files / path).exists()
+
+    def run(self, *uploads, **values):
+        """`uploads` are (parameter, content), `values` the other arguments."""
+        contents = {f"file{index}": content for index, (_, content) in enumerate(uploads)}
+        files = [
+            {"name": name, "value": {"type": "$file", "value": {"fileId": file}}}
+            for file, (name, _) in zip(contents, uploads, strict=True)
+        ]
+        others = [{"name": name, "value": value} for name, value in values.items()]
+        bound = parameters.bind(self.template.parameters, files + others, dict.fromkeys(contents, "upload"))
+        for file in bound.files:
+            self.write(file.target, contents[file.file_id])
+        return self._execute(plans.plan(self.template, bound))
+
+    def post_process(self, runs):
+        """`runs` are (run id, group name, {file: content}) in ranking order."""
+        for run_id, _, files in runs:
+            for name, content in files.items():
+                assert name in self.template.postproc.inputs_files
+                self.write(f"runs/{run_id}/{name}", content)
+        listed = [{"id": run_id, "name": group, "files": list(files)} for run_id, group, files in runs]
+        self.write("runs/runs.json", json.dumps(listed))
+        return self._execute(plans.postproc_plan(self.template))
+
+    def _execute(self, steps):
         done = None
-        for step in (workflow or self.template["workflow"])["steps"]:
-            for command in step["action"]["commands"]:
+        for step in steps:
+            directory = self.steps / step.name
+            shutil.rmtree(directory, ignore_errors=True)
+            self._copy(self.files, directory, step.inputs)
+            variables = {
+                "PATH": os.environ["PATH"],
+                "LANG": "C.UTF-8",
+                "python": sys.executable,
+                **step.variables,
+            }
+            for command in step.commands:
+                shell = ["/bin/sh", "-c", command]
                 done = subprocess.run(
-                    ["/bin/sh", "-c", command],
-                    cwd=self.directory,
-                    env={
-                        "PATH": os.environ["PATH"],
-                        "LANG": "C.UTF-8",
-                        "python": sys.executable,
-                        **variables,
-                    },
+                    shell,
+                    cwd=directory,
+                    env=variables,
                     capture_output=True,
                     text=True,
                     timeout=60,
@@ -66,21 +104,17 @@ class Workspace:
                 )
                 if done.returncode:
                     return done
-            for output in step["files"]["outputs"]:
-                assert (self.directory / output).is_file()
+            self._copy(directory, self.files, step.outputs)
         return done
 
-    def post_process(self, runs):
-        """`runs` are (run id, group name, {file: content}) in ranking order."""
-        post = self.template["postproc"]
-        listed = []
-        for run_id, group, files in runs:
-            for name, content in files.items():
-                assert name in post["inputs"]["files"]
-                self.write(f"runs/{run_id}/{name}", content)
-            listed.append({"id": run_id, "name": group, "files": list(files)})
-        self.write("runs/runs.json", json.dumps(listed))
-        return self.run({"runs": "runs"}, post["workflow"])
+    @staticmethod
+    def _copy(source, target, patterns):
+        files = [path.relative_to(source).as_posix() for path in source.rglob("*") if path.is_file()]
+        matched, missing = paths.match_outputs(patterns or files, files)
+        assert not missing
+        for name in {name for names in matched.values() for name in names}:
+            (target / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(source / name, target / name)
 
 
 @pytest.fixture
@@ -93,13 +127,18 @@ def greetings(tmp_path):
     return Workspace(GREETINGS, tmp_path)
 
 
+def ranked_by(workspace):
+    """The run's row of the leaderboard."""
+    schema = workspace.template.results
+    return results.read(schema, results.load(workspace.read(schema.file).encode("utf-8"), schema.file))
+
+
 def submission(name):
     return (DIGITS / "submissions" / f"{name}.csv").read_text("ascii")
 
 
-def scored(workspace, predictions, **variables):
-    workspace.write("data/predictions.csv", predictions)
-    return workspace.run({"predictions": "data/predictions.csv", **variables})
+def scored(workspace, predictions, **values):
+    return workspace.run(("predictions", predictions), **values)
 
 
 def scores_document(accuracy, f1=0.5, **more):
@@ -116,7 +155,7 @@ def picture_of(workspace):
 
 
 def table_of(workspace):
-    with (workspace.directory / "results/scores.csv").open(newline="", encoding="utf-8") as stream:
+    with (workspace.files / "results/scores.csv").open(newline="", encoding="utf-8") as stream:
         return list(csv.DictReader(stream))
 
 
@@ -156,6 +195,19 @@ class TestDigitsData:
 
 
 class TestDigitsScore:
+    def test_only_the_code_and_the_labels_are_published(self, digits):
+        assert digits.published == {"code/score.py", "code/compare.py", "data/test_labels.csv"}
+
+    def test_scores_are_the_values_that_rank_the_run(self, digits):
+        assert scored(digits, submission("nearest_centroid"), method="x" * 2000).returncode == 0
+        scores = json.loads(digits.read("results/scores.json"))
+        expected = (scores["accuracy"], scores["macroF1"], 703, "x" * 200)
+        assert ranked_by(digits) == expected
+
+    def test_without_a_method_a_run_is_ranked_all_the_same(self, digits):
+        assert scored(digits, submission("nearest_centroid")).returncode == 0
+        assert ranked_by(digits)[2:] == (703, None)
+
     @pytest.mark.parametrize("name", SUBMISSIONS)
     def test_scores_are_those_of_the_definition(self, digits, name):
         assert scored(digits, submission(name), method=name).returncode == 0
@@ -189,10 +241,6 @@ class TestDigitsScore:
         assert table[0] == ["digit", *(f"taken for {digit}" for digit in range(10))]
         assert [[int(count) for count in row[1:]] for row in table[1:]] == found["confusion"]
 
-    def test_without_a_method_the_column_is_left_out(self, digits):
-        assert scored(digits, lines()).returncode == 0
-        assert "method" not in json.loads(digits.read("results/scores.json"))
-
     @pytest.mark.parametrize(
         "predictions",
         [
@@ -215,7 +263,7 @@ class TestDigitsScore:
     def test_harmless_differences_of_the_file_change_nothing(self, digits, predictions):
         assert scored(digits, lines()).returncode == 0
         expected = digits.read("results/scores.json")
-        shutil.rmtree(digits.directory / "results")
+        shutil.rmtree(digits.files / "results")
         assert scored(digits, predictions).returncode == 0
         assert digits.read("results/scores.json") == expected
 
@@ -256,7 +304,7 @@ class TestDigitsScore:
         assert done.stderr.startswith("The predictions cannot be scored:\n")
         assert message in done.stderr
         assert "Traceback" not in done.stderr
-        assert not (digits.directory / "results").exists()
+        assert not digits.has("results")
 
     def test_many_faults_are_named_up_to_a_number(self, digits):
         done = scored(digits, lines(change=lambda rows: [row.replace(",", ",x") for row in rows]))
@@ -264,17 +312,11 @@ class TestDigitsScore:
         assert len(done.stderr.splitlines()) == 12
         assert done.stderr.splitlines()[-1] == "... and 787 more"
 
-    def test_a_missing_file_is_refused(self, digits):
-        done = digits.run({"predictions": "elsewhere.csv"})
-        assert done.returncode == 1
-        assert "cannot be read: No such file or directory" in done.stderr
-
     def test_arguments_are_never_code(self, digits):
         method = '"; touch broken; echo $(touch broken) `touch broken` --scores=elsewhere'
         assert scored(digits, lines(), method=method).returncode == 0
         assert json.loads(digits.read("results/scores.json"))["method"] == method
-        assert not (digits.directory / "broken").exists()
-        assert not (digits.directory / "elsewhere").exists()
+        assert {path.name for path in (digits.steps / "score").iterdir()} == {"code", "data", "results"}
 
 
 class TestDigitsCompare:
@@ -392,21 +434,20 @@ class TestDigitsCompare:
 
 
 class TestGreetings:
+    @pytest.mark.parametrize("times", [0, 6])
+    def test_times_has_a_range(self, greetings, times):
+        with pytest.raises(errors.InvalidRequest, match="times"):
+            greetings.run(("names", "Ada"), times=times)
+
     def test_two_steps_greet_and_count(self, greetings):
-        greetings.write("data/names.txt", (GREETINGS / "names.txt").read_bytes())
-        done = greetings.run({"names": "data/names.txt", "greeting": "Hi", "times": "2", "voice": "calm"})
+        done = greetings.run(("names", (GREETINGS / "names.txt").read_bytes()), greeting="Hi", times=2)
         assert done.returncode == 0
         written = greetings.read("results/greetings.txt").splitlines()
         assert written[:3] == ["Hi, Ada!", "Hi, Ada!", "Hi, Grace!"]
-        assert json.loads(greetings.read("results/summary.json")) == {
-            "people": 4,
-            "lines": 8,
-            "first": "Hi, Ada!",
-        }
+        assert ranked_by(greetings) == (4, 8, "Hi, Ada!")
 
     def test_shouting(self, greetings):
-        greetings.write("data/names.txt", "\ufeff  Žofia \r\n\r\n")
-        done = greetings.run({"names": "data/names.txt", "greeting": "-x", "times": "1", "voice": "loud"})
+        done = greetings.run(("names", "\ufeff  Žofia \r\n\r\n"), greeting="-x", shout=True)
         assert done.returncode == 0
         assert greetings.read("results/greetings.txt") == "-X, ŽOFIA!\n"
 
@@ -414,8 +455,7 @@ class TestGreetings:
         ("content", "reason"), [("\n \n", "nobody to greet"), (b"\xff", "not a text file")]
     )
     def test_a_wrong_list_of_names_is_refused(self, greetings, content, reason):
-        greetings.write("data/names.txt", content)
-        done = greetings.run({"names": "data/names.txt", "greeting": "Hi", "times": "1", "voice": "calm"})
+        done = greetings.run(("names", content))
         assert done.returncode == 1
         assert reason in done.stderr
         assert "Traceback" not in done.stderr

@@ -1,8 +1,8 @@
 """Draw the scores of all groups into one SVG picture and write them as a CSV table.
 
-Reads what the service hands to post-processing: `runs.json`, the best run of every group in ranking order, and
-`<run id>/results/scores.json` for each of them. Group names are strangers' text: the picture is built as an XML
-tree, so that no name can become markup.
+Reads what the service hands to post-processing: `runs.json`, the best run of every group in ranking order,
+and `<run id>/results/scores.json` for each of them. Group names are strangers' text: the picture is built
+as an XML tree, so that no name can become markup.
 """
 
 import argparse
@@ -35,7 +35,7 @@ HARD_F1 = 0.5
 
 @dataclasses.dataclass(frozen=True)
 class Group:
-    """One row of the picture. All scores are shares between 0 and 1; `digits` pairs each digit with its F1."""
+    """One row of the picture. Scores are shares between 0 and 1; `digits` pairs each digit with its F1."""
 
     rank: int
     name: str
@@ -92,12 +92,12 @@ def cell(text: str) -> str:
 
 
 def printable(text: str) -> str:
-    """The text without the characters that XML forbids (https://www.w3.org/TR/xml/#charsets) or UTF-8 cannot hold."""
+    """The text without the characters that are not XML's, see https://www.w3.org/TR/xml/#charsets."""
     return re.sub("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]", "\N{REPLACEMENT CHARACTER}", text)
 
 
 def shortened(text: str, columns: float) -> str:
-    """As much of the text as fits, in columns of a small Latin letter. SVG cannot measure text, so this estimates."""
+    """As much of the text as fits into columns of a small letter, an estimate: SVG cannot measure text."""
 
     def width(character: str) -> float:
         if unicodedata.combining(character):
@@ -140,7 +140,7 @@ def shade(f1: float) -> str:
 
 
 def add(parent: ET.Element, tag: str, content: str = "", **attributes: object) -> ET.Element:
-    """A new child element; `text_anchor=...` becomes the attribute text-anchor, numbers lose needless digits."""
+    """A new child element; `text_anchor` is for the attribute text-anchor, numbers lose needless digits."""
     texts = {
         name.replace("_", "-"): f"{value:.2f}".rstrip("0").rstrip(".")
         if isinstance(value, float)

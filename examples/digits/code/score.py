@@ -1,7 +1,7 @@
 """Compare a group's predictions with the labels of the test images.
 
-Writes accuracy, macro F1 and the confusion matrix as JSON, and the confusion matrix as CSV. Ends with exit code 1
-and says on stderr what is wrong when the predictions are not one label for every test image.
+Writes accuracy, macro F1 and the confusion matrix as JSON, and the confusion matrix as CSV. Ends with exit
+code 1 and says on stderr what is wrong when the predictions are not one label for every test image.
 """
 
 import argparse
@@ -84,8 +84,8 @@ def read_predictions(path: pathlib.Path, truth: Mapping[str, str]) -> dict[str, 
 def score(truth: Mapping[str, str], predictions: Mapping[str, str]) -> dict[str, object]:
     """The scores of predictions for exactly the ids in `truth`.
 
-    F1 of a digit is 2 TP / (2 TP + FP + FN), macro F1 is its mean over the digits. `confusion[i][j]` counts the
-    images of digit i that were taken for j.
+    F1 of a digit is 2 TP / (2 TP + FP + FN), macro F1 is its mean over the digits. `confusion[i][j]` counts
+    the images of digit i that were taken for j.
     """
     labels = sorted(set(truth.values()))
     place = {label: index for index, label in enumerate(labels)}

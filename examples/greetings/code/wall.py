@@ -1,7 +1,7 @@
 """Paint what every group said first, and to how many people, on one SVG picture.
 
-Reads what the service hands to post-processing: `runs.json`, the best run of every group in ranking order, and
-`<run id>/results/summary.json` for each of them.
+Reads what the service hands to post-processing: `runs.json`, the best run of every group in ranking order,
+and `<run id>/results/summary.json` for each of them.
 """
 
 import argparse
@@ -25,10 +25,11 @@ def text_of(words: str, longest: int) -> str:
 
 def card(place: int, group: str, summary: dict[str, object]) -> str:
     y, colour = TOP + place * (CARD + GAP), COLOURS[place % len(COLOURS)]
+    first = text_of(str(summary["first"]), 40)
     return f"""
   <rect x="{MARGIN}" y="{y}" width="{WIDTH - 2 * MARGIN}" height="{CARD}" rx="8" fill="#f1f5f9"/>
   <rect x="{MARGIN}" y="{y}" width="6" height="{CARD}" rx="3" fill="{colour}"/>
-  <text x="{MARGIN + 22}" y="{y + 28}" font-size="18" fill="{colour}">{text_of(str(summary["first"]), 40)}</text>
+  <text x="{MARGIN + 22}" y="{y + 28}" font-size="18" fill="{colour}">{first}</text>
   <text x="{MARGIN + 22}" y="{y + 50}" font-size="13" fill="#64748b">{text_of(group, 50)}</text>
   <text x="{WIDTH - MARGIN - 16}" y="{y + 41}" font-size="24" text-anchor="end">{summary["people"]}</text>"""
 
