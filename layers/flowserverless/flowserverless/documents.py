@@ -22,7 +22,7 @@ HEAVIEST = 2 * elements.MOST_VALUES
 
 @dataclass(frozen=True)
 class Document:
-    """What a file says, of how many values (`weight`), and at which `file:line` the element at a place stands."""
+    """What a file says, of how many values (`weight`), and the `file:line` of the element at each place."""
 
     value: object
     name: str
@@ -38,7 +38,7 @@ class Document:
 
 
 class Documents:
-    """The documents of a package, each read once; `content` gives the bytes of a file or raises ValueError."""
+    """The documents of a package, each read once; `content` gives a file's bytes or raises ValueError."""
 
     def __init__(self, content: Callable[[str], bytes]) -> None:
         self._content = content

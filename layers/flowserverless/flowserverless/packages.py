@@ -20,7 +20,7 @@ from dataclasses import dataclass, field
 from typing import IO, cast
 
 from flowserverless import documents
-from flowserverless.domain import elements, faults, parameters, paths, templates
+from flowserverless.domain import elements, faults, parameters, paths, steps, templates
 
 MANIFESTS = ("flowserv.json", "flowserv.yaml", "flowserv.yml")
 # What desktop systems add to a zip without being asked.
@@ -93,7 +93,7 @@ def read(
     max_bytes: int,
     max_files: int,
     available: Collection[str] = frozenset({"lambda"}),
-    lambda_images: Iterable[str] = templates.LAMBDA_IMAGES,
+    lambda_images: Iterable[str] = steps.LAMBDA_IMAGES,
 ) -> Package:
     """Read a package, given as bytes or as a seekable stream; raises faults.Faults with everything that is
     wrong.

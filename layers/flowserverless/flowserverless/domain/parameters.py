@@ -1,18 +1,17 @@
-"""The parameters of a workflow: what a template declares, and what the arguments of a run are worth against
-it.
+"""The parameters of a workflow: what a template declares, and what a run gets for the arguments it is given.
 
 Declarations and arguments have flowServ's JSON form. Declarations are checked when a workflow is published
 and arguments when a run is started, each completely, so that nothing about them can fail once a run exists.
 """
 
-import json
+import itertools
 import math
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal, TypeAlias, cast
 
-from flowserverless.domain import elements, errors, faults, paths
+from flowserverless.domain import casting, elements, errors, faults, paths
 
 Dtype: TypeAlias = Literal["bool", "int", "float", "string", "select", "file", "list", "record"]
 
@@ -27,10 +26,10 @@ EXTRAS: Mapping[Dtype, str] = {
     "record": "fields",
 }
 COMMON = ("name", "dtype", "index", "isRequired", "label", "help", "defaultValue", "group")
-# In bytes. Linux takes 128 KiB for one variable of a process's environment, its name included; steps say the
-# same.
+# In bytes. Linux takes 128 KiB for one variable of a process's environment, its name included.
 LONGEST_TEXT = 120_000
 MOST_PARAMETERS = 200
+MOST_OPTIONS = 500
 MOST_NESTING = 5
 # Each is read from the table before a run starts and named in the run's item.
 MOST_FILES = 100
@@ -101,10 +100,10 @@ class FileArgument:
 
 @dataclass(frozen=True)
 class Bound:
-    """The values of a run's parameters, of the declared types, with defaults; a file's value is its target
-    path.
+    """The values of a run's parameters, of the declared types and with defaults.
 
-    A parameter that is not required and has neither argument nor default has no value.
+    A file's value is its target path. A parameter that is optional and has neither argument nor default has
+    no value.
     """
 
     values: Mapping[str, object]
@@ -144,7 +143,7 @@ def document(parameter: Parameter) -> dict[str, object]:
                 {
                     "name": option.name,
                     "value": option.value,
-                    "isDefault": _same(option.value, parameter.default),
+                    "isDefault": casting.same(option.value, parameter.default),
                 }
                 for option in parameter.values
             ]
@@ -192,20 +191,13 @@ def bind(
     wrong is that files do not exist.
     """
     binding = _Binding(uploads, static)
-    given = _given(parameters, arguments, binding)
-    values: dict[str, object] = {}
-    for parameter in parameters:
-        if parameter.name in given:
-            place = f"argument '{elements.clipped(parameter.name)}'"
-            values[parameter.name] = binding.attempt(parameter, given[parameter.name], place, parameter.name)
-        elif parameter.default is not None:
-            values[parameter.name] = _default(parameter)
-        elif parameter.required:
-            binding.problems.append(f"missing argument for '{elements.clipped(parameter.name)}'")
-    for parameter in parameters:
-        size = len(text(values.get(parameter.name, "")).encode(errors="replace"))
+    values = dict(_values(parameters, _given(parameters, arguments, binding), binding))
+    for name, value in values.items():
+        size = len(casting.text(value).encode(errors="replace"))
         if size > LONGEST_TEXT:
-            binding.problems.append(f"argument '{parameter.name}' has {size} bytes, more than {LONGEST_TEXT}")
+            binding.problems.append(
+                f"argument '{elements.clipped(name)}' has {size} bytes, more than {LONGEST_TEXT}"
+            )
     binding.refuse_shared_targets()
     if len(binding.files) > MOST_FILES:
         binding.problems.append(f"a run takes at most {MOST_FILES} files")
@@ -216,20 +208,19 @@ def bind(
     return Bound(values, tuple(binding.files))
 
 
-def text(value: object) -> str:
-    """A value as a step's environment carries it: Python's True and False, lists and records as JSON."""
-    if isinstance(value, list | Mapping):
-        return json.dumps(json_value(value), ensure_ascii=False)
-    return str(value)
-
-
-def json_value(value: object) -> object:
-    """A value as valid JSON can say it: infinities are the texts "inf" and "-inf"."""
-    if isinstance(value, list):
-        return [json_value(each) for each in value]
-    if isinstance(value, Mapping):
-        return {name: json_value(each) for name, each in value.items()}
-    return str(value) if isinstance(value, float) and math.isinf(value) else value
+def _values(
+    parameters: Sequence[Parameter], given: Mapping[str, object], binding: "_Binding"
+) -> Iterator[tuple[str, object]]:
+    """The value of each parameter that has an argument or a default; what is wrong is noted."""
+    for parameter in parameters:
+        name = elements.clipped(parameter.name)
+        if parameter.name in given:
+            value = binding.attempt(parameter, given[parameter.name], f"argument '{name}'", parameter.name)
+            yield parameter.name, value
+        elif parameter.default is not None:
+            yield parameter.name, _default(parameter)
+        elif parameter.required:
+            binding.problems.append(f"missing argument for '{name}'")
 
 
 @dataclass
@@ -340,7 +331,9 @@ class _Binding:
 def _given(parameters: Sequence[Parameter], arguments: object, binding: _Binding) -> dict[str, object]:
     """The arguments by name; what is malformed, unknown or given twice is noted."""
     if not isinstance(arguments, Sequence) or isinstance(arguments, str | bytes):
-        raise errors.InvalidRequest("arguments must be a list of objects with `name` and `value`")
+        raise errors.InvalidRequest(
+            "arguments must be a list of objects with `name` and `value`", "INVALID_ARGUMENTS"
+        )
     known = {parameter.name for parameter in parameters}
     given: dict[str, object] = {}
     for index, argument in enumerate(arguments):
@@ -377,71 +370,17 @@ def _handle(value: object) -> Mapping[object, object]:
 def _scalar(parameter: Parameter, value: object) -> object:
     match parameter.dtype:
         case "bool":
-            return _boolean(value)
+            return casting.boolean(value)
         case "int":
-            return _within(parameter, _integer(value))
+            return _within(parameter, casting.integer(value))
         case "float":
-            return _within(parameter, _number(value, bounded=parameter.range is not None))
+            return _within(parameter, casting.number(value, finite=parameter.range is not None))
         case "string":
-            return _string(value)
+            return casting.string(value)
     for option in parameter.values:
-        if _same(option.value, value):
+        if casting.same(option.value, value):
             return option.value
     raise ValueError(f"is {elements.shown(value)}, which is not one of its values")
-
-
-def _boolean(value: object) -> bool:
-    if value is None or isinstance(value, bool):
-        return bool(value)
-    # The texts that flowServ knows, any case; 0 and 1 are what some forms send.
-    if isinstance(value, str) or (isinstance(value, int) and value in (0, 1)):
-        word = str(value).lower()
-        if word in ("1", "t", "true"):
-            return True
-        if word in ("", "0", "f", "false"):
-            return False
-    raise ValueError(f"is {elements.shown(value)}, not a Boolean")
-
-
-def _integer(value: object) -> int:
-    """3, "3" and 3.0 are integers as in flowServ, which also takes 3.7 for 3 and true for 1."""
-    whole = isinstance(value, float) and value.is_integer()
-    if whole or (isinstance(value, str) and re.fullmatch(r"\s*[+-]?[0-9]{1,19}\s*", value)):
-        value = int(cast("float | str", value))
-    if isinstance(value, int) and not isinstance(value, bool) and -(2**63) <= value < 2**63:
-        return value
-    raise ValueError(f"is {elements.shown(value)}, not an integer of at most 64 bits")
-
-
-def _number(value: object, bounded: bool) -> float:
-    """A number or its text, which web forms send; infinity only where no range excludes it, NaN never."""
-    # Python would also read digits of other scripts and "1_000".
-    plain_text = isinstance(value, str) and len(value) <= 400 and value.isascii() and "_" not in value
-    if (isinstance(value, int | float) and not isinstance(value, bool)) or plain_text:
-        try:
-            number = float(cast("int | float | str", value))
-        except (ValueError, OverflowError):
-            number = math.nan
-        # JSON cannot say infinity except as a text; the handle of a run repeats arguments as they were sent.
-        sayable = isinstance(value, str) and not bounded
-        if math.isfinite(number) or (math.isinf(number) and sayable):
-            return number
-    raise ValueError(f"is {elements.shown(value)}, not a{' finite' if bounded else ''} number")
-
-
-def _string(value: object) -> str:
-    if isinstance(value, str):
-        if "\0" in value:
-            raise ValueError("contains a NUL character")
-        try:
-            value.encode()
-        except UnicodeEncodeError:
-            raise ValueError("is not valid Unicode") from None
-        return value
-    finite = isinstance(value, float) and math.isfinite(value)
-    if finite or (isinstance(value, int) and value.bit_length() <= 64):
-        return str(value)
-    raise ValueError(f"is {elements.shown(value)}, not a text")
 
 
 def _within(parameter: Parameter, number: float) -> float:
@@ -459,11 +398,6 @@ def _ends(path: str) -> Iterator[int]:
     """Where the directories above a file, and then the file itself, end in its path."""
     yield from (index for index, letter in enumerate(path) if letter == "/")
     yield len(path)
-
-
-def _same(one: object, other: object) -> bool:
-    """Equality as JSON has it: for Python, true is 1."""
-    return isinstance(one, bool) == isinstance(other, bool) and one == other
 
 
 def _default(parameter: Parameter) -> object:
@@ -575,21 +509,21 @@ def _options(reader: elements.Reader) -> tuple[tuple[Option, ...], object]:
     """The choices of a select parameter, and its default, which may be marked on a choice."""
     options: list[Option] = []
     marked: list[object] = []
-    for each in reader.objects("values"):
+    for each in itertools.islice(reader.objects("values"), MOST_OPTIONS + 1):
         each.refuse_unknown("name", "value", "isDefault")
         value = each.document.get("value")
         if not isinstance(value, str | int | float):
             each.fault("value", f"is {elements.shown(value)}, must be a text, a number or a Boolean")
-        if any(_same(value, other.value) for other in options):
+        if any(casting.same(value, other.value) for other in options):
             each.fault("value", f"{elements.shown(value)} is a value already")
         # flowServ wants a name; where none is given, the value can only be called what it is.
-        options.append(Option(each.text("name") or text(value), value))
+        options.append(Option(each.text("name") or casting.text(value), value))
         marked += [value] if each.flag("isDefault", False) else []
-    if not options:
-        reader.fault("values", "must be a list of at least one object with `name` and `value`")
+    if not 0 < len(options) <= MOST_OPTIONS:
+        reader.fault("values", f"must be 1 to {MOST_OPTIONS} objects with `name` and `value`")
     declared = reader.document.get("defaultValue")
     defaults = [*marked, *([] if declared is None else [declared])]
-    if any(not _same(defaults[0], other) for other in defaults):
+    if any(not casting.same(defaults[0], other) for other in defaults):
         reader.fault("values", "have more than one default")
     return tuple(options), defaults[0] if defaults else None
 
@@ -630,7 +564,7 @@ def _fields(reader: elements.Reader, nesting: int) -> tuple[Parameter, ...]:
 def _check_default(parameter: Parameter, reader: elements.Reader) -> None:
     binding = _Binding(None)
     value = binding.attempt(parameter, parameter.default, "the default", "")
-    if not binding.problems and len(text(value).encode()) > LONGEST_TEXT:
+    if not binding.problems and len(casting.text(value).encode()) > LONGEST_TEXT:
         binding.problems.append(f"has more than {LONGEST_TEXT} bytes")
     for problem in binding.problems:
         reader.fault("defaultValue", problem)

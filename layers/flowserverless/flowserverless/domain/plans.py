@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from flowserverless.domain import elements, errors, faults, parameters, templates
+from flowserverless.domain import casting, elements, errors, faults, parameters, references, steps, templates
 
 # Linux gives arguments and environment of a process a quarter of its stack, by default 2 MiB, together.
 LARGEST_ENVIRONMENT = 1_000_000
@@ -26,8 +26,8 @@ class Step:
 
     index: int
     name: str
-    kind: templates.Kind
-    executor: templates.Executor
+    kind: steps.Kind
+    executor: steps.Executor
     environment: str | None = None
     commands: tuple[str, ...] = ()
     variables: Mapping[str, str] = field(default_factory=dict)
@@ -40,15 +40,15 @@ class Step:
     notebook: str | None = None
     notebook_output: str | None = None
     notebook_params: Mapping[str, str] = field(default_factory=dict)
-    resources: templates.Resources | None = None
+    resources: steps.Resources | None = None
 
 
 def plan(
     template: templates.Template,
     bound: parameters.Bound,
     resources: Mapping[str, object] | None = None,
-    available: Collection[str] = templates.ANYTHING,
-    lambda_images: Iterable[str] = templates.LAMBDA_IMAGES,
+    available: Collection[str] = steps.ANYTHING,
+    lambda_images: Iterable[str] = steps.LAMBDA_IMAGES,
 ) -> tuple[Step, ...]:
     """The steps of a run with these arguments.
 
@@ -57,16 +57,17 @@ def plan(
     step needs, or if the variables are larger than what a process can be given.
     """
     images = tuple(lambda_images)
-    steps = template.steps if resources is None else _with_resources(template.steps, resources)
-    for step in steps:
-        problem = templates.lacking(step, available, images)
+    asked = None if resources is None else _read_resources(resources)
+    declared = [_with_resources(step, asked) for step in template.steps]
+    for step in declared:
+        problem = steps.lacking(step, available, images)
         if problem:
             raise errors.InvalidRequest(f"step '{elements.clipped(step.name)}' {problem}")
-    return _plan(steps, template.context, bound.values, images)
+    return _plan(declared, template.context, bound.values, images)
 
 
 def postproc_plan(
-    template: templates.Template, lambda_images: Iterable[str] = templates.LAMBDA_IMAGES
+    template: templates.Template, lambda_images: Iterable[str] = steps.LAMBDA_IMAGES
 ) -> tuple[Step, ...]:
     """The steps of a post-processing run; its parameter `runs` is the directory `runs`, as in flowServ."""
     if template.postproc is None:
@@ -101,7 +102,7 @@ def document(step: Step) -> dict[str, Any]:
         "notebook": step.notebook,
         "notebookOutput": step.notebook_output,
         "notebookParams": {**step.notebook_params},
-        "resources": step.resources and templates.resources_document(step.resources),
+        "resources": step.resources and steps.resources_document(step.resources),
     }
 
 
@@ -124,12 +125,12 @@ def parse(document: Mapping[str, Any]) -> Step:
         notebook=document["notebook"],
         notebook_output=document["notebookOutput"],
         notebook_params=dict(document["notebookParams"]),
-        resources=document["resources"] and templates.resources(document["resources"]),
+        resources=document["resources"] and steps.read_resources(document["resources"]),
     )
 
 
 def _plan(
-    steps: Iterable[templates.Step],
+    declared: Iterable[steps.Step],
     context: Mapping[str, object],
     values: Mapping[str, object],
     lambda_images: tuple[str, ...],
@@ -141,7 +142,7 @@ def _plan(
             index=index,
             name=step.name,
             kind=step.kind,
-            executor=templates.executor(step, lambda_images),
+            executor=steps.executor(step, lambda_images),
             environment=step.environment,
             commands=step.commands,
             variables=variables,
@@ -156,18 +157,18 @@ def _plan(
             notebook_params={name: step.variables.get(name, name) for name in step.notebook_params},
             resources=step.resources,
         )
-        for index, step in enumerate(steps)
+        for index, step in enumerate(declared)
     )
 
 
 def _values(context: Mapping[str, object], values: Mapping[str, object]) -> dict[str, object]:
     """The context with its references replaced; what has no value is left out, and so unset for the shell."""
     replaced = {name: _value(declared, values) for name, declared in context.items()}
-    return {name: parameters.json_value(value) for name, value in replaced.items() if value is not None}
+    return {name: casting.json_value(value) for name, value in replaced.items() if value is not None}
 
 
 def _value(declared: object, values: Mapping[str, object]) -> object:
-    named = templates.reference(declared) if isinstance(declared, str) else None
+    named = references.parse(declared) if isinstance(declared, str) else None
     if named is None:
         return declared
     value = values.get(named.name)
@@ -178,7 +179,7 @@ def _value(declared: object, values: Mapping[str, object]) -> object:
 
 
 def _variables(values: Mapping[str, object]) -> dict[str, str]:
-    variables = {name: parameters.text(value) for name, value in values.items()}
+    variables = {name: casting.text(value) for name, value in values.items()}
     size = sum(len(name) + len(text.encode()) + 2 for name, text in variables.items())
     if size > LARGEST_ENVIRONMENT:
         raise errors.InvalidRequest(f"the arguments make {size} bytes, more than {LARGEST_ENVIRONMENT}")
@@ -188,17 +189,18 @@ def _variables(values: Mapping[str, object]) -> dict[str, str]:
 def _paths(patterns: Iterable[str], values: Mapping[str, object]) -> Iterable[str]:
     """The patterns with references to file parameters replaced; a file that was not given is not needed."""
     for pattern in patterns:
-        named = templates.reference(pattern) if "$[[" in pattern else None
+        named = references.parse(pattern) if "$[[" in pattern else None
         path = pattern if named is None else values.get(named.name)
         if isinstance(path, str):
             yield path
 
 
-def _with_resources(
-    steps: Iterable[templates.Step], resources: Mapping[str, object]
-) -> tuple[templates.Step, ...]:
+def _read_resources(resources: Mapping[str, object]) -> steps.Resources:
     try:
-        asked = templates.resources(resources, "config.resources")
+        return steps.read_resources(resources, "config.resources")
     except faults.Faults as error:
         raise errors.InvalidRequest(str(error)) from None
-    return tuple(replace(step, resources=asked) if step.kind == "container" else step for step in steps)
+
+
+def _with_resources(step: steps.Step, asked: steps.Resources | None) -> steps.Step:
+    return replace(step, resources=asked) if asked and step.kind == "container" else step
