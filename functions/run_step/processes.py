@@ -33,7 +33,7 @@ _libc = ctypes.CDLL(None, use_errno=True)
 
 @dataclass(frozen=True)
 class Process:
-    """One line of the process table; `resident` in bytes."""
+    """One line of the process table; `resident` in bytes. A zombie that still has threads is alive."""
 
     pid: int
     parent: int
@@ -91,13 +91,13 @@ def table() -> dict[int, Process]:
     """Every process that is visible now."""
     found = {}
     for name in os.listdir("/proc"):
-        if name.isdigit() and (process := _read(int(name))):
+        if name.isdigit() and (process := _read(f"/proc/{name}")):
             found[process.pid] = process
     return found
 
 
 def descendants(root: int, spare: Collection[int] = ()) -> list[Process]:
-    """The living processes below `root`, without those in `spare` and without what descends from them."""
+    """The processes below `root`, dead ones too, without those in `spare` and without what descends from them."""
     processes = table()
     children: dict[int, list[int]] = {}
     for process in processes.values():
@@ -108,7 +108,12 @@ def descendants(root: int, spare: Collection[int] = ()) -> list[Process]:
             if pid not in spare:
                 pending.append(pid)
                 found.append(processes[pid])
-    return [process for process in found if process.alive]
+    return found
+
+
+def living(family: Collection[Process]) -> list[Process]:
+    """Those that are not merely waiting to be buried."""
+    return [process for process in family if process.alive]
 
 
 def threads_of(user: int) -> int:
@@ -131,40 +136,61 @@ def memory(family: Collection[Process], limit: int) -> int:
 
 
 def end_descendants(root: int, spare: Collection[int] = (), seconds: float = 5.0) -> bool:
-    """Kill everything below `root`; false if something is still alive after some seconds.
+    """Kill everything below `root`, this process or an ancestor; false if something still lives after some seconds.
 
-    All of them are stopped before the first is killed: a stopped process cannot fork while the list is worked off.
+    A process that forks and exits faster than the table can be read is seen only by the dead it leaves. So nobody is
+    buried before two looks in a row show the same dead and nobody alive; meanwhile the dead use up the number of processes
+    that their user may have, until even the fastest cannot fork and is caught. The living are stopped before
+    the first is killed: who is stopped does not fork while the others are being killed.
     """
     deadline = time.monotonic() + seconds
-    while family := descendants(root, spare):
+    dead_before: set[int] | None = None
+    while True:
+        family = descendants(root, spare)
+        alive = [process.pid for process in living(family)]
+        dead = {process.pid for process in family} - set(alive)
+        if not alive and dead == dead_before:
+            break
         if time.monotonic() > deadline:
             return False
         for kind in (signal.SIGSTOP, signal.SIGKILL):
-            for process in family:
+            for pid in alive:
                 with contextlib.suppress(ProcessLookupError, PermissionError):
-                    os.kill(process.pid, kind)
-        for process in family:
-            with contextlib.suppress(ChildProcessError):
-                os.waitpid(process.pid, os.WNOHANG)
+                    os.kill(pid, kind)
+        dead_before = dead
+    for pid in dead:
+        with contextlib.suppress(ChildProcessError):
+            os.waitpid(pid, os.WNOHANG)
     return True
 
 
-def _read(pid: int) -> Process | None:
+def _read(path: str) -> Process | None:
     try:
-        with open(f"/proc/{pid}/stat", "rb", buffering=0) as file:
+        with open(f"{path}/stat", "rb", buffering=0) as file:
             # The name is in brackets and may itself contain brackets and blanks.
-            fields = file.read(1024).rpartition(b")")[2].split()
+            start, _, rest = file.read(1024).rpartition(b")")
     except OSError:
         return None
+    fields = rest.split()
     if len(fields) < 22:
         return None
-    return Process(
-        pid, int(fields[1]), fields[0] not in (b"Z", b"X"), int(fields[17]), int(fields[21]) * PAGE
-    )
+    threads = int(fields[17])
+    ended = fields[0] in (b"Z", b"X", b"x")
+    pages = int(fields[21])
+    if ended and threads > 1:
+        # Its first thread has ended and knows nothing of the memory any more; the others do.
+        pages = max((task.resident for task in map(_read, _tasks(path)) if task), default=0) // PAGE
+    return Process(int(start.split()[0]), int(fields[1]), not ended or threads > 1, threads, pages * PAGE)
+
+
+def _tasks(path: str) -> list[str]:
+    with contextlib.suppress(OSError):
+        return [f"{path}/task/{name}" for name in os.listdir(f"{path}/task") if not path.endswith(f"/{name}")]
+    return []
 
 
 def _proportional(process: Process) -> int:
-    """Resident bytes with each shared page divided among those who share it; plain resident bytes if kept secret."""
+    """Resident bytes with each shared page divided among those who share it; plain ones if that is kept secret."""
     try:
         with open(f"/proc/{process.pid}/smaps_rollup", "rb") as file:
             for line in file:

@@ -31,7 +31,6 @@ PAUSES = (0.1, 0.4, 1.6, 4.0)
 TIMEOUT_SECONDS = 20.0
 WORKERS = 8
 CHUNK = 256 * 1024
-DOCUMENT_BYTES = 16 * 1024 * 1024
 NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 TRANSIENT = frozenset({408, 429, 500, 502, 503, 504})
 TYPES = {
@@ -75,7 +74,7 @@ def document(url: str) -> Any:
 
     def attempt() -> Any:
         with _answer("GET", url, TIMEOUT_SECONDS) as response:
-            return json.loads(response.read(DOCUMENT_BYTES))
+            return json.loads(b"".join(_content(response)))
 
     try:
         return _persist(attempt)
@@ -87,7 +86,7 @@ def exists(url: str, timeout: float) -> bool:
     """Whether there is an object at a URL now; any doubt counts as no, the caller asks again soon."""
     try:
         with _answer("GET", url, timeout) as response:
-            response.read(DOCUMENT_BYTES)
+            list(_content(response))
         return True
     except (Refused, _Again):
         return False
@@ -100,7 +99,7 @@ def download(url: str, path: str, size: int | None) -> bytes:
         digest = hashlib.sha256()
         received = 0
         with _answer("GET", url, TIMEOUT_SECONDS) as response, open(path, "wb") as file:
-            while chunk := response.read(CHUNK):
+            for chunk in _content(response):
                 digest.update(chunk)
                 received += len(chunk)
                 file.write(chunk)
@@ -265,6 +264,14 @@ def _check(response: http.client.HTTPResponse) -> None:
     if response.status in TRANSIENT or code == "RequestTimeout":
         raise _Again(refusal)
     raise refusal
+
+
+def _content(response: http.client.HTTPResponse) -> Iterator[bytes]:
+    """The body piece by piece; the library itself does not mind when the end of it never comes."""
+    while chunk := response.read(CHUNK):
+        yield chunk
+    if response.length:
+        raise _Again(Refused("the answer broke off"))
 
 
 def _chunks(file: IO[bytes], size: int) -> Iterator[bytes]:

@@ -188,7 +188,7 @@ class Warden:
 
     def _look(self) -> None:
         begun = time.monotonic()
-        family = processes.descendants(os.getpid())
+        family = processes.living(processes.descendants(os.getpid()))
         held = processes.memory(family, self.order.memory_bytes)
         self.peak = max(self.peak, held)
         if held > self.order.memory_bytes:

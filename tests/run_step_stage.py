@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.server
 import importlib
 import importlib.util
 import json
+import os
 import pathlib
+import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
+import urllib.parse
+from collections.abc import Callable, Iterator
 from types import ModuleType
-from typing import Any
+from typing import Any, Self
 
-FOLDER = pathlib.Path(__file__).parents[2] / "functions" / "run_step"
+FOLDER = pathlib.Path(__file__).parents[1] / "functions" / "run_step"
 LIMITS = {
     "seconds": 20,
     "memoryBytes": 512 << 20,
@@ -31,7 +35,7 @@ def _load() -> tuple[ModuleType, ...]:
     """The modules of the function as the runtime imports them: top level, from the function's own folder."""
     sys.path.insert(0, str(FOLDER))
     try:
-        names = ("cage", "logbook", "manifests", "outputs", "processes", "steps", "transfer", "warden")
+        names = ("cage", "leftovers", "logbook", "manifests", "outputs", "processes", "steps", "transfer", "warden")
         modules = [importlib.import_module(name) for name in names]
         for name, file in (("run_step_app", "app.py"), ("run_step_program", "__main__.py")):
             spec = importlib.util.spec_from_file_location(name, FOLDER / file)
@@ -44,14 +48,14 @@ def _load() -> tuple[ModuleType, ...]:
     return tuple(modules)
 
 
-cage, logbook, manifests, outputs, processes, steps, transfer, warden, app, container = _load()
+cage, leftovers, logbook, manifests, outputs, processes, steps, transfer, warden, app, container = _load()
 
 
 class Store(http.server.ThreadingHTTPServer):
     """Objects by key; GET answers them, a POST form adds one.
 
-    `refusals` holds, by key, the answers (status, S3 code) that requests for it get before they succeed; one that is
-    to be given for ever is put in `always_refused`. `on_post` is told the key of every upload.
+    `refusals` holds, by key, the answers (status, S3 code) that requests for it get before they succeed; one that
+    is to be given for ever is put in `always_refused`. `posts` and `gets` are the keys in the order of requests.
     """
 
     daemon_threads = True
@@ -68,7 +72,7 @@ class Store(http.server.ThreadingHTTPServer):
         self.changed = threading.Condition()
         self.url = f"http://127.0.0.1:{self.server_address[1]}"
 
-    def __enter__(self) -> Store:
+    def __enter__(self) -> Self:
         threading.Thread(target=self.serve_forever, args=(0.01,), daemon=True).start()
         return self
 
@@ -118,7 +122,7 @@ class Store(http.server.ThreadingHTTPServer):
             "inputs": [
                 {
                     "path": path,
-                    "url": f"{self.url}/in/{_quote(path)}?X-Amz-Signature=secret",
+                    "url": f"{self.url}/in/{urllib.parse.quote(path)}?X-Amz-Signature=secret",
                     "size": len(content),
                 }
                 for path, content in (inputs or {}).items()
@@ -150,6 +154,20 @@ class Store(http.server.ThreadingHTTPServer):
         result = app.handler({"manifestUrl": self.stage(*commands, **members), "run": "r", "step": 0}, None)
         return json.loads(json.dumps(result))
 
+    def run_as_in_lambda(self, *commands: str, **members: Any) -> dict[str, Any]:
+        """Execute a step in a process of its own, whose user is not root, and is the step's user too."""
+        program = "import json, sys, app; print(json.dumps(app.handler({'manifestUrl': sys.argv[1]}, None)))"
+        finished = subprocess.run(
+            [sys.executable, "-c", program, self.stage(*commands, **members)],
+            env={"PYTHONPATH": str(FOLDER), "AWS_SESSION_TOKEN": "hidden-from-steps"},
+            stdout=subprocess.PIPE,
+            check=True,
+            timeout=60,
+            # The interpreter may be out of reach for everybody but root.
+            preexec_fn=(lambda: processes.become(54321, True)) if os.geteuid() == 0 else None,
+        )
+        return json.loads(finished.stdout)
+
 
 class _Handler(http.server.BaseHTTPRequestHandler):
     server: Store
@@ -162,9 +180,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         pass
 
     def do_GET(self) -> None:
-        from urllib.parse import unquote, urlsplit
-
-        key = unquote(urlsplit(self.path).path).lstrip("/")
+        key = urllib.parse.unquote(urllib.parse.urlsplit(self.path).path).lstrip("/")
         self.server.gets.append(key)
         if self._is_refused(key):
             return
@@ -215,10 +231,23 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         self.wfile.write(body)
 
 
-def _quote(path: str) -> str:
-    from urllib.parse import quote
+@contextlib.contextmanager
+def most_processes() -> Iterator[Callable[[], int]]:
+    """Meanwhile count the processes below this one; the function given tells the largest number seen."""
+    done, most = threading.Event(), 0
 
-    return quote(path)
+    def count() -> None:
+        nonlocal most
+        while not done.wait(0.02):
+            most = max(most, len(processes.living(processes.descendants(os.getpid()))))
+
+    thread = threading.Thread(target=count, daemon=True)
+    thread.start()
+    try:
+        yield lambda: most
+    finally:
+        done.set()
+        thread.join()
 
 
 def alive_with(marker: str) -> list[int]:

@@ -1,0 +1,263 @@
+"""Steps that do not want to end, or want everything: each is bounded, and nothing of it is alive afterwards."""
+
+import os
+import shlex
+import subprocess
+import sys
+import threading
+import time
+
+import pytest
+import run_step_stage as stage
+
+MIB = 1 << 20
+
+
+@pytest.fixture
+def store():
+    with stage.Store() as store:
+        yield store
+
+
+@pytest.fixture
+def marker(request):
+    """A text that every process of the test's step has in its environment."""
+    return f"marker-{os.getpid()}-{request.node.name}"
+
+
+def python(script):
+    return f"exec $python -c {shlex.quote(script)}"
+
+
+def test_a_step_that_takes_too_long_is_ended(store, marker):
+    begun = time.monotonic()
+    result = store.run("echo begun; sleep 60; echo never", limits={"seconds": 0.5}, variables={"m": marker})
+    assert result["reason"] == {"code": "TIMEOUT", "detail": "step 's' took longer than 0.5 seconds"}
+    assert result["exitCode"] is None
+    assert result["messages"] == ["begun\n"]
+    assert time.monotonic() - begun < 5
+    assert stage.alive_with(marker) == []
+
+
+def test_what_a_step_made_before_its_time_was_up_is_delivered(store):
+    store.run("echo partial > out; sleep 60", limits={"seconds": 0.5})
+    assert store.outputs() == {"out": b"partial\n"}
+
+
+def test_processor_time_is_bounded(store):
+    result = store.run("while :; do :; done", limits={"cpuSeconds": 1})
+    assert result["reason"]["code"] == "TIMEOUT"
+    assert "CPU" in result["reason"]["detail"]
+
+
+STUBBORN = """
+import os, signal, time
+for number in range(1, 32):
+    if number not in (signal.SIGKILL, signal.SIGSTOP):
+        signal.signal(number, signal.SIG_IGN)
+for depth in range(4):
+    if os.fork() == 0:
+        os.setsid()
+print('ready', flush=True)
+first = os.getpid()
+while True:
+    time.sleep(0.1)
+    if os.fork() and os.getpid() != first:
+        os._exit(0)
+"""
+
+
+def test_a_canceled_step_that_ignores_signals_and_forks_is_gone_within_five_seconds(store, marker):
+    url = store.stage(python(STUBBORN), variables={"m": marker}, limits={"seconds": 60})
+    answer = {}
+    thread = threading.Thread(target=lambda: answer.update(stage.app.handler({"manifestUrl": url}, None)))
+    thread.start()
+    assert stage.until(lambda: len(stage.alive_with(marker)) >= 16)
+    store.objects["runs/r/canceled"] = b""
+    canceled_at = time.monotonic()
+    assert stage.until(lambda: stage.alive_with(marker) == [], 5)
+    thread.join(5)
+    assert time.monotonic() - canceled_at < 5
+    assert answer["reason"]["code"] == "CANCELED"
+    assert "ready" in store.log, "the log of a canceled step is kept"
+    assert store.outputs() == {}
+
+
+def test_a_run_canceled_before_its_step_begins_starts_nothing(store, monkeypatch):
+    monkeypatch.setattr(stage.steps, "CANCEL_SECONDS", 0.01)
+    store.objects["runs/r/canceled"] = b""
+    held = threading.Event()
+    fetch = stage.steps.fetch_inputs
+
+    def slow_fetch(manifest, directory, stop):
+        assert stop.wait(5)
+        held.set()
+        return fetch(manifest, directory, stop)
+
+    monkeypatch.setattr(stage.steps, "fetch_inputs", slow_fetch)
+    result = store.run("echo ran", inputs={"a": b"a"})
+    assert held.is_set()
+    assert result["reason"]["code"] == "CANCELED"
+    assert result["messages"] == []
+
+
+def test_a_background_process_of_another_session_does_not_outlive_the_step(store, marker):
+    result = store.run(
+        "(setsid sh -c 'setsid sleep 300 & echo started; sleep 300' &) ; sleep 0.2; echo over",
+        variables={"m": marker},
+    )
+    assert result["exitCode"] == 0
+    assert "over" in result["messages"][0]
+    assert stage.alive_with(marker) == []
+
+
+def test_a_background_process_serves_the_following_commands(store, marker):
+    result = store.run(
+        "mkfifo $HOME/pipe; (echo served > $HOME/pipe) &", "cat $HOME/pipe > out", variables={"m": marker}
+    )
+    assert result["reason"] is None
+    assert store.outputs() == {"out": b"served\n"}
+    assert stage.alive_with(marker) == []
+
+
+@pytest.mark.parametrize(
+    "bomb",
+    [
+        "b() { b | b & }; b",
+        python("import os\nwhile True:\n    try:\n        os.fork()\n    except OSError:\n        pass"),
+        python(
+            "import os\nwhile True:\n    try:\n        if os.fork() == 0: os.setsid()\n        else: os._exit(0)\n"
+            "    except OSError:\n        pass"
+        ),
+    ],
+    ids=["shell", "doubling", "running-away"],
+)
+def test_a_fork_bomb_is_bounded_and_nothing_of_it_is_left(store, marker, bomb):
+    with stage.most_processes() as most:
+        result = store.run(
+            f"({bomb}) & sleep 60", limits={"processes": 60, "seconds": 1}, variables={"m": marker}
+        )
+    assert result["reason"]["code"] in ("TIMEOUT", "STEP_FAILED")
+    assert most() <= 200
+    assert stage.alive_with(marker) == []
+
+
+def test_too_many_processes_are_a_reason(store, marker):
+    result = store.run(
+        "for i in 1 2 3 4 5 6 7 8 9 10 11 12; do sleep 30 & done; wait",
+        limits={"processes": 5, "seconds": 5},
+        variables={"m": marker},
+    )
+    assert result["reason"]["code"] == "STEP_FAILED"
+    assert stage.alive_with(marker) == []
+
+
+def test_a_memory_hog_is_ended(store, marker):
+    hog = python("hog = []\nwhile True:\n    hog.append(bytearray(8 << 20))")
+    result = store.run(hog, limits={"memoryBytes": 150 * MIB}, variables={"m": marker})
+    assert result["reason"] == {
+        "code": "OUT_OF_MEMORY",
+        "detail": "step 's' used more than 150 MiB of memory",
+    }
+    assert stage.alive_with(marker) == []
+
+
+def test_the_memory_of_all_processes_counts_together(store):
+    hog = "import time; hog = bytearray(60 << 20); time.sleep(60)"
+    command = f"for i in 1 2 3; do $python -c {shlex.quote(hog)} & done; wait"
+    assert store.run(command, limits={"memoryBytes": 150 * MIB})["reason"]["code"] == "OUT_OF_MEMORY"
+
+
+def test_memory_that_processes_share_counts_once(store):
+    script = (
+        "import os, time\nshared = bytearray(os.urandom(1 << 20)) * 60\n"
+        "for _ in range(4):\n    if os.fork() == 0:\n        time.sleep(0.4)\n        os._exit(0)\n"
+        "for _ in range(4):\n    os.wait()\n"
+    )
+    assert store.run(python(script), limits={"memoryBytes": 150 * MIB})["reason"] is None
+
+
+def test_address_space_is_bounded_where_it_is_never_touched(store):
+    result = store.run(python("import mmap; mmap.mmap(-1, 8 << 30)"), limits={"memoryBytes": 100 * MIB})
+    assert result["reason"]["code"] == "STEP_FAILED"
+    assert result["exitCode"] == 1
+
+
+def test_a_huge_file_is_cut_off(store):
+    result = store.run("head -c 100000000 /dev/zero > big", limits={"fileBytes": 3 * MIB})
+    assert result["reason"] == {
+        "code": "OUTPUT_TOO_LARGE",
+        "detail": f"step 's': command 1 of 1 wrote a file of more than {3 * MIB} bytes",
+    }
+
+
+def test_a_program_that_reports_its_huge_file_by_itself_gets_the_same_reason(store):
+    script = "import signal; signal.signal(signal.SIGXFSZ, signal.SIG_IGN); open('big', 'wb').write(bytes(9 << 20))"
+    result = store.run(python(script), limits={"fileBytes": 3 * MIB})
+    assert result["reason"]["code"] == "OUTPUT_TOO_LARGE"
+    assert "File too large" in result["messages"][0]
+
+
+@pytest.mark.parametrize("place", [".", "$HOME", "/tmp"])
+def test_many_files_that_are_too_much_together_are_stopped(store, place):
+    command = f"cd {place}; i=0; while :; do i=$((i+1)); head -c 1000000 /dev/zero > f{os.getpid()}-$i; done"
+    if place == "/tmp" and os.geteuid() != 0:
+        pytest.xfail("an ordinary user's step is not told from its user")
+    result = store.run(command, limits={"outputBytes": 20 * MIB, "fileBytes": 2 * MIB, "seconds": 15})
+    assert result["reason"]["code"] == "OUTPUT_TOO_LARGE"
+    assert not [name for name in os.listdir("/tmp") if name.startswith(f"f{os.getpid()}-")]
+
+
+def test_endless_output_is_cut_in_the_middle(store):
+    result = store.run("echo first; yes", limits={"logBytes": 20_000, "seconds": 0.6})
+    assert result["reason"]["code"] == "TIMEOUT"
+    assert len(store.log) < 21_000
+    assert store.log.startswith("first\ny\n")
+    assert "bytes are left out here" in store.log
+    assert store.log.endswith("y\n")
+    assert len(result["messages"][0]) == stage.logbook.TAIL_CHARACTERS
+
+
+def test_a_step_that_closes_its_streams_is_watched_to_its_end(store):
+    result = store.run("exec >&- 2>&-; sleep 0.3; exit 4")
+    assert result["exitCode"] == 4
+    assert store.run("exec >&- 2>&- ; sleep 60", limits={"seconds": 0.5})["reason"]["code"] == "TIMEOUT"
+
+
+def test_open_files_are_bounded(store):
+    script = "held = [open('/dev/null') for _ in range(500)]"
+    result = store.run(python(script), limits={"openFiles": 100})
+    assert result["exitCode"] == 1
+    assert "Too many open files" in result["messages"][0]
+
+
+def test_a_step_that_kills_its_warden_is_ended_by_the_function(store, marker, monkeypatch):
+    """Where a step has the user of the function, as in Lambda, it can do that."""
+    monkeypatch.setattr(stage.cage, "lodger", lambda base: stage.cage.Lodger(None))
+    result = store.run("setsid sleep 300 & kill -KILL $PPID; sleep 300", variables={"m": marker})
+    assert result["reason"] == {
+        "code": "SYSTEM_ERROR",
+        "detail": "step 's' could not be watched to its end: its warden was killed",
+    }
+    assert stage.alive_with(marker) == []
+
+
+def test_a_step_that_stops_its_warden_is_ended_by_the_function(store, marker, monkeypatch):
+    monkeypatch.setattr(stage.cage, "lodger", lambda base: stage.cage.Lodger(None))
+    monkeypatch.setattr(stage.cage, "GRACE_SECONDS", 0.5)
+    result = store.run("kill -STOP $PPID; sleep 300", variables={"m": marker}, limits={"seconds": 0.5})
+    assert result["reason"]["code"] == "SYSTEM_ERROR"
+    assert stage.alive_with(marker) == []
+
+
+def test_everything_ends_with_the_function(store, marker):
+    """A function that is killed cannot clean up; its warden notices and does."""
+    url = store.stage("setsid sleep 300 & sleep 300", variables={"m": marker})
+    program = f"import app; app.handler({{'manifestUrl': {url!r}}}, None)"
+    function = subprocess.Popen([sys.executable, "-c", program], env={"PYTHONPATH": str(stage.FOLDER)})
+    try:
+        assert stage.until(lambda: len(stage.alive_with(marker)) >= 3)
+    finally:
+        function.kill()
+        function.wait()
+    assert stage.until(lambda: stage.alive_with(marker) == [], 5)

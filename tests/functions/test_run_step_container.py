@@ -1,0 +1,104 @@
+"""The two programs around a container of the user's own image, with a shell in the place of that container."""
+
+import json
+import subprocess
+
+import pytest
+import run_step_stage as stage
+
+
+@pytest.fixture
+def store():
+    with stage.Store() as store:
+        yield store
+
+
+def around(store, tmp_path, *commands, between=lambda: None, **members):
+    """Fetch, run the script as the user's container would, deliver; the exit status of both, and the result."""
+    url = store.stage(*commands, **members)
+    assert stage.container.main(["fetch", url, str(tmp_path)]) == 0
+    script = subprocess.run(["/bin/sh", tmp_path / "step.sh"], env={"PATH": "/usr/bin:/bin"}, check=False)
+    between()
+    status = stage.container.main(["deliver", url, str(tmp_path)])
+    return script.returncode, status, json.loads((tmp_path / "result.json").read_text())
+
+
+def test_inputs_are_fetched_commands_run_and_outputs_delivered(store, tmp_path, capsys):
+    value = 'it\'s "$(touch INJECTED)" `x`\nline'
+    ran, status, result = around(
+        store,
+        tmp_path,
+        'printf %s "$name" > out; echo said; echo warned >&2',
+        "cat in/a >> out; ${python} -c 'print(1)' > results/b",
+        inputs={"in/a": b"!"},
+        variables={"name": value, "PATH": "/usr/local/bin:/usr/bin:/bin"},
+        outputs=["out", "results/b"],
+    )
+    assert (ran, status) == (0, 0)
+    assert store.outputs() == {"out": value.encode() + b"!", "results/b": b"1\n"}
+    assert store.log == "said\nwarned\n"
+    assert result == json.loads(capsys.readouterr().out)
+    assert (result["exitCode"], result["reason"], result["files"]) == (0, None, 2)
+    assert result["startedAt"] < result["finishedAt"]
+
+
+def test_the_exit_status_of_the_step_is_that_of_the_delivery(store, tmp_path):
+    ran, status, result = around(store, tmp_path, "true", "exit 3", "touch never")
+    assert (ran, status, result["exitCode"]) == (3, 3, 3)
+    assert result["reason"] == {
+        "code": "STEP_FAILED",
+        "detail": "step 's': command 2 of 3 exited with code 3",
+    }
+    assert store.outputs() == {}
+
+
+def test_a_command_that_leaves_the_shell_or_changes_directory_does_not_disturb_the_next(store, tmp_path):
+    around(store, tmp_path, "cd /; exit 0", "pwd > here; x=1", 'echo "[$x]" > variable')
+    assert store.outputs()["here"].decode().strip() == str(tmp_path / "run")
+    assert store.outputs()["variable"] == b"[]\n"
+
+
+def test_a_container_that_was_ended_from_outside_is_a_failure_of_the_step(store, tmp_path):
+    url = store.stage("true")
+    stage.container.main(["fetch", url, str(tmp_path)])
+    (tmp_path / "log").write_text("half a log")
+    assert stage.container.main(["deliver", url, str(tmp_path)]) == 1
+    result = json.loads((tmp_path / "result.json").read_text())
+    assert (result["exitCode"], result["reason"]["code"]) == (None, "STEP_FAILED")
+    assert store.log == "half a log"
+
+
+@pytest.mark.parametrize("content", ["", "0", "none\n", "99999 1\n", "0 1 2\n"])
+def test_a_status_that_a_step_has_forged_is_none(store, tmp_path, content):
+    _, status, result = around(
+        store, tmp_path, "true", between=lambda: (tmp_path / "status").write_text(content)
+    )
+    assert (status, result["exitCode"]) == (1, None)
+
+
+def test_links_in_the_place_of_the_notes_are_not_followed(store, tmp_path):
+    def plant():
+        (tmp_path / "log").unlink()
+        (tmp_path / "log").symlink_to("/etc/passwd")
+
+    around(store, tmp_path, "echo said", between=plant)
+    assert "runs/r/logs/000.txt" not in store.objects or "root:" not in store.log
+
+
+def test_refused_outputs_fail_the_delivery(store, tmp_path):
+    store.always_refused["runs/r/files/out"] = (403, "AccessDenied")
+    _, status, result = around(store, tmp_path, "echo > out")
+    assert status == 1
+    assert result["reason"]["code"] == "SYSTEM_ERROR"
+
+
+def test_inputs_that_cannot_be_had_fail_the_fetch(store, tmp_path, capsys):
+    url = store.stage("true", inputs={"a": b"a"})
+    del store.objects["in/a"]
+    assert stage.container.main(["fetch", url, str(tmp_path)]) == 1
+    assert "input 'a' could not be fetched: 404" in capsys.readouterr().err
+
+
+def test_anything_else_is_answered_with_the_usage(capsys):
+    assert stage.container.main(["fetch"]) == 2
+    assert "usage" in capsys.readouterr().err

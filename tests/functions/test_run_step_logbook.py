@@ -1,0 +1,43 @@
+"""The bounded log: what it keeps of any sequence of chunks."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+from run_step_stage import logbook
+
+
+@given(st.lists(st.tuples(st.sampled_from(["stdout", "stderr"]), st.binary(max_size=40))), st.integers(0, 60))
+def test_the_log_is_everything_or_its_beginning_and_its_end(chunks, limit):
+    book = logbook.Logbook(limit)
+    everything = b""
+    for stream, chunk in chunks:
+        book.add(stream, chunk)
+        everything += chunk
+    content = book.content()
+    assert book.size() == len(everything)
+    if len(everything) <= limit:
+        assert content == everything
+    else:
+        head, mark, tail = content.partition(b"\n[... ")
+        number, rest, tail = tail.partition(b" bytes are left out here ...]\n")
+        assert mark
+        assert int(number) == len(everything) - limit
+        assert len(head) + len(tail) <= limit
+        assert everything.startswith(head)
+        assert everything.endswith(tail)
+
+
+@given(st.text(max_size=200), st.integers(0, 40))
+def test_text_is_never_cut_within_a_character(text, limit):
+    book = logbook.Logbook(limit)
+    for byte in text.encode():
+        book.add("stdout", bytes([byte]))
+    book.content().decode()
+
+
+def test_messages_are_the_ends_of_the_streams_that_said_something():
+    book = logbook.Logbook(10)
+    book.add("stderr", "ü".encode() * 5000)
+    book.add("stdout", b" \n")
+    assert book.messages() == ["ü" * 4000]
+    book.add("stdout", b"end\xff\n")
+    assert book.messages() == [" \nend\ufffd\n", "ü" * 4000]
