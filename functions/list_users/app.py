@@ -1,0 +1,23 @@
+"""GET /users: names of users, for those who are signed in."""
+
+from typing import Annotated
+
+from aws_lambda_powertools.event_handler.openapi.params import Query
+
+from flowserverless import api, user_views, users
+
+app = api.app()
+Prefix = Annotated[str, Query(max_length=128, description="How the names begin")]
+# Cognito's own cursor is inside, which is long.
+Cursor = Annotated[str | None, Query(max_length=6000, description="`next` of the page before")]
+
+
+@app.get("/users", **api.operation("list_users", 200, 429, tag="users"))
+def list_users(query: Prefix = "", limit: api.Limit = 60, cursor: Cursor = None) -> user_views.UserListing:
+    """List users by the beginning of their name."""
+    found, following = users.search(query, limit, cursor)
+    page: user_views.UserListing = {"users": [{"id": user.id, "username": user.name} for user in found]}
+    return {**page, "next": following} if following else page
+
+
+handler = api.handler(app)

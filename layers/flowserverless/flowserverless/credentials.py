@@ -1,0 +1,34 @@
+"""What callers show to prove who they are, and the words in which the authorizer says what it found."""
+
+from collections.abc import Iterator
+from typing import Any
+
+NOT_LOGGED_IN = "not logged in"
+SEVERAL = "more than one token was sent"
+NOT_VALID = "token not valid"
+EXPIRED = "token expired"
+SIGNED_OUT = "signed out"
+UNVERIFIABLE = "tokens cannot be verified at the moment"
+
+# What JavaScript and Python clients send in place of the token that they do not have.
+NOTHING = {"", "null", "undefined", "none"}
+
+
+def presented(event: dict[str, Any]) -> list[str]:
+    """The different tokens of a request: of `Authorization: Bearer` if there is one, else of `api_key`."""
+    words = (value.split() for value in _values(event, "authorization"))
+    bearers = [found[1] for found in words if len(found) == 2 and found[0].lower() == "bearer"]
+    keys = (value.strip() for value in _values(event, "api_key"))
+    return _real(bearers) or _real(keys)
+
+
+def _values(event: dict[str, Any], header: str) -> Iterator[str]:
+    # API Gateway keeps the case in which callers write names; `headers` has the last of several values only.
+    several = event.get("multiValueHeaders") or {
+        name: [value] for name, value in (event.get("headers") or {}).items()
+    }
+    return (value for name, values in several.items() if name.lower() == header for value in values)
+
+
+def _real(tokens: Any) -> list[str]:
+    return list(dict.fromkeys(token for token in tokens if token.lower() not in NOTHING))

@@ -1,0 +1,27 @@
+"""Tokens that are refused before their time: one that was signed out, or all that a user had at a moment."""
+
+from datetime import datetime
+
+from flowserverless.store import table
+
+# No token lives longer than a day. An hour is added, because DynamoDB may delete an item once it expired.
+REMEMBERED_SECONDS = 25 * 3600
+
+
+def sign_out(token: str, expires: int) -> None:
+    """Refuse the token from now on; `expires` is the Unix time at which it ends by itself."""
+    table.TokenItem(*table.token(token), expires=expires + 3600).save()
+
+
+def sign_out_everywhere(user: str, moment: datetime) -> None:
+    """Refuse every token for which the user signed in before `moment`."""
+    table.TokenItem(*table.token(user), expires=int(moment.timestamp()) + REMEMBERED_SECONDS).save()
+
+
+def is_signed_out(token: str, user: str, since: int) -> bool:
+    """Whether the token is refused for which the user signed in at the Unix time `since`; strongly consistent."""
+    found = table.fetch([table.token(token), table.token(user)])
+    everywhere = found.get(table.token(user))
+    return table.token(token) in found or (
+        everywhere is not None and since < int(everywhere.expires) - REMEMBERED_SECONDS
+    )

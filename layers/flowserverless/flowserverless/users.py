@@ -1,0 +1,268 @@
+"""Users, as Amazon Cognito keeps them: every call to it, and what its refusals mean to people."""
+
+import base64
+import contextlib
+import json
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from botocore import exceptions
+
+from flowserverless import aws, cursor
+from flowserverless.domain import errors, people
+
+MOST_IN_A_CALL = 60
+MOST_CALLS = 25
+
+LIMITS = ("TooManyRequestsException", "LimitExceededException", "TooManyFailedAttemptsException")
+CODE_REFUSALS = (
+    "CodeMismatchException",
+    "ExpiredCodeException",
+    "UserNotFoundException",
+    "NotAuthorizedException",
+    "InvalidParameterException",
+    "AliasExistsException",
+    "LimitExceededException",
+    "TooManyFailedAttemptsException",
+)
+# Why no code is sent: no such user, no verified address, user not active, or one was sent a moment ago.
+NO_CODE_SENT = (
+    "UserNotFoundException",
+    "InvalidParameterException",
+    "NotAuthorizedException",
+    "LimitExceededException",
+    "CodeDeliveryFailureException",
+)
+
+
+@dataclass(frozen=True)
+class User:
+    """A user; `active` when nothing but the password stands between them and signing in."""
+
+    id: str
+    name: str
+    active: bool
+
+
+@dataclass(frozen=True)
+class Session:
+    """A user who signed in: the access token and the Unix time at which it ends."""
+
+    id: str
+    name: str
+    token: str
+    expires: int
+
+
+def _client() -> Any:
+    return aws.client("cognito-idp")
+
+
+def _pool() -> str:
+    return os.environ["USER_POOL_ID"]
+
+
+def _app() -> str:
+    return os.environ["USER_POOL_CLIENT_ID"]
+
+
+@contextlib.contextmanager
+def _refusals(known: Mapping[str, errors.Problem]) -> Iterator[None]:
+    """Turn the errors of Cognito in `known` into these refusals; to be asked too often is one everywhere."""
+    try:
+        yield
+    except exceptions.ClientError as error:
+        busy = errors.OverQuota("too many attempts; try again later", "TOO_MANY_ATTEMPTS")
+        refusal = {**dict.fromkeys(LIMITS, busy), **known}.get(aws.error_code(error))
+        if refusal is None:
+            raise
+        raise refusal from error
+
+
+def _user(described: Mapping[str, Any], attributes: str) -> User:
+    """A user as ListUsers (`attributes` is Attributes) or AdminGetUser (UserAttributes) describes them."""
+    sub = next(item["Value"] for item in described[attributes] if item["Name"] == "sub")
+    active = described["Enabled"] and described["UserStatus"] != "UNCONFIRMED"
+    return User(sub, described["Username"], active)
+
+
+def lookup(named: str) -> User | None:
+    """The user with this id or name, if there is one."""
+    client = _client()
+    with _refusals({}):
+        if people.is_id(named):
+            # Never as a name, although somebody may be called so whom this service did not register.
+            found = client.list_users(UserPoolId=_pool(), Filter=f'sub = "{named.lower()}"', Limit=1)["Users"]
+            return _user(found[0], "Attributes") if found else None
+        try:
+            return _user(client.admin_get_user(UserPoolId=_pool(), Username=named), "UserAttributes")
+        except (client.exceptions.UserNotFoundException, client.exceptions.InvalidParameterException):
+            return None
+
+
+def find(named: Iterable[str]) -> dict[str, str]:
+    """Users by id or name, as {id: name}. Raises InvalidRequest with all names that are of no active user."""
+    found, unknown = {}, []
+    for one in dict.fromkeys(named):
+        try:
+            user = lookup(people.name(one))
+        except ValueError:
+            user = None
+        if user and user.active:
+            found[user.id] = user.name
+        else:
+            unknown.append(f"'{one[:100]}'")
+    if unknown:
+        raise errors.InvalidRequest(f"unknown users: {', '.join(unknown)}"[:2000], "UNKNOWN_USER")
+    return found
+
+
+def search(prefix: str, limit: int, at: str | None) -> tuple[list[User], str | None]:
+    """Active users whose name begins with `prefix`, and the cursor of what follows; a page may be short."""
+    # How a quotation mark or a backslash is written in a filter is not documented: the filter ends before it.
+    asked = prefix.split('"')[0].split("\\")[0]
+    query = {"Filter": f'username ^= "{asked}"'} if asked else {}
+    token = (cursor.read(at, str) or [None])[0]
+    wrong = errors.InvalidRequest("this cursor is not one that a listing gave", "INVALID_CURSOR")
+    found: list[User] = []
+    for _ in range(MOST_CALLS):
+        page = {"PaginationToken": token} if token else {}
+        size = min(MOST_IN_A_CALL, limit - len(found))
+        with _refusals({"InvalidParameterException": wrong}):
+            answer = _client().list_users(UserPoolId=_pool(), Limit=size, **query, **page)
+        users = (_user(described, "Attributes") for described in answer["Users"])
+        found += [user for user in users if user.active and user.name.startswith(prefix)]
+        token = answer.get("PaginationToken")
+        if not token or len(found) >= limit:
+            break
+    return found, cursor.write([token]) if token else None
+
+
+def needs_code(mode: str, email: str | None, verify: bool | None) -> bool:
+    """Whether a new user becomes active only by a code sent to `email`; `mode` is open, verified or closed.
+
+    Raises Forbidden where nobody may register, InvalidRequest where an address is missing.
+    """
+    if mode == "closed":
+        raise _closed()
+    if mode == "verified" and not email:
+        raise errors.InvalidRequest("registration needs an e-mail address here: 'email'", "EMAIL_NEEDED")
+    return bool(email) and (mode == "verified" or verify is not False)
+
+
+def _closed() -> errors.Problem:
+    return errors.Forbidden("registration is closed here; ask an organiser", "REGISTRATION_CLOSED")
+
+
+def _weak() -> errors.Problem:
+    return errors.InvalidRequest("the password needs at least 8 characters", "WEAK_PASSWORD")
+
+
+def register(name: str, password: str, email: str | None, by_code: bool) -> User:
+    """Add a user, who becomes active by the code that Cognito sends to `email`, or at once.
+
+    Raises Conflict when the name is taken, InvalidRequest when Cognito does not take one of the values.
+    """
+    attributes = [{"Name": "email", "Value": email}] if email else []
+    impossible = "this user name, password or e-mail address cannot be used"
+    refusals = {
+        "UsernameExistsException": errors.Conflict(f"the user name '{name}' is taken", "NAME_TAKEN"),
+        "InvalidPasswordException": _weak(),
+        "InvalidParameterException": errors.InvalidRequest(impossible),
+        "CodeDeliveryFailureException": errors.InvalidRequest("no e-mail can be sent to this address"),
+        # A pool in which only administrators create users answers this.
+        "NotAuthorizedException": _closed(),
+    }
+    client = _client()
+    with _refusals(refusals):
+        answer = client.sign_up(ClientId=_app(), Username=name, Password=password, UserAttributes=attributes)
+    active = answer["UserConfirmed"]
+    if not (active or by_code):
+        with _refusals({}):
+            client.admin_confirm_sign_up(UserPoolId=_pool(), Username=name)
+    return User(answer["UserSub"], name, active or not by_code)
+
+
+def _wrong_code() -> errors.Problem:
+    return errors.InvalidRequest("the code is wrong, has expired, or was tried too often", "INVALID_CODE")
+
+
+def _code_refusals() -> dict[str, errors.Problem]:
+    # One answer for everything, unknown users too: trying codes teaches nothing about users.
+    return {code: _wrong_code() for code in CODE_REFUSALS}
+
+
+def _known(named: str) -> User:
+    user = lookup(named)
+    if user is None:
+        raise _wrong_code()
+    return user
+
+
+def activate(named: str, code: str) -> User:
+    """Make the user with this id or name active. Raises InvalidRequest unless the code is what they were sent."""
+    user = _known(named)
+    with _refusals(_code_refusals()):
+        _client().confirm_sign_up(ClientId=_app(), Username=user.name, ConfirmationCode=code)
+    return user
+
+
+def log_in(name: str, password: str) -> Session:
+    """Sign in. Raises Unauthenticated, the same for a wrong password and for an unknown name."""
+    wrong = errors.Unauthenticated("user name or password is wrong", "WRONG_CREDENTIALS")
+    refusals: dict[str, errors.Problem] = {
+        "NotAuthorizedException": wrong,
+        "UserNotFoundException": wrong,
+        "InvalidParameterException": wrong,
+        "UserNotConfirmedException": errors.Unauthenticated(
+            "this user is not active yet; a code was sent by e-mail", "NOT_ACTIVE"
+        ),
+        "PasswordResetRequiredException": errors.Unauthenticated(
+            "this user has to reset the password first", "PASSWORD_RESET_REQUIRED"
+        ),
+    }
+    client = _client()
+    credentials = {"USERNAME": name, "PASSWORD": password}
+    with _refusals(refusals):
+        answer = client.initiate_auth(
+            ClientId=_app(), AuthFlow="USER_PASSWORD_AUTH", AuthParameters=credentials
+        )
+    if "AuthenticationResult" not in answer:
+        detail = "this password is temporary; an organiser has to set a lasting one"
+        raise errors.Unauthenticated(detail, "PASSWORD_CHANGE_REQUIRED")
+    given = answer["AuthenticationResult"]
+    # The token opens this service and nothing else: revoked, it still proves who signed in, but Cognito takes
+    # it no longer, so a thief cannot change the user's address there and with it the password.
+    with _refusals({}):
+        client.revoke_token(ClientId=_app(), Token=given["RefreshToken"])
+    claims = _claims(given["AccessToken"])
+    return Session(claims["sub"], claims["username"], given["AccessToken"], claims["exp"])
+
+
+def _claims(token: str) -> dict[str, Any]:
+    # It comes straight from Cognito, so there is nothing to verify.
+    payload = token.split(".")[1]
+    claims: dict[str, Any] = json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
+    return claims
+
+
+def request_password_reset(name: str) -> None:
+    """Let Cognito send a code to the user's verified address; whether there is one is not told."""
+    with _refusals({}):
+        try:
+            _client().forgot_password(ClientId=_app(), Username=name)
+        except exceptions.ClientError as error:
+            if aws.error_code(error) not in NO_CODE_SENT:
+                raise
+
+
+def reset_password(named: str, code: str, password: str) -> User:
+    """Set a new password. Raises InvalidRequest unless the code is the one that the user was sent."""
+    user = _known(named)
+    with _refusals({**_code_refusals(), "InvalidPasswordException": _weak()}):
+        _client().confirm_forgot_password(
+            ClientId=_app(), Username=user.name, ConfirmationCode=code, Password=password
+        )
+    return user
