@@ -1,0 +1,89 @@
+"""The commands behind `make serve`, `make stop` and `make publish`."""
+
+from __future__ import annotations
+
+import argparse
+import pathlib
+import sys
+import time
+
+from local import deployment, emulator, publish, stack
+
+
+def main() -> int:
+    """Do what the command line says; the exit code is 1 when that fails or a package is rejected."""
+    arguments = _parser().parse_args()
+    try:
+        code: int = arguments.run(arguments)
+    except (emulator.EmulatorError, deployment.DeploymentError, stack.NoStack, publish.NoReport) as error:
+        print(error, file=sys.stderr)
+        return 1
+    return code
+
+
+def serve(arguments: argparse.Namespace) -> int:
+    """Bring the stack up and say how to use it."""
+    began = time.monotonic()
+    again = emulator.running(stack.HOME) is not None
+    print("The stack is running already; deploying the template again." if again else "Starting the stack.")
+    here = stack.up(dict(arguments.parameters))
+    print(f"Up after {time.monotonic() - began:.0f} s.  {here.api_url}")
+    print(f"Try it:   curl -s {here.api_url}/workflows")
+    print(f"Look in:  . {_shown(stack.ENVIRONMENT)}   (then AWS and SAM command lines talk to it)")
+    print("End it:   make stop")
+    return 0
+
+
+def stop(_: argparse.Namespace) -> int:
+    """End the stack."""
+    print("Stopped; what it held is kept." if stack.down() else "The stack was not running.")
+    return 0
+
+
+def publish_folder(arguments: argparse.Namespace) -> int:
+    """Publish a template folder and print the report."""
+    folder: pathlib.Path = arguments.folder
+    if not folder.is_dir():
+        print(f"{folder} is not a folder", file=sys.stderr)
+        return 1
+    name = arguments.name or folder.resolve().name
+    report = publish.publish(stack.found(arguments.stack), folder, name)
+    print(publish.text(report))
+    return 1 if report["status"] == "rejected" else 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m local", description=__doc__)
+    commands = parser.add_subparsers(required=True)
+
+    serving = commands.add_parser("serve", help="start the stack, or deploy the template to it again")
+    serving.add_argument(
+        "parameters", nargs="*", type=_parameter, metavar="Name=value", help="template parameters"
+    )
+    serving.set_defaults(run=serve)
+
+    stopping = commands.add_parser("stop", help="end the stack and keep its state")
+    stopping.set_defaults(run=stop)
+
+    publishing = commands.add_parser("publish", help="publish the workflow in a folder")
+    publishing.add_argument("folder", type=pathlib.Path)
+    publishing.add_argument("--name", help="id of the workflow; the folder's name if not given")
+    publishing.add_argument("--stack", default="local", help="`local`, or a stack in your AWS account")
+    publishing.set_defaults(run=publish_folder)
+    return parser
+
+
+def _parameter(text: str) -> tuple[str, str]:
+    name, sign, value = text.partition("=")
+    if not (name and sign):
+        raise argparse.ArgumentTypeError(f"{text!r} is not Name=value")
+    return name, value
+
+
+def _shown(path: pathlib.Path) -> str:
+    here = pathlib.Path.cwd()
+    return str(path.relative_to(here) if path.is_relative_to(here) else path)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

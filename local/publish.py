@@ -1,0 +1,60 @@
+"""Publish a workflow as an organiser does: drop its package into the bucket, read the report beside it."""
+
+from __future__ import annotations
+
+import io
+import json
+import pathlib
+import time
+import zipfile
+from typing import Any
+
+from local import stack
+
+REPORT_SECONDS = 120.0
+EPOCH = (1980, 1, 1, 0, 0, 0)
+"""The earliest time that a zip file can hold."""
+
+
+class NoReport(Exception):
+    """The service did not look at the package in time."""
+
+
+def publish(here: stack.Stack, folder: pathlib.Path, name: str) -> dict[str, Any]:
+    """Drop `folder` as the package of workflow `name`, and return the service's report. Raises NoReport.
+
+    An older report is removed first, because one of the same second could not be told from the new one.
+    """
+    s3 = here.client("s3")
+    key = f"inbox/workflows/{name}.zip"
+    report = f"{key}.report.json"
+    s3.delete_object(Bucket=here.bucket, Key=report)
+    s3.put_object(Bucket=here.bucket, Key=key, Body=package(folder), ContentType="application/zip")
+    deadline = time.monotonic() + REPORT_SECONDS
+    while time.monotonic() < deadline:
+        if s3.list_objects_v2(Bucket=here.bucket, Prefix=report)["KeyCount"]:
+            written: dict[str, Any] = json.load(s3.get_object(Bucket=here.bucket, Key=report)["Body"])
+            return written
+        time.sleep(0.2)
+    raise NoReport(f"no report after {REPORT_SECONDS:.0f} s at s3://{here.bucket}/{report}")
+
+
+def package(folder: pathlib.Path) -> bytes:
+    """A folder as a zip file; equal folders give equal bytes. Hidden files and Python's caches stay out."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+        for path in sorted(folder.rglob("*")):
+            inside = path.relative_to(folder)
+            if path.is_file() and not any(part.startswith((".", "__pycache__")) for part in inside.parts):
+                member = zipfile.ZipInfo(inside.as_posix(), EPOCH)
+                member.compress_type = zipfile.ZIP_DEFLATED
+                member.external_attr = 0o644 << 16
+                archive.writestr(member, path.read_bytes())
+    return buffer.getvalue()
+
+
+def text(report: dict[str, Any]) -> str:
+    """A report as people read it."""
+    faults = [f"  {fault['place']}: {fault['message']}" for fault in report.get("faults", [])]
+    version = f" as version {report['version']}" if report.get("version") else ""
+    return "\n".join([f"workflow {report['workflow']} is {report['status']}{version}", *faults])
