@@ -1,0 +1,102 @@
+"""Functions and stores against moto, in tables and buckets as template.yaml declares them.
+
+moto is imported here, before any client is made: it can only intercept clients made after it.
+"""
+
+import importlib.util
+import json
+import os
+import pathlib
+import re
+import types
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import botocore.session
+import moto
+import pytest
+
+from local import emulator, template
+
+FUNCTIONS = emulator.PROJECT / "functions"
+NOTHING = json.dumps({"StartAt": "Nothing", "States": {"Nothing": {"Type": "Pass", "End": True}}})
+
+
+@pytest.fixture(scope="session")
+def dynamodb_endpoint(request: pytest.FixtureRequest) -> str | None:
+    """The DynamoDB that --dynamodb-endpoint names; None is moto."""
+    endpoint: str | None = request.config.getoption("--dynamodb-endpoint")
+    return endpoint
+
+
+@pytest.fixture
+def aws(dynamodb_endpoint: str | None) -> Iterator[None]:
+    """An empty AWS account."""
+    outside = [re.escape(dynamodb_endpoint) + ".*"] if dynamodb_endpoint else []
+    with moto.mock_aws(config={"core": {"mock_credentials": False, "passthrough": {"urls": outside}}}):
+        yield
+
+
+@pytest.fixture
+def table(aws: None) -> Iterator[str]:
+    """The name of the table, which is empty and as the template declares it."""
+    (declared,) = template.resources("AWS::DynamoDB::Table").values()
+    accepted = ("AttributeDefinitions", "BillingMode", "GlobalSecondaryIndexes", "KeySchema")
+    name = os.environ["TABLE_NAME"]
+    client = botocore.session.get_session().create_client("dynamodb", region_name=os.environ["AWS_REGION"])
+    client.create_table(TableName=name, **{key: declared[key] for key in accepted if key in declared})
+    client.get_waiter("table_exists").wait(TableName=name, WaiterConfig={"Delay": 1})
+    yield name
+    client.delete_table(TableName=name)
+    client.get_waiter("table_not_exists").wait(TableName=name, WaiterConfig={"Delay": 1})
+
+
+@pytest.fixture
+def bucket(aws: None, monkeypatch: pytest.MonkeyPatch) -> str:
+    """The name of the bucket, which is empty."""
+    name = "flowserverless-test"
+    client = botocore.session.get_session().create_client("s3", region_name="us-east-1")
+    client.create_bucket(Bucket=name)
+    monkeypatch.setenv("BUCKET_NAME", name)
+    return name
+
+
+@pytest.fixture
+def state_machine(aws: None, monkeypatch: pytest.MonkeyPatch) -> str:
+    """The ARN of a state machine that only records what was started; every name of one leads to it."""
+    client = botocore.session.get_session().create_client("stepfunctions", region_name="us-east-1")
+    role = "arn:aws:iam::123456789012:role/any"
+    arn: str = client.create_state_machine(name="any", definition=NOTHING, roleArn=role)["stateMachineArn"]
+    for name in ("STATE_MACHINE_ARN", "REMOVE_FILES_ARN", "REBUILD_RANKING_ARN"):
+        monkeypatch.setenv(name, arn)
+    return arn
+
+
+@pytest.fixture
+def invoke() -> Callable[[str, dict[str, Any]], Any]:
+    """Call the handler of functions/<operation>/app.py with an event, as Lambda would."""
+
+    def call(operation: str, event: dict[str, Any]) -> Any:
+        return _handler(FUNCTIONS / operation / "app.py")(event, _context(operation))
+
+    return call
+
+
+def _handler(path: pathlib.Path) -> Callable[[dict[str, Any], Any], Any]:
+    specification = importlib.util.spec_from_file_location(f"functions_{path.parent.name}", path)
+    assert specification is not None
+    assert specification.loader is not None
+    module = importlib.util.module_from_spec(specification)
+    specification.loader.exec_module(module)
+    handler: Callable[[dict[str, Any], Any], Any] = module.handler
+    return handler
+
+
+def _context(operation: str) -> types.SimpleNamespace:
+    return types.SimpleNamespace(
+        function_name=operation,
+        memory_limit_in_mb=768,
+        invoked_function_arn=f"arn:aws:lambda:us-east-1:123456789012:function:{operation}",
+        aws_request_id="11111111-2222-3333-4444-555555555555",
+        get_remaining_time_in_millis=lambda: 29_000,
+    )
