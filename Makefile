@@ -1,0 +1,78 @@
+# Needs Python 3.11 or newer with venv, make and git. Everything else is installed below .venv and .local.
+
+PYTHON ?= python3
+WORKERS ?= auto
+
+DEV := .local/installed/dev
+EMULATOR := .local/installed/emulator
+CHECKS := .local/installed/checks
+PEER := .local/installed/peer
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.SILENT:
+.PHONY: help setup demo test lint serve stop publish bench openapi lock clean
+
+help: ## Show this list
+	awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+demo: setup ## Do the main job on examples/digits, from publishing to the post-processed picture
+	.venv/bin/python -m local.demo
+
+test: lint ## Check and test everything
+	.venv/bin/python -m pytest -q --numprocesses $(WORKERS)
+
+lint: setup $(CHECKS) ## Check style, types and the template
+	.venv/bin/ruff check --quiet .
+	.venv/bin/ruff format --quiet --check .
+	.venv/bin/mypy
+	.venv/bin/cfn-lint template.yaml
+	SAM_CLI_TELEMETRY=0 .venv/bin/sam validate --lint --region us-east-1
+	.local/checks/bin/checkov --quiet --compact --config-file .checkov.yaml
+
+serve: setup ## Start the stack in the background: make serve [PARAMS="Name=value ..."]
+	.venv/bin/python -m local serve $(PARAMS)
+
+stop: ## End the stack; what it holds is kept
+	if [ -x .venv/bin/python ]; then .venv/bin/python -m local stop; fi
+
+publish: setup ## Publish a workflow: make publish DIR=examples/greetings [NAME=...] [STACK=...]
+	.venv/bin/python -m local publish $(DIR) $(if $(NAME),--name $(NAME)) $(if $(STACK),--stack $(STACK))
+
+bench: setup $(if $(filter peer,$(or $(PART),peer)),$(PEER)) ## Measure: make bench [PART=operations]
+	.venv/bin/python -m benchmarks $(PART)
+
+openapi: setup ## Write docs/openapi.json again from the code
+	.venv/bin/python docs/openapi.py
+
+setup: $(DEV) $(EMULATOR) ## Install what the targets above need; they do it themselves
+
+lock: $(DEV) ## Resolve requirements again, with UPGRADE=--upgrade to newer versions
+	for list in dev emulator checks peer data; do \
+	    $(call resolve,requirements/$$list.in,requirements/$$list.lock) || exit; done
+	for layer in dependencies tokens; do \
+	    $(call resolve,--no-deps layers/$$layer/requirements.txt,layers/$$layer/requirements.lock) || exit; done
+
+clean: stop ## Remove everything that was installed, built or stored here
+	rm -rf .venv .local .aws-sam .pytest_cache .mypy_cache .ruff_cache .hypothesis
+
+$(DEV): requirements/dev.lock
+	$(call install,.venv,$<,$@)
+
+.local/installed/%: requirements/%.lock
+	$(call install,.local/$*,$<,$@)
+
+# resolve(list, lock): for every Python and platform, and without the address of an index.
+resolve = .venv/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+    --no-emit-index-url --no-header --no-annotate $(UPGRADE) $(1) --output-file $(2)
+
+# install(environment, lock, stamp): the lock is complete, so that pip need not look for dependencies.
+define install
+$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed")'
+echo "Installing $(2)"
+$(PYTHON) -m venv --clear $(1)
+$(1)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --only-binary :all: \
+    --require-hashes --requirement $(2)
+mkdir -p $(dir $(3))
+touch $(3)
+endef
