@@ -161,6 +161,7 @@ def app(public: bool = False) -> Resolver:
 def _broken(error: Exception) -> Response[Any]:
     logger.exception("unexpected error", exc_info=error)
     metrics.add_metric("UnexpectedErrors", MetricUnit.Count, 1)
+    metrics.flush_metrics()
     detail = "this is our mistake; the request id in the answer leads to the log"
     return problem(HTTPStatus.INTERNAL_SERVER_ERROR, detail, "INTERNAL_ERROR")
 
@@ -194,8 +195,7 @@ def handler(resolver: Resolver) -> Callable[[Strict, Any], Strict]:
         logger.info("answered", extra={"status": answer["statusCode"], "operation": event.get("resource")})
         return answer
 
-    measured: Callable[[Strict, Any], Strict] = metrics.log_metrics(handle)
-    return measured
+    return handle
 
 
 def _answer(resolver: Resolver, event: Strict, context: Any) -> Strict:

@@ -20,6 +20,7 @@ import collections
 import contextlib
 import functools
 import hashlib
+import io
 import itertools
 import json
 import struct
@@ -39,17 +40,17 @@ if TYPE_CHECKING:
 MIB = 1024 * 1024
 
 PIECE = 2 * MIB
-READ = MIB // 4
-BLOCK = MIB // 2
+READ = MIB // 8
+BLOCK = MIB // 8
 SMALLEST_PART = 5 * MIB
 MOST_PARTS = 10_000
 
 READERS = 8
 PIECES_AHEAD = 8
 COMPRESSORS = 2
-BLOCKS_AHEAD = 6
+BLOCKS_AHEAD = 8
 UPLOADERS = 2
-PARTS_AHEAD = 3
+PARTS_AHEAD = 2
 
 ATTEMPTS = 4
 
@@ -297,16 +298,14 @@ def _blocks(chunks: Iterable[bytes | bytearray]) -> Iterator[bytes]:
 
 def _parts(chunks: Iterable[bytes], size: int) -> Iterator[bytes]:
     """The same bytes in parts of at least `size`; only the last one may be smaller."""
-    part: list[bytes] = []
-    length = 0
+    part = io.BytesIO()
     for chunk in chunks:
-        part.append(chunk)
-        length += len(chunk)
-        if length >= size:
-            yield b"".join(part)
-            part, length = [], 0
-    if part:
-        yield b"".join(part)
+        part.write(chunk)
+        if part.tell() >= size:
+            yield part.getvalue()
+            part = io.BytesIO()
+    if part.tell():
+        yield part.getvalue()
 
 
 def _store(s3: S3Client, bucket: str, key: str, uploaders: futures.Executor, parts: Iterator[bytes]) -> int:

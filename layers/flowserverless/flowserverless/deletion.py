@@ -53,7 +53,7 @@ def _in_use(group: str) -> set[str]:
     for state in runs.ACTIVE:
         found, _ = stored_runs.newest(ids.RunId(group, ""), 1000, state, None)
         for run in found:
-            used |= parameters.referenced_files(run.arguments)
+            used |= parameters.referenced_files(list(run.arguments))
     return used
 
 

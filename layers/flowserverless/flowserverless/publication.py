@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from flowserverless import archive, aws, plain_yaml, postprocessing, settings
+from flowserverless import archive, aws, documents, postprocessing, settings
 from flowserverless.domain import outputs, results, runs, templates
 from flowserverless.store import files, rankings, workflows
 from flowserverless.store import runs as stored_runs
@@ -150,6 +150,6 @@ def _measure(run: runs.Run) -> rankings.Measure:
             content[schema.file] = files.read(
                 files.run(run.id, f"files/{schema.file}"), results.LARGEST_FILE + 1
             )
-        return schema, results.extract(schema, content[schema.file], plain_yaml.load)
+        return schema, results.extract(schema, content[schema.file], documents.plain_yaml)
 
     return measure

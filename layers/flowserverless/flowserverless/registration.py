@@ -1,6 +1,7 @@
 """Publishing a workflow: read the zip whole, store its files under the version, then make the version current."""
 
 import io
+import json
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
@@ -22,7 +23,7 @@ def register(event: Mapping[str, Any], now: datetime) -> dict[str, Any]:
     """
     key = str(event["detail"]["object"]["key"] if "detail" in event else event["key"])
     workflow = str(event.get("workflow") or key.rsplit("/", 1)[-1].removesuffix(".zip"))
-    report = {"status": "rejected", "workflow": workflow, "version": None, "faults": []}
+    report: dict[str, Any] = {"status": "rejected", "workflow": workflow, "version": None, "faults": []}
     try:
         report |= _publish(workflow, key, now)
     except faults.Faults as found:
@@ -80,7 +81,8 @@ def _read(key: str) -> packages.Package:
 
 
 def _check_size(published: table.TemplateItem) -> None:
-    size = len(published.to_json())
+    content = [published.template, published.files, published.name, published.description, published.instructions]
+    size = len(json.dumps(content, ensure_ascii=False).encode())
     if size > MOST_DOCUMENT_BYTES:
         detail = (
             f"template, instructions and list of files take {size} bytes, more than {MOST_DOCUMENT_BYTES}"

@@ -57,8 +57,8 @@ def plan(run: runs.Run, template: templates.Template) -> tuple[plans.Step, ...]:
 
 def _bound(run: runs.Run) -> tuple[tuple[parameters.Parameter, ...], parameters.Bound]:
     declared = parameters.parse(list(run.parameters), "parameters")
-    known = {file: file for file in parameters.referenced_files(run.arguments)}
-    return declared, parameters.bind(declared, run.arguments, known)
+    known = {file: file for file in parameters.referenced_files(list(run.arguments))}
+    return declared, parameters.bind(declared, list(run.arguments), known)
 
 
 def _seconds(run: runs.Run, step: plans.Step, now: datetime) -> int:

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 from aws_lambda_powertools import Logger, Metrics
+from aws_lambda_powertools.metrics import MetricUnit
 
 logger = Logger(service="task")
 metrics = Metrics(namespace="flowserverless", service="task")
@@ -27,11 +28,12 @@ def handler(
             answer = operation(event)
         except Exception:
             logger.exception("operation failed")
+            metrics.add_metric("FailedTasks", MetricUnit.Count, 1)
+            metrics.flush_metrics()
             raise
         logger.info(
             "done", extra={"answer": {k: v for k, v in answer.items() if k not in ("manifestUrl", "body")}}
         )
         return answer
 
-    measured: Callable[[dict[str, Any], Any], dict[str, Any]] = metrics.log_metrics(handle)
-    return measured
+    return handle

@@ -519,7 +519,7 @@ def _options(reader: elements.Reader) -> tuple[tuple[Option, ...], object]:
         # flowServ wants a name; where none is given, the value can only be called what it is.
         options.append(Option(each.text("name") or casting.text(value), value))
         marked += [value] if each.flag("isDefault", False) else []
-    if not 0 < len(options) <= MOST_OPTIONS:
+    if not reader.document.get("values") or len(options) > MOST_OPTIONS:
         reader.fault("values", f"must be 1 to {MOST_OPTIONS} objects with `name` and `value`")
     declared = reader.document.get("defaultValue")
     defaults = [*marked, *([] if declared is None else [declared])]
