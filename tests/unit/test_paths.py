@@ -39,6 +39,8 @@ def test_normal_spelling(path, normal):
     [
         "",
         " ",
+        "\u2003",
+        " /.",
         ".",
         "./",
         "a/..",
@@ -85,23 +87,21 @@ def test_nothing_gets_out_of_the_run_directory(path):
 @given(PATHS)
 def test_only_paths_that_climb_out_or_name_nothing_are_refused(path):
     inside = []
-    outside = path.startswith("/") or not path.strip()
+    outside = path.startswith("/")
     for part in path.split("/"):
         if part == "..":
             outside = outside or not inside
             inside = inside[:-1]
         elif part not in ("", "."):
             inside.append(part)
-    if outside or not inside:
+    if outside or not "/".join(inside).strip():
         with pytest.raises(ValueError, match="a path must"):
             paths.normalise(path)
     else:
         assert paths.normalise(path) == "/".join(inside)
 
 
-@pytest.mark.parametrize(
-    "path", ["a/", "-rf", "./-rf", "x/../-rf", ".flowserverless", ".flowserverless/context.json"]
-)
+@pytest.mark.parametrize("path", ["a/", "-rf", "./-rf", "x/../-rf", ".flowserverless", ".flowserverless/context.json"])
 def test_no_file_can_be_placed(path):
     paths.normalise(path)
     with pytest.raises(ValueError, match=r"directory|option|reserved"):
@@ -113,9 +113,7 @@ def test_a_file_can_be_placed(path):
     assert paths.placeable(path) == path
 
 
-@pytest.mark.parametrize(
-    ("text", "normal"), [("./r/", "r/"), ("r//*.json", "r/*.json"), ("a/../**/b", "**/b")]
-)
+@pytest.mark.parametrize(("text", "normal"), [("./r/", "r/"), ("r//*.json", "r/*.json"), ("a/../**/b", "**/b")])
 def test_patterns_have_one_spelling(text, normal):
     assert paths.pattern(text) == normal
 

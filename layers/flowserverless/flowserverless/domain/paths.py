@@ -27,8 +27,8 @@ def normalise(path: str) -> str:
     paths that climb out, backslashes, control characters, texts that are not Unicode, and names that are too
     long.
     """
-    if not isinstance(path, str) or not path.strip():
-        raise ValueError("a path must not be empty")
+    if not isinstance(path, str):
+        raise ValueError("a path must be a text")
     try:
         size = len(path.encode())
     except UnicodeEncodeError:
@@ -41,7 +41,9 @@ def normalise(path: str) -> str:
         raise ValueError("a path has no control characters")
     if path.startswith("/"):
         raise ValueError("a path must be relative to the run directory")
-    normal = posixpath.normpath(path)
+    normal = posixpath.normpath(path) if path else ""
+    if not normal.strip():
+        raise ValueError("a path must not be empty")
     if normal == "." or normal == ".." or normal.startswith("../"):
         raise ValueError("a path must stay inside the run directory")
     if any(len(name.encode()) > LONGEST_NAME for name in normal.split("/")):
