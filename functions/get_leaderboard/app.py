@@ -8,9 +8,7 @@ from flowserverless import api, leaderboard, listings, views
 
 app = api.app(public=True)
 Order = Annotated[str | None, Query(alias="orderBy", max_length=2000, description="col[:asc|desc],...")]
-All = Annotated[
-    str | None, Query(alias="includeAll", description="Every run, not only the best of each group")
-]
+All = Annotated[str | None, Query(alias="includeAll", description="Every run, not only the best of each group")]
 
 
 @app.get(

@@ -8,9 +8,7 @@ from aws_lambda_powertools.event_handler.openapi.params import Query
 from flowserverless import access, api, details
 
 app = api.app()
-Step = Annotated[
-    int | None, Query(ge=0, le=999, description="Number of the step from 0; by default the last begun")
-]
+Step = Annotated[int | None, Query(ge=0, le=999, description="Number of the step from 0; by default the last begun")]
 Tail = Annotated[
     int | None, Query(ge=1, le=1_000_000, description="Only the last so many bytes, as text in the answer")
 ]

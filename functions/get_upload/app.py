@@ -7,9 +7,7 @@ from flowserverless import access, api, downloads
 app = api.app(public=True)
 
 
-@app.get(
-    "/uploads/<groupId>/files/<fileId>", **api.operation("get_upload", 302, 409, tag="uploads", optional=True)
-)
+@app.get("/uploads/<groupId>/files/<fileId>", **api.operation("get_upload", 302, 409, tag="uploads", optional=True))
 def get_upload(groupId: api.GroupId, fileId: api.FileId) -> Response[str]:
     """Redirect to the file; the link works for a few minutes."""
     upload = access.downloadable_upload(access.caller(app), groupId, fileId)

@@ -6,9 +6,7 @@ app = api.app()
 
 
 @app.get("/uploads/<groupId>/files", **api.operation("list_uploads", 200, tag="uploads"))
-def list_uploads(
-    groupId: api.GroupId, limit: api.Limit = 1000, cursor: api.Cursor = None
-) -> views.UploadListing:
+def list_uploads(groupId: api.GroupId, limit: api.Limit = 1000, cursor: api.Cursor = None) -> views.UploadListing:
     """List uploaded files."""
     access.group(access.caller(app), groupId)
     return listings.uploads_of(groupId, limit, cursor)

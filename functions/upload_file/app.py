@@ -10,7 +10,7 @@ app = api.app()
     **api.operation("upload_file", 201, 413, 415, tag="uploads", body=uploading.BODY),
 )
 def upload_file(groupId: api.GroupId) -> views.UploadHandle:
-    """Upload a file as multipart form (part `file`), or announce one as JSON {name, size, sha256} and get a signed form."""
+    """Upload a file as a form (part `file`), or announce one as JSON {name, size, sha256} and get a signed form."""
     access.group(access.caller(app), groupId)
     return uploading.receive(app, groupId, api.now())
 

@@ -22,9 +22,7 @@ class Caller:
 def caller(resolver: api.Resolver) -> Caller:
     """Who is calling."""
     said = api.authorizer(resolver)
-    return Caller(
-        said.get("user", ""), said.get("name", ""), "organisers" in said.get("roles", "").split(",")
-    )
+    return Caller(said.get("user", ""), said.get("name", ""), "organisers" in said.get("roles", "").split(","))
 
 
 @dataclass(frozen=True)

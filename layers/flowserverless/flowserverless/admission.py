@@ -21,9 +21,7 @@ def identify(event: dict[str, Any]) -> tokens.Identity:
     if len(presented) > 1:
         raise tokens.Refused(credentials.SEVERAL)
     pool = os.environ["USER_POOL_ID"]
-    identity = tokens.verify(
-        presented[0], _keys(tokens.keys_url(pool)), pool, os.environ["USER_POOL_CLIENT_ID"]
-    )
+    identity = tokens.verify(presented[0], _keys(tokens.keys_url(pool)), pool, os.environ["USER_POOL_CLIENT_ID"])
     if signouts.is_signed_out(identity.token, identity.user, identity.since):
         raise tokens.Refused(credentials.SIGNED_OUT)
     return identity

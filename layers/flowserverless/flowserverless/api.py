@@ -68,9 +68,7 @@ def problem(status: HTTPStatus, detail: str, code: str) -> Response[Any]:
         "message": detail,
         "code": code,
     }
-    headers = (
-        {"WWW-Authenticate": 'Bearer realm="flowserverless"'} if status is HTTPStatus.UNAUTHORIZED else {}
-    )
+    headers = {"WWW-Authenticate": 'Bearer realm="flowserverless"'} if status is HTTPStatus.UNAUTHORIZED else {}
     return Response(int(status), "application/problem+json", json.dumps(body, ensure_ascii=False), headers)
 
 
@@ -128,34 +126,27 @@ def app(public: bool = False) -> Resolver:
     resolver = Resolver(enable_validation=True, json_body_deserializer=_json)
     resolver.public = public
 
-    @resolver.exception_handler(errors.Problem)
-    def refused(error: errors.Problem) -> Response[Any]:
-        kind = next((known for known in type(error).__mro__ if known in STATUS), None)
-        status = STATUS[kind] if kind else HTTPStatus.SERVICE_UNAVAILABLE
-        return problem(status, error.detail, error.code)
-
-    @resolver.exception_handler(RequestValidationError)
-    def invalid(error: RequestValidationError) -> Response[Any]:
-        faults = (
-            f"{'.'.join(str(part) for part in fault['loc'])}: {fault['msg']}" for fault in error.errors()
-        )
-        return problem(
-            HTTPStatus.BAD_REQUEST, "; ".join(faults)[:2000] or "invalid request", "INVALID_REQUEST"
-        )
-
-    @resolver.exception_handler(ResponseValidationError)
-    def wrong(error: ResponseValidationError) -> Response[Any]:
-        return _broken(error)
-
-    @resolver.exception_handler(Exception)
-    def broken(error: Exception) -> Response[Any]:
-        return _broken(error)
-
-    @resolver.not_found
-    def unknown(_: NotFoundError) -> Response[Any]:
-        return problem(HTTPStatus.NOT_FOUND, "there is no such operation", "NO_SUCH_OPERATION")
-
+    resolver.exception_handler(errors.Problem)(_refused)
+    resolver.exception_handler(RequestValidationError)(_invalid)
+    resolver.exception_handler(ResponseValidationError)(_broken)
+    resolver.exception_handler(Exception)(_broken)
+    resolver.not_found(_unknown)
     return resolver
+
+
+def _refused(error: errors.Problem) -> Response[Any]:
+    kind = next((known for known in type(error).__mro__ if known in STATUS), None)
+    status = STATUS[kind] if kind else HTTPStatus.SERVICE_UNAVAILABLE
+    return problem(status, error.detail, error.code)
+
+
+def _invalid(error: RequestValidationError) -> Response[Any]:
+    faults = "; ".join(f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in error.errors())
+    return problem(HTTPStatus.BAD_REQUEST, faults[:2000] or "invalid request", "INVALID_REQUEST")
+
+
+def _unknown(_: NotFoundError) -> Response[Any]:
+    return problem(HTTPStatus.NOT_FOUND, "there is no such operation", "NO_SUCH_OPERATION")
 
 
 def _broken(error: Exception) -> Response[Any]:
@@ -202,9 +193,7 @@ def _answer(resolver: Resolver, event: Strict, context: Any) -> Strict:
     said = _authorizer(event)
     if not resolver.public and not said.get("user"):
         # Before anything else is looked at, so that strangers learn nothing about what is valid.
-        return _plain(
-            problem(HTTPStatus.UNAUTHORIZED, said.get("problem") or "not logged in", "UNAUTHENTICATED")
-        )
+        return _plain(problem(HTTPStatus.UNAUTHORIZED, said.get("problem") or "not logged in", "UNAUTHENTICATED"))
     return resolver.resolve(event, context)
 
 

@@ -329,9 +329,7 @@ def _store(s3: S3Client, bucket: str, key: str, uploaders: futures.Executor, par
         for part, length in _ahead(uploaders, send, numbered, PARTS_AHEAD):
             completed.append(part)
             size += length
-        s3.complete_multipart_upload(
-            Bucket=bucket, Key=key, UploadId=upload, MultipartUpload={"Parts": completed}
-        )
+        s3.complete_multipart_upload(Bucket=bucket, Key=key, UploadId=upload, MultipartUpload={"Parts": completed})
     except BaseException:
         # If this fails too, what failed first is worth more; a lifecycle rule of the bucket removes the parts.
         with contextlib.suppress(exceptions.BotoCoreError, exceptions.ClientError):

@@ -24,9 +24,7 @@ def presented(event: dict[str, Any]) -> list[str]:
 
 def _values(event: dict[str, Any], header: str) -> Iterator[str]:
     # API Gateway keeps the case in which callers write names; `headers` has the last of several values only.
-    several = event.get("multiValueHeaders") or {
-        name: [value] for name, value in (event.get("headers") or {}).items()
-    }
+    several = event.get("multiValueHeaders") or {name: [value] for name, value in (event.get("headers") or {}).items()}
     return (value for name, values in several.items() if name.lower() == header for value in values)
 
 

@@ -13,7 +13,10 @@ def write(position: Any) -> str:
 
 
 def read(text: str | None, *kinds: type) -> list[Any] | None:
-    """The position of a cursor, a list of values of `kinds`; None without one. Raises InvalidRequest for any other text."""
+    """The position of a cursor, a list of values of `kinds`; None without one.
+
+    Raises InvalidRequest for any text that `write` did not make.
+    """
     if text is None:
         return None
     try:

@@ -93,9 +93,7 @@ def _json(content: bytes, name: str) -> Document:
     def members(pairs: list[tuple[str, object]]) -> dict[str, object]:
         for element, times in Counter(element for element, _ in pairs).items():
             if times > 1:
-                found.append(
-                    faults.Fault(name, f"has the element '{elements.clipped(element)}' twice in an object")
-                )
+                found.append(faults.Fault(name, f"has the element '{elements.clipped(element)}' twice in an object"))
         return dict(pairs)
 
     try:
@@ -134,9 +132,7 @@ class _Loader(yaml.SafeLoader):
 _JSON_TAGS = {f"tag:yaml.org,2002:{kind}" for kind in ("null", "bool", "int", "float", "str", "seq", "map")}
 _MERGE = "tag:yaml.org,2002:merge"
 _Loader.yaml_constructors = {
-    tag: construct
-    for tag, construct in yaml.SafeLoader.yaml_constructors.items()
-    if tag in _JSON_TAGS or tag is None
+    tag: construct for tag, construct in yaml.SafeLoader.yaml_constructors.items() if tag in _JSON_TAGS or tag is None
 }
 _Loader.add_constructor("!include", _Loader.construct_include)
 _Loader.yaml_implicit_resolvers = {
@@ -160,9 +156,7 @@ def _yaml(content: bytes, name: str, include: Callable[[str], Document] | None) 
         return Document(value, name, weight, dict(_lines(loader, node, name, "")))
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
-        raise _broken(
-            f"{name}:{mark.line + 1}" if mark else name, f"cannot be read: {error.problem}"
-        ) from None
+        raise _broken(f"{name}:{mark.line + 1}" if mark else name, f"cannot be read: {error.problem}") from None
     except RecursionError:
         raise _broken(name, "is nested too deeply") from None
     # What PyYAML lets through when a tag and its text do not fit, as in `!!int ""`.
@@ -205,9 +199,7 @@ class _Weigher:
             if isinstance(key, yaml.ScalarNode) and key.tag != _MERGE:
                 if key.value in known:
                     place = f"{self.name}:{key.start_mark.line + 1}"
-                    self.found.append(
-                        faults.Fault(place, f"has '{elements.clipped(key.value)}' a second time")
-                    )
+                    self.found.append(faults.Fault(place, f"has '{elements.clipped(key.value)}' a second time"))
                 known.add(key.value)
 
 

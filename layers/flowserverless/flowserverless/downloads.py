@@ -15,9 +15,7 @@ def file(run: runs.Run, file_id: str) -> str:
     if index >= len(found) or found[index].id != file_id:
         raise unknown
     result = found[index]
-    return files.link(
-        files.run(run.id, f"files/{result.path}"), result.name.rsplit("/", 1)[-1], result.media_type
-    )
+    return files.link(files.run(run.id, f"files/{result.path}"), result.name.rsplit("/", 1)[-1], result.media_type)
 
 
 def archive(run: runs.Run, name: str) -> str:
@@ -32,6 +30,4 @@ def archive(run: runs.Run, name: str) -> str:
 def upload(group: str, item: table.UploadItem) -> str:
     """A signed URL of an uploaded file. Raises Conflict before it has arrived."""
     groups.arrived(item)
-    return files.link(
-        files.upload(group, item.file), item.name, item.media_type or "application/octet-stream"
-    )
+    return files.link(files.upload(group, item.file), item.name, item.media_type or "application/octet-stream")

@@ -1,5 +1,6 @@
 """Executions: every run is one execution of the state machine, named by the run's id."""
 
+import contextlib
 import json
 import os
 from typing import Any
@@ -38,11 +39,9 @@ def rebuild_ranking(workflow: str, attempt: str) -> None:
 
 def _start(machine: str, name: str, document: dict[str, Any]) -> None:
     client = aws.client("stepfunctions")
-    try:
+    # AWS answers 200 for the same input while it runs, otherwise ExecutionAlreadyExists; both mean: started.
+    with contextlib.suppress(client.exceptions.ExecutionAlreadyExists):
         client.start_execution(stateMachineArn=machine, name=name, input=json.dumps(document))
-    except client.exceptions.ExecutionAlreadyExists:
-        # AWS answers 200 for the same input while it runs; otherwise this. Both mean: started.
-        pass
 
 
 def _arn(run_id: str) -> str:
@@ -52,10 +51,8 @@ def _arn(run_id: str) -> str:
 def stop(run_id: str, error: str, cause: str) -> None:
     """Stop the run's execution; one that has ended or never began is left as it is."""
     client = aws.client("stepfunctions")
-    try:
+    with contextlib.suppress(client.exceptions.ExecutionDoesNotExist):
         client.stop_execution(executionArn=_arn(run_id), error=error, cause=cause[:32000])
-    except client.exceptions.ExecutionDoesNotExist:
-        pass
 
 
 def status(run_id: str) -> tuple[str, str, str] | None:

@@ -12,9 +12,7 @@ from flowserverless.store import rankings, workflows
 MOST_REORDERED = 10_000
 
 
-def show(
-    workflow: str, order: str | None, include_all: bool, limit: int, at: str | None
-) -> views.Leaderboard:
+def show(workflow: str, order: str | None, include_all: bool, limit: int, at: str | None) -> views.Leaderboard:
     """A page of the ranking. Raises NotFound, InvalidRequest (unknown column, cursor, too many entries to reorder)."""
     head, published = workflows.with_template(workflow)
     postproc = views.post_processing(head, *postprocessing.shown(head))

@@ -91,7 +91,5 @@ def workflows_published(limit: int, at: str | None) -> views.WorkflowListing:
     """Workflows by identifier."""
     found, more = workflows.catalogue(limit, _after(at))
     last = found[-1].workflow if found else ""
-    page: views.WorkflowListing = _page(
-        "workflows", [views.workflow_line(item) for item in found], more, last
-    )
+    page: views.WorkflowListing = _page("workflows", [views.workflow_line(item) for item in found], more, last)
     return page

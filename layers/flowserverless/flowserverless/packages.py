@@ -198,9 +198,7 @@ def _open(source: bytes | IO[bytes], max_files: int) -> zipfile.ZipFile:
     return archive
 
 
-def _contents(
-    archive: zipfile.ZipFile, max_bytes: int, max_files: int, found: list[faults.Fault]
-) -> _Contents:
+def _contents(archive: zipfile.ZipFile, max_bytes: int, max_files: int, found: list[faults.Fault]) -> _Contents:
     listed = [member for member in archive.infolist() if not LITTER.fullmatch(member.filename)]
     if len(listed) > max_files:
         raise _refused("package", f"has {len(listed)} members, more than {max_files}")
@@ -378,9 +376,7 @@ def _files(manifest: _Manifest, contents: _Contents, found: list[faults.Fault]) 
     """The files of the workflow: where they are in the run directory -> where in the package."""
     files: dict[str, str] = {}
     for place, source, target in manifest.files or (("package", "", ""),):
-        meant = [
-            path for path in contents.members if not source or path == source or path.startswith(f"{source}/")
-        ]
+        meant = [path for path in contents.members if not source or path == source or path.startswith(f"{source}/")]
         if not meant:
             found.append(faults.Fault(place, f"{elements.shown(source)} is not in the package"))
         for path in meant:
@@ -424,9 +420,7 @@ def _misplaced(template: templates.Template, files: Collection[str], specfile: s
     for parameter in template.parameters:
         for target in _targets(parameter):
             if any(paths.conflict(target, path) and target != path for path in files):
-                message = (
-                    f"the target {elements.shown(target)} of '{parameter.name}' is in the way of other files"
-                )
+                message = f"the target {elements.shown(target)} of '{parameter.name}' is in the way of other files"
                 yield faults.Fault(specfile, message)
 
 

@@ -65,16 +65,12 @@ def take_snapshot(run: runs.Run, published: table.TemplateItem) -> int:
     board = str(head.board)
     best = list(rankings.every(run.workflow, board, "BEST")) if head.board else []
     names = rankings.group_names(run.workflow, {entry.group for entry in best})
-    listed = [
-        {"id": e.run, "name": names.get(e.group, e.group), "files": list(wanted)} for e in best[:MOST_RUNS]
-    ]
+    listed = [{"id": e.run, "name": names.get(e.group, e.group), "files": list(wanted)} for e in best[:MOST_RUNS]]
     listing = files.run(run.id, "inputs/runs.json")
     files.write_json(listing, listed)
     inputs: list[tuple[str, str, int | None]] = [("runs/runs.json", listing, None)]
     for entry in best[:MOST_RUNS]:
-        inputs += [
-            (f"runs/{entry.run}/{path}", files.run(entry.run, f"files/{path}"), None) for path in wanted
-        ]
+        inputs += [(f"runs/{entry.run}/{path}", files.run(entry.run, f"files/{path}"), None) for path in wanted]
     files.write_json(_snapshot(run), inputs)
     return int(head.ranking_version)
 
@@ -100,11 +96,7 @@ def declared(template: templates.Template) -> tuple[Sequence[templates.OutputSpe
 
 def shown(head: table.WorkflowItem) -> tuple[runs.Run | None, runs.Run | None]:
     """The last good run and the newest run of a workflow's post-processing, in at most one read."""
-    wanted = {
-        name: table.run(ids.run_id(name))
-        for name in (head.good_run, head.active_run or head.last_run)
-        if name
-    }
+    wanted = {name: table.run(ids.run_id(name)) for name in (head.good_run, head.active_run or head.last_run) if name}
     found = table.fetch(wanted.values()) if wanted else {}
 
     def of(name: Any) -> runs.Run | None:

@@ -73,9 +73,7 @@ def _with_outcome(run: runs.Run, event: Mapping[str, Any]) -> runs.Run:
 
 def _judge(run: runs.Run, template: templates.Template, event: Mapping[str, Any]) -> Verdict:
     stored = outputs.visible((file.path, file.size) for file in files.listing(files.run(run.id, "files/")))
-    specs, patterns = (
-        (template.outputs, template.files_outputs) if run.group else postprocessing.declared(template)
-    )
+    specs, patterns = (template.outputs, template.files_outputs) if run.group else postprocessing.declared(template)
     outcome = event.get("outcome") or {}
     messages = tuple(str(text) for text in outcome.get("messages", ()))[:MOST_MESSAGES]
     reason = _failure(event)
@@ -121,9 +119,7 @@ def _archive(run: runs.Run, collected: outputs.Collected) -> tuple[runs.Archive,
     most = settings.number("ARCHIVE_BYTES", 20_000_000_000)
     total = sum(file.size for file in collected.files)
     if total > most:
-        return runs.Archive(
-            detail=f"the files have {total} bytes, more than the {most} that are archived"
-        ), {}
+        return runs.Archive(detail=f"the files have {total} bytes, more than the {most} that are archived"), {}
     members = [(file.name, files.run(run.id, f"files/{file.path}"), file.size) for file in collected.files]
     manifest = {
         "run": run.id,
@@ -132,9 +128,7 @@ def _archive(run: runs.Run, collected: outputs.Collected) -> tuple[runs.Archive,
         "arguments": list(run.arguments),
     }
     try:
-        info = archive.build(
-            aws.client("s3"), files.bucket(), members, files.run(run.id, "archive.tar.gz"), manifest
-        )
+        info = archive.build(aws.client("s3"), files.bucket(), members, files.run(run.id, "archive.tar.gz"), manifest)
     except ValueError as error:
         return runs.Archive(detail=f"the files cannot be unpacked side by side: {error}"), {}
     return runs.Archive(size=info.size), {file.name: file.sha256 for file in info.files}
@@ -147,9 +141,7 @@ def _measure(run: runs.Run) -> rankings.Measure:
     def measure(board: str) -> tuple[results.ResultSchema, rankings.Measurement]:
         schema = results.parse(workflows.version(run.workflow, board).template["results"])
         if schema.file not in content:
-            content[schema.file] = files.read(
-                files.run(run.id, f"files/{schema.file}"), results.LARGEST_FILE + 1
-            )
+            content[schema.file] = files.read(files.run(run.id, f"files/{schema.file}"), results.LARGEST_FILE + 1)
         return schema, results.extract(schema, content[schema.file], documents.plain_yaml)
 
     return measure

@@ -20,7 +20,10 @@ STALE_SECONDS = 3600
 
 
 def reconcile(event: Mapping[str, Any], now: datetime) -> dict[str, int]:
-    """One run, if `event` tells of its execution's end (EventBridge, Step Functions Execution Status Change); else all."""
+    """One run, if `event` tells of the end of its execution (EventBridge's Step Functions Execution Status Change).
+
+    Any other event, such as the schedule's, means everything that is due.
+    """
     name = event.get("detail", {}).get("name")
     if name is None:
         return reconcile_all(now)
@@ -31,7 +34,10 @@ def reconcile(event: Mapping[str, Any], now: datetime) -> dict[str, int]:
 
 
 def reconcile_all(now: datetime) -> dict[str, int]:
-    """One pass over everything that is due; answers how many of each kind were put right. One failing stops no other."""
+    """One pass over everything that is due; answers how many of each kind were put right.
+
+    One that cannot be put right stops no other; it stays due for the next pass.
+    """
     counts: dict[str, int] = {}
     for item in _due("RUN"):
         _attempt(counts, "runs", item, lambda key: reconcile_run(str(table.owner(key)), now))

@@ -75,18 +75,14 @@ def _read(key: str) -> packages.Package:
     if found["ContentLength"] > most:
         raise faults.Faults([faults.Fault("zip", f"has more than {most} bytes")])
     body = files.read(key, most)
-    return packages.read(
-        io.BytesIO(body or b""), most, settings.number("PACKAGE_FILES", 2000), settings.executors()
-    )
+    return packages.read(io.BytesIO(body or b""), most, settings.number("PACKAGE_FILES", 2000), settings.executors())
 
 
 def _check_size(published: table.TemplateItem) -> None:
     content = [published.template, published.files, published.name, published.description, published.instructions]
     size = len(json.dumps(content, ensure_ascii=False).encode())
     if size > MOST_DOCUMENT_BYTES:
-        detail = (
-            f"template, instructions and list of files take {size} bytes, more than {MOST_DOCUMENT_BYTES}"
-        )
+        detail = f"template, instructions and list of files take {size} bytes, more than {MOST_DOCUMENT_BYTES}"
         raise faults.Faults([faults.Fault("template", detail)])
 
 

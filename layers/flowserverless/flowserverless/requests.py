@@ -28,12 +28,12 @@ class RunConfig(BaseModel):
     model_config = ConfigDict(strict=True, extra="forbid")
 
     engine: Annotated[str, StringConstraints(pattern="^(stepfunctions|external)$")] | None = None
-    timeoutSeconds: int | None = Field(None, ge=1, le=1_209_600)
+    timeout_seconds: int | None = Field(None, alias="timeoutSeconds", ge=1, le=1_209_600)
     resources: dict[str, Any] | None = None
 
     def chosen(self) -> dict[str, Any]:
         """What was asked for, without what was left open."""
-        return self.model_dump(exclude_none=True)
+        return self.model_dump(exclude_none=True, by_alias=True)
 
 
 class StartRun(Body):

@@ -74,8 +74,7 @@ def _sources(run: runs.Run, published: table.TemplateItem) -> dict[str, tuple[st
     Uploads lie over static files, and what steps wrote lies over both.
     """
     found: dict[str, tuple[str, int | None]] = {
-        path: (files.static(published.workflow, published.version, path), size)
-        for path, size in published.files
+        path: (files.static(published.workflow, published.version, path), size) for path, size in published.files
     }
     if run.group is None:
         found |= {path: (key, size) for path, key, size in postprocessing.snapshot(run)}
@@ -89,15 +88,9 @@ def _sources(run: runs.Run, published: table.TemplateItem) -> dict[str, tuple[st
     return found
 
 
-def _inputs(
-    step: plans.Step, sources: Mapping[str, tuple[str, int | None]], seconds: int
-) -> Iterable[dict[str, Any]]:
+def _inputs(step: plans.Step, sources: Mapping[str, tuple[str, int | None]], seconds: int) -> Iterable[dict[str, Any]]:
     for path, (key, size) in sorted(sources.items()):
-        wanted = (
-            step.inputs is None
-            or paths.reserved(path)
-            or any(paths.matches(one, path) for one in step.inputs)
-        )
+        wanted = step.inputs is None or paths.reserved(path) or any(paths.matches(one, path) for one in step.inputs)
         if wanted:
             # A ranked run of an older version may lack a file that post-processing asks for now.
             optional = key.startswith("runs/") and path.startswith("runs/")

@@ -45,9 +45,7 @@ def start(
     if once and (once.pk, once.sk) in found:
         return _repeated(found[(once.pk, once.sk)], once)
     uploads = {item.file: item for item in found.values() if isinstance(item, table.UploadItem)}
-    run = _plan(
-        group, who, arguments, config, {file: groups.arrived(item) for file, item in uploads.items()}, now
-    )
+    run = _plan(group, who, arguments, config, {file: groups.arrived(item) for file, item in uploads.items()}, now)
     return _submit(run, once)
 
 
@@ -137,9 +135,7 @@ def _refused(run: runs.Run, once: table.OnceItem | None, quota: int) -> runs.Run
         return _repeated(found[(once.pk, once.sk)], once)
     if keys[0] not in found or found[keys[0]].active_runs < 0:
         raise errors.NotFound(f"unknown group '{run.group}'")
-    raise errors.OverQuota(
-        f"the group has {quota} active runs, which is as many as it may have", "TOO_MANY_RUNS"
-    )
+    raise errors.OverQuota(f"the group has {quota} active runs, which is as many as it may have", "TOO_MANY_RUNS")
 
 
 def _repeated(first: table.OnceItem, again: table.OnceItem) -> runs.Run:

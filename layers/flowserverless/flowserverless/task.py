@@ -31,9 +31,7 @@ def handler(
             metrics.add_metric("FailedTasks", MetricUnit.Count, 1)
             metrics.flush_metrics()
             raise
-        logger.info(
-            "done", extra={"answer": {k: v for k, v in answer.items() if k not in ("manifestUrl", "body")}}
-        )
+        logger.info("done", extra={"answer": {k: v for k, v in answer.items() if k not in ("manifestUrl", "body")}})
         return answer
 
     return handle

@@ -45,9 +45,7 @@ def _part(body: bytes, boundary: str) -> tuple[str, str | None, bytes]:
     """Name, media type and bytes of the part `file` (flowServ's server) or `files` (flowServ's client)."""
     try:
         size = len(body)
-        parser = multipart.MultipartParser(
-            io.BytesIO(body), boundary, size, memory_limit=size, spool_limit=size
-        )
+        parser = multipart.MultipartParser(io.BytesIO(body), boundary, size, memory_limit=size, spool_limit=size)
         part = parser.get("file") or parser.get("files")
     except multipart.MultipartError as error:
         raise errors.InvalidRequest(f"the form cannot be read: {error}") from None
@@ -56,9 +54,7 @@ def _part(body: bytes, boundary: str) -> tuple[str, str | None, bytes]:
     return part.filename[-1000:], part.content_type or None, part.raw
 
 
-def _store(
-    group: str, name: str, media_type: str | None, content: bytes, now: datetime
-) -> views.UploadHandle:
+def _store(group: str, name: str, media_type: str | None, content: bytes, now: datetime) -> views.UploadHandle:
     _check_size(len(content))
     guessed = media_type if media_type and len(media_type) < 200 else mimetypes.guess_type(name)[0]
     item = _item(group, name, len(content), hashlib.sha256(content).hexdigest(), now)
@@ -71,9 +67,7 @@ def _store(
 def _check_size(size: int) -> None:
     most = settings.number("UPLOAD_BYTES", 5_000_000_000)
     if size > most:
-        raise errors.TooLarge(
-            f"the file has {size} bytes; this installation takes up to {most}", "FILE_TOO_LARGE"
-        )
+        raise errors.TooLarge(f"the file has {size} bytes; this installation takes up to {most}", "FILE_TOO_LARGE")
 
 
 def _item(group: str, name: str, size: int, sha256: str, now: datetime) -> table.UploadItem:

@@ -24,9 +24,7 @@ class RegisterUser(requests.Body):
     """A new user; with an e-mail address a code is sent there first, unless `verify` is false."""
 
     model_config = ConfigDict(
-        json_schema_extra={
-            "examples": [{"username": "ada", "password": "correct horse", "email": "ada@example.org"}]
-        }
+        json_schema_extra={"examples": [{"username": "ada", "password": "correct horse", "email": "ada@example.org"}]}
     )
 
     username: NewName
@@ -38,9 +36,7 @@ class RegisterUser(requests.Body):
 class LogIn(requests.Body):
     """A name and a password."""
 
-    model_config = ConfigDict(
-        json_schema_extra={"examples": [{"username": "ada", "password": "correct horse"}]}
-    )
+    model_config = ConfigDict(json_schema_extra={"examples": [{"username": "ada", "password": "correct horse"}]})
 
     username: UserName
     password: Password = Field(repr=False)

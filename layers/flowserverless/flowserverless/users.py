@@ -226,9 +226,7 @@ def log_in(name: str, password: str) -> Session:
     client = _client()
     credentials = {"USERNAME": name, "PASSWORD": password}
     with _refusals(refusals):
-        answer = client.initiate_auth(
-            ClientId=_app(), AuthFlow="USER_PASSWORD_AUTH", AuthParameters=credentials
-        )
+        answer = client.initiate_auth(ClientId=_app(), AuthFlow="USER_PASSWORD_AUTH", AuthParameters=credentials)
     if "AuthenticationResult" not in answer:
         detail = "this password is temporary; an organiser has to set a lasting one"
         raise errors.Unauthenticated(detail, "PASSWORD_CHANGE_REQUIRED")
@@ -262,7 +260,5 @@ def reset_password(named: str, code: str, password: str) -> User:
     """Set a new password. Raises InvalidRequest unless the code is the one that the user was sent."""
     user = _known(named)
     with _refusals({**_code_refusals(), "InvalidPasswordException": _weak()}):
-        _client().confirm_forgot_password(
-            ClientId=_app(), Username=user.name, ConfirmationCode=code, Password=password
-        )
+        _client().confirm_forgot_password(ClientId=_app(), Username=user.name, ConfirmationCode=code, Password=password)
     return user

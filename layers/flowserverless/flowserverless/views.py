@@ -428,9 +428,7 @@ def columns(schema: results.ResultSchema) -> list[ColumnHandle]:
     return [{"name": column.name, "label": column.label, "dtype": column.dtype} for column in schema.columns]
 
 
-def ranking_line(
-    schema: results.ResultSchema, rank: int, entry: rankings.Entry, group_name: str
-) -> RankingLine:
+def ranking_line(schema: results.ResultSchema, rank: int, entry: rankings.Entry, group_name: str) -> RankingLine:
     """A line of a leaderboard: every column in its place, because flowServ's page reads them by position."""
     return {
         "rank": rank,

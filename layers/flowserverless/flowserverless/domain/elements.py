@@ -132,9 +132,7 @@ def require_json(document: object, place: str = "") -> None:
             break
         if isinstance(value, Mapping):
             for name, each in value.items():
-                problem = (
-                    _problem(name) if isinstance(name, str) else f"is named {shown(name)}, not by a text"
-                )
+                problem = _problem(name) if isinstance(name, str) else f"is named {shown(name)}, not by a text"
                 if problem:
                     found.append(faults.Fault(here or "document", f"has an element that {problem}"))
                 length += len(name) if isinstance(name, str) else 0

@@ -32,9 +32,7 @@ def _is_normal(path: str) -> bool:
         return False
 
 
-def declared(
-    specs: Sequence[templates.OutputSpec], patterns: Sequence[str], stored: Mapping[str, int]
-) -> Collected:
+def declared(specs: Sequence[templates.OutputSpec], patterns: Sequence[str], stored: Mapping[str, int]) -> Collected:
     """The results of a successful run: the template's outputs, else the workflow's files, else everything.
 
     A declaration that names one file gives it its key; one that matches several (a directory, a glob)
@@ -57,9 +55,7 @@ def left(specs: Sequence[templates.OutputSpec], stored: Mapping[str, int]) -> Co
     """Everything that a run left which did not succeed."""
     by_source = {spec.source: spec for spec in specs}
     found = (
-        _described(by_source[path], by_source[path].key, path, size)
-        if path in by_source
-        else _plain(path, size)
+        _described(by_source[path], by_source[path].key, path, size) if path in by_source else _plain(path, size)
         for path, size in sorted(stored.items())
     )
     return Collected(tuple(_numbered(found)))

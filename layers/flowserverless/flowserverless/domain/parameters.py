@@ -195,9 +195,7 @@ def bind(
     for name, value in values.items():
         size = len(casting.text(value).encode(errors="replace"))
         if size > LONGEST_TEXT:
-            binding.problems.append(
-                f"argument '{elements.clipped(name)}' has {size} bytes, more than {LONGEST_TEXT}"
-            )
+            binding.problems.append(f"argument '{elements.clipped(name)}' has {size} bytes, more than {LONGEST_TEXT}")
     binding.refuse_shared_targets()
     if len(binding.files) > MOST_FILES:
         binding.problems.append(f"a run takes at most {MOST_FILES} files")
@@ -255,18 +253,14 @@ class _Binding:
             parents = [file.target[:end] for end in _ends(file.target)]
             other = next((taken[path] for path in parents if path in taken), None)
             if other is not None:
-                self.problems.append(
-                    f"arguments '{other}' and '{file.parameter}' both claim the path '{file.target}'"
-                )
+                self.problems.append(f"arguments '{other}' and '{file.parameter}' both claim the path '{file.target}'")
             taken.setdefault(file.target, file.parameter)
 
     def _list(self, element: Parameter, value: object, place: str, argument: str) -> object:
         if not isinstance(value, list):
             self.problems.append(f"{place} must be a list")
             return None
-        return [
-            self.attempt(element, each, f"{place}[{index}]", argument) for index, each in enumerate(value)
-        ]
+        return [self.attempt(element, each, f"{place}[{index}]", argument) for index, each in enumerate(value)]
 
     def _record(self, parameter: Parameter, value: object, place: str, argument: str) -> object:
         if not isinstance(value, list):
@@ -331,9 +325,7 @@ class _Binding:
 def _given(parameters: Sequence[Parameter], arguments: object, binding: _Binding) -> dict[str, object]:
     """The arguments by name; what is malformed, unknown or given twice is noted."""
     if not isinstance(arguments, Sequence) or isinstance(arguments, str | bytes):
-        raise errors.InvalidRequest(
-            "arguments must be a list of objects with `name` and `value`", "INVALID_ARGUMENTS"
-        )
+        raise errors.InvalidRequest("arguments must be a list of objects with `name` and `value`", "INVALID_ARGUMENTS")
     known = {parameter.name for parameter in parameters}
     given: dict[str, object] = {}
     for index, argument in enumerate(arguments):
@@ -350,11 +342,7 @@ def _given(parameters: Sequence[Parameter], arguments: object, binding: _Binding
 
 
 def _pair(argument: object) -> tuple[str | None, object]:
-    if (
-        isinstance(argument, Mapping)
-        and set(argument) == {"name", "value"}
-        and isinstance(argument["name"], str)
-    ):
+    if isinstance(argument, Mapping) and set(argument) == {"name", "value"} and isinstance(argument["name"], str):
         return argument["name"], argument["value"]
     return None, None
 
@@ -407,9 +395,7 @@ def _default(parameter: Parameter) -> object:
     return _Binding(None).attempt(parameter, parameter.default, "", "")
 
 
-def _declarations(
-    declared: object, place: str, found: list[faults.Fault], nesting: int
-) -> tuple[Parameter, ...]:
+def _declarations(declared: object, place: str, found: list[faults.Fault], nesting: int) -> tuple[Parameter, ...]:
     if not isinstance(declared, list):
         found.append(faults.Fault(place, "must be a list of parameter declarations"))
         return ()
@@ -466,18 +452,14 @@ def _name(reader: elements.Reader) -> str:
         reader.fault("name", "has more than 128 characters")
     # The rest of a reference `$[[name ? a : b]]` would be taken for its name, and the other way round.
     elif name and (name != name.strip() or not name.isprintable() or any(mark in name for mark in "?[]")):
-        reader.fault(
-            "name", f"{elements.shown(name)} cannot be referred to: it has brackets, '?' or blanks at an end"
-        )
+        reader.fault("name", f"{elements.shown(name)} cannot be referred to: it has brackets, '?' or blanks at an end")
     return name
 
 
 def _dtype(reader: elements.Reader) -> Dtype | None:
     dtype = reader.required_text("dtype")
     if dtype == "actor":
-        reader.fault(
-            "dtype", "actor parameters would let a caller bring code of their own; they are not supported"
-        )
+        reader.fault("dtype", "actor parameters would let a caller bring code of their own; they are not supported")
     elif dtype and dtype not in DTYPES:
         reader.fault("dtype", f"is {elements.shown(dtype)}, must be one of {', '.join(DTYPES)}")
     return dtype if dtype in DTYPES else None

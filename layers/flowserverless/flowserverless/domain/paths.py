@@ -111,9 +111,7 @@ def _glob(parts: Sequence[str], names: Sequence[str]) -> bool:
     return _wild(parts, names, "**", lambda part, name: _wild(_letters(part), name, "*", _letter_matches))
 
 
-def _wild(
-    parts: Sequence[_Part], items: Sequence[_Item], star: _Part, same: Callable[[_Part, _Item], bool]
-) -> bool:
+def _wild(parts: Sequence[_Part], items: Sequence[_Item], star: _Part, same: Callable[[_Part, _Item], bool]) -> bool:
     """Match with one wildcard for any number of items, going back to the last one only.
 
     Patterns and names both come from strangers; a regular expression could be made to run for ever on them.

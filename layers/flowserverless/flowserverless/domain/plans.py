@@ -66,9 +66,7 @@ def plan(
     return _plan(declared, template.context, bound.values, images)
 
 
-def postproc_plan(
-    template: templates.Template, lambda_images: Iterable[str] = steps.LAMBDA_IMAGES
-) -> tuple[Step, ...]:
+def postproc_plan(template: templates.Template, lambda_images: Iterable[str] = steps.LAMBDA_IMAGES) -> tuple[Step, ...]:
     """The steps of a post-processing run; its parameter `runs` is the directory `runs`, as in flowServ."""
     if template.postproc is None:
         return ()

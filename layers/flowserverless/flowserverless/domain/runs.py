@@ -153,21 +153,16 @@ def end_step(run: Run, index: int, outcome: Mapping[str, Any]) -> Run:
     return replace(run, steps=tuple(steps))
 
 
-def end(
-    run: Run, state: State, now: str, reason: Reason | None = None, messages: tuple[str, ...] = ()
-) -> Run:
+def end(run: Run, state: State, now: str, reason: Reason | None = None, messages: tuple[str, ...] = ()) -> Run:
     """The run in its final state. A step that was still going ends with it; one never begun stays PENDING.
 
     A run that ends before it began has startedAt = finishedAt, as in flowServ (PENDING -> SUCCESS: createdAt).
     """
     steps = tuple(
-        replace(step, state=state, finished_at=now) if step.state is State.RUNNING else step
-        for step in run.steps
+        replace(step, state=state, finished_at=now) if step.state is State.RUNNING else step for step in run.steps
     )
     begun = run.started_at or (run.created_at if state is State.SUCCESS else now)
-    return replace(
-        run, state=state, started_at=begun, finished_at=now, reason=reason, messages=messages, steps=steps
-    )
+    return replace(run, state=state, started_at=begun, finished_at=now, reason=reason, messages=messages, steps=steps)
 
 
 def canceled(run: Run, now: str, reason: str | None) -> Run:

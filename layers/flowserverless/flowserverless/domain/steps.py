@@ -80,9 +80,7 @@ def executor(step: Step, lambda_images: Iterable[str] = LAMBDA_IMAGES) -> Execut
     return "lambda" if own and step.resources is None else "batch"
 
 
-def lacking(
-    step: Step, available: Collection[str], lambda_images: Iterable[str] = LAMBDA_IMAGES
-) -> str | None:
+def lacking(step: Step, available: Collection[str], lambda_images: Iterable[str] = LAMBDA_IMAGES) -> str | None:
     """Why an installation cannot execute a step; None if it can; `available` is that of templates.parse."""
     where = executor(step, lambda_images)
     if where not in available and where == "batch":
@@ -157,9 +155,7 @@ def read(reader: elements.Reader, scope: Mapping[str, object], variables: Collec
     elif "environment" in action.document or "commands" in action.document:
         return replace(_container(step, action), resources=_resources(asked) if asked else None)
     else:
-        action.fault(
-            "", "is no known kind of step: it has no `environment` and `commands`, `func` or `notebook`"
-        )
+        action.fault("", "is no known kind of step: it has no `environment` and `commands`, `func` or `notebook`")
     if asked:
         reader.fault("resources", "can only be asked for by a step with `environment` and `commands`")
     return step
@@ -207,9 +203,7 @@ def _code(step: Step, action: elements.Reader, variables: Collection[str]) -> St
     action.refuse_unknown("func", "arg", "variables")
     func = action.required_text("func")
     if func and not FUNCTION.fullmatch(func):
-        action.fault(
-            "func", f"{elements.shown(func)} is not the full name of a function, such as module.function"
-        )
+        action.fault("func", f"{elements.shown(func)} is not the full name of a function, such as module.function")
     arg = action.text("arg")
     if arg is not None:
         check_variable(action, "arg", arg)
@@ -265,9 +259,7 @@ def _resources(reader: elements.Reader) -> Resources:
     if seconds is not None and not 60 <= seconds <= LONGEST_TIMEOUT:
         reader.fault("timeoutSeconds", f"is {seconds}, must be from 60 to {LONGEST_TIMEOUT}")
     if isinstance(vcpu, bool) or not isinstance(vcpu, int | float) or vcpu not in FARGATE:
-        reader.fault(
-            "vcpu", f"is {elements.shown(vcpu)}, must be one of {', '.join(f'{each:g}' for each in FARGATE)}"
-        )
+        reader.fault("vcpu", f"is {elements.shown(vcpu)}, must be one of {', '.join(f'{each:g}' for each in FARGATE)}")
         return Resources()
     least, most, unit = FARGATE[vcpu]
     memory = reader.integer("memory")

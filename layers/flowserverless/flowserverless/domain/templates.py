@@ -13,9 +13,7 @@ from flowserverless.domain import casting, elements, faults, parameters, paths, 
 
 MOST_STEPS = 100
 # Where a reference is replaced, below `workflow`. An action may look like one: flowServ's actor steps.
-REPLACED = re.compile(
-    r"parameters\.[^.]+|(steps\[[0-9]+\]\.)?files\.inputs\[[0-9]+\]|steps\[[0-9]+\]\.action"
-)
+REPLACED = re.compile(r"parameters\.[^.]+|(steps\[[0-9]+\]\.)?files\.inputs\[[0-9]+\]|steps\[[0-9]+\]\.action")
 _Declarations: TypeAlias = tuple[parameters.Parameter, ...]
 _Results: TypeAlias = results.ResultSchema | None
 _Steps: TypeAlias = tuple[steps.Step, ...]
@@ -178,13 +176,9 @@ def _check_references(reader: elements.Reader, scope: Mapping[str, object]) -> N
             continue
         for name in references.names(text):
             if name not in scope:
-                reader.fault(
-                    place, f"refers to the parameter '{elements.clipped(name)}', which is not declared"
-                )
+                reader.fault(place, f"refers to the parameter '{elements.clipped(name)}', which is not declared")
         if not REPLACED.fullmatch(place):
-            reader.fault(
-                place, "has a reference where none is replaced: only values of workflow.parameters are"
-            )
+            reader.fault(place, "has a reference where none is replaced: only values of workflow.parameters are")
             continue
         try:
             references.parse(text)
@@ -352,9 +346,7 @@ def _ranked_files(inputs: elements.Reader, main: Template) -> Iterator[str]:
             inputs.found.append(faults.Fault(place, str(error)))
             continue
         if file not in keys and not any(paths.matches(pattern, file) for pattern in main.kept):
-            inputs.found.append(
-                faults.Fault(place, f"{elements.shown(file)} is not an output of the workflow")
-            )
+            inputs.found.append(faults.Fault(place, f"{elements.shown(file)} is not an output of the workflow"))
         yield file
 
 

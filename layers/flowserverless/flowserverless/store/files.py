@@ -92,9 +92,7 @@ def write_json(key: str, document: Any) -> None:
     write(key, json.dumps(document, ensure_ascii=False).encode(), "application/json")
 
 
-def link(
-    key: str, name: str | None = None, media_type: str | None = None, seconds: int = LINK_SECONDS
-) -> str:
+def link(key: str, name: str | None = None, media_type: str | None = None, seconds: int = LINK_SECONDS) -> str:
     """A signed URL to GET an object; with `name` it is saved under that file name (RFC 6266, RFC 8187)."""
     parameters = {"Bucket": bucket(), "Key": key}
     if name:

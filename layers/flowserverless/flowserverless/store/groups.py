@@ -17,7 +17,7 @@ CLOSED = -1
 
 def get(group_id: str) -> table.GroupItem:
     """The group; raises NotFound."""
-    item = table.get(table.group(group_id))
+    item: table.GroupItem | None = table.get(table.group(group_id))
     if item is None:
         raise errors.NotFound(f"unknown group '{group_id}'")
     return item
@@ -26,9 +26,7 @@ def get(group_id: str) -> table.GroupItem:
 def with_members(group_id: str) -> tuple[table.GroupItem, list[table.MemberItem]]:
     """The group and its members in one Query; raises NotFound."""
     partition, _ = table.group(group_id)
-    found = list(
-        table.Item.query(partition, table.Item.sk.between("GROUP", "MEMBER#~"), consistent_read=True)
-    )
+    found = list(table.Item.query(partition, table.Item.sk.between("GROUP", "MEMBER#~"), consistent_read=True))
     groups = [item for item in found if isinstance(item, table.GroupItem)]
     if not groups:
         raise errors.NotFound(f"unknown group '{group_id}'")
@@ -36,10 +34,11 @@ def with_members(group_id: str) -> tuple[table.GroupItem, list[table.MemberItem]
 
 
 def _links(group: table.GroupItem, members: Mapping[str, str]) -> list[table.GroupLinkItem]:
-    content = {"group": group.group, "workflow": group.workflow, "name": group.name}
     places = [(f"WORKFLOW#{group.workflow}", f"GROUP#{group.group}"), _name(group)]
     places += [(f"USER#{user}", f"GROUP#{group.group}") for user in members]
-    return [table.GroupLinkItem(*place, **content) for place in places]
+    return [
+        table.GroupLinkItem(*place, group=group.group, workflow=group.workflow, name=group.name) for place in places
+    ]
 
 
 def _name(group: table.GroupItem) -> table.Key:
@@ -72,9 +71,7 @@ def create(group: table.GroupItem, members: Mapping[str, str], workflow: table.W
         if table.group(group.group) in taken:
             raise errors.Conflict(f"there is a group '{group.group}' already", "GROUP_EXISTS") from None
         if taken:
-            raise errors.Conflict(
-                f"there is a group named '{group.name}' already", "GROUP_NAME_TAKEN"
-            ) from None
+            raise errors.Conflict(f"there is a group named '{group.name}' already", "GROUP_NAME_TAKEN") from None
         raise table.Busy("the workflow was being published; try again") from None
 
 
@@ -92,9 +89,7 @@ def update(group: table.GroupItem, name: str, before: Mapping[str, str], members
 
     Raises Busy when the group was updated by somebody else meanwhile.
     """
-    renamed = table.GroupItem(
-        *table.group(group.group), group=group.group, workflow=group.workflow, name=name
-    )
+    renamed = table.GroupItem(*table.group(group.group), group=group.group, workflow=group.workflow, name=name)
     gone = [user for user in before if user not in members]
 
     def compose(transaction: TransactWrite) -> None:
@@ -147,7 +142,7 @@ def uploads(group_id: str, limit: int, before: str | None = None) -> tuple[list[
 
 def upload(group_id: str, file: str) -> table.UploadItem:
     """One upload; raises NotFound."""
-    item = table.get(table.upload(group_id, file))
+    item: table.UploadItem | None = table.get(table.upload(group_id, file))
     if item is None:
         raise errors.NotFound(f"unknown file '{file[:100]}'")
     return item
@@ -162,9 +157,7 @@ def arrived(item: table.UploadItem) -> str:
         return str(item.name)
     key = files.upload(item.pk.removeprefix("GROUP#"), item.file)
     if not files.is_complete(key, int(item.size), item.sha256):
-        raise errors.Conflict(
-            f"file '{item.file}' ({item.name}) has not arrived complete", "UPLOAD_INCOMPLETE"
-        )
+        raise errors.Conflict(f"file '{item.file}' ({item.name}) has not arrived complete", "UPLOAD_INCOMPLETE")
     item.update(actions=[table.UploadItem.pending.set(False)], condition=table.UploadItem.pk.exists())
     return str(item.name)
 

@@ -126,9 +126,7 @@ def successors(group: table.GroupItem, run: runs.Run) -> dict[str, Entry | None]
     return found
 
 
-def page(
-    workflow: str, board: str, part: str, limit: int, after: str | None = None
-) -> tuple[list[Entry], bool]:
+def page(workflow: str, board: str, part: str, limit: int, after: str | None = None) -> tuple[list[Entry], bool]:
     """Up to `limit` entries in ranking order behind rank key `after`, strongly consistent, and whether more follow."""
     partition = table.board(workflow, board, part)
     items = table.EntryItem.query(
@@ -149,9 +147,7 @@ def every(workflow: str, board: str, part: str) -> Iterator[Entry]:
 
 
 def _entry(item: Any) -> Entry:
-    return Entry(
-        item.sk, item.run, item.group, item.created_at, item.started_at, item.finished_at, tuple(item.values)
-    )
+    return Entry(item.sk, item.run, item.group, item.created_at, item.started_at, item.finished_at, tuple(item.values))
 
 
 def group_names(workflow: str, groups: Iterable[str]) -> dict[str, str]:

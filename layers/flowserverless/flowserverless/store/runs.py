@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from pynamodb.exceptions import UpdateError
+from pynamodb.expressions.update import Action
 from pynamodb.transactions import TransactWrite
 
 from flowserverless.domain import errors, ids, runs
@@ -123,9 +124,7 @@ def context(run_id: str, workflow: str) -> Context:
     return Context(from_item(found[keys[0]]), found[keys[2]] if keys[2:] else None, found[keys[1]])
 
 
-def newest(
-    owner: ids.RunId, limit: int, state: runs.State | None, before: str | None
-) -> tuple[list[runs.Run], bool]:
+def newest(owner: ids.RunId, limit: int, state: runs.State | None, before: str | None) -> tuple[list[runs.Run], bool]:
     """Runs of a group (or of post-processing), newest first, behind the ULID `before`; and whether more follow."""
     key = table.RunItem.sk
     condition = key.between("RUN#", f"RUN#{before}") if before else key.startswith("RUN#")
@@ -185,7 +184,7 @@ def create_post_processing(run: runs.Run) -> None:
 def save_progress(run: runs.Run) -> bool:
     """Record where an active run is (state RUNNING, its steps, its executors); False when it has ended meanwhile."""
     item = to_item(run)
-    actions = [
+    actions: list[Action] = [
         table.RunItem.state.set(item.state),
         table.RunItem.started_at.set(item.started_at),
         table.RunItem.steps.set(item.steps),
@@ -200,7 +199,7 @@ def save_progress(run: runs.Run) -> bool:
 def record_files(run: runs.Run) -> bool:
     """Add files and archive to a run that ended before they were known (a canceled one); False when it is gone."""
     item = to_item(run)
-    actions = [
+    actions: list[Action] = [
         table.RunItem.files.set(item.files),
         table.RunItem.file_count.set(item.file_count),
         table.RunItem.archive.set(item.archive),
@@ -208,7 +207,7 @@ def record_files(run: runs.Run) -> bool:
     return _update(item, actions, table.RunItem.state.exists())
 
 
-def _update(item: table.RunItem, actions: list[Any], condition: Any) -> bool:
+def _update(item: table.RunItem, actions: list[Action], condition: Any) -> bool:
     try:
         item.update(actions=actions, condition=condition)
     except UpdateError as error:
@@ -244,9 +243,7 @@ def finish(
     raise table.Busy(f"run {run_id} could not be ended: its group keeps changing")
 
 
-def _finish_run(
-    final: runs.Run, now: Context, group: table.GroupItem, measure: rankings.Measure | None
-) -> Ended:
+def _finish_run(final: runs.Run, now: Context, group: table.GroupItem, measure: rankings.Measure | None) -> Ended:
     entries: dict[str, rankings.Entry] = {}
     if final.state is runs.State.SUCCESS and measure:
         standings, entries = rankings.measured(final, rankings.bests(group), measure)
@@ -258,9 +255,7 @@ def _finish_run(
         transaction.save(to_item(final), condition=ACTIVE)
         boards = rankings.enter(transaction, group, entries)
         _revise(transaction, group, boards, ended=1)
-        changed = _raise_version(
-            transaction, now.workflow, rankings.bests(group), boards, str(final.finished_at)
-        )
+        changed = _raise_version(transaction, now.workflow, rankings.bests(group), boards, str(final.finished_at))
 
     table.commit(compose)
     return Ended(final, won=True, ranking_changed=changed)
@@ -269,7 +264,7 @@ def _finish_run(
 def _finish_post_processing(final: runs.Run, now: Context) -> Ended:
     workflow = now.workflow
     final = replace(final, ranking_version=now.run.ranking_version)
-    actions = [
+    actions: list[Action] = [
         table.WorkflowItem.active_run.remove(),
         table.WorkflowItem.last_run.set(final.id),
     ]
@@ -291,10 +286,8 @@ def _finish_post_processing(final: runs.Run, now: Context) -> Ended:
     return Ended(final, won=True)
 
 
-def _revise(
-    transaction: TransactWrite, group: table.GroupItem, boards: Mapping[str, Any], ended: int
-) -> None:
-    actions = [
+def _revise(transaction: TransactWrite, group: table.GroupItem, boards: Mapping[str, Any], ended: int) -> None:
+    actions: list[Action] = [
         table.GroupItem.boards.set(rankings.written(boards)),
         table.GroupItem.revision.set(group.revision + 1),
     ]
@@ -315,14 +308,12 @@ def _raise_version(
         return False
     visible = before.get(str(workflow.board)) != after.get(str(workflow.board))
     unswapped = (
-        table.WorkflowItem.board == workflow.board
-        if workflow.board
-        else table.WorkflowItem.board.does_not_exist()
+        table.WorkflowItem.board == workflow.board if workflow.board else table.WorkflowItem.board.does_not_exist()
     )
     if not visible:
         transaction.condition_check(table.WorkflowItem, workflow.pk, workflow.sk, condition=unswapped)
         return False
-    actions = [table.WorkflowItem.ranking_version.add(1)]
+    actions: list[Action] = [table.WorkflowItem.ranking_version.add(1)]
     if workflow.post_processed:
         actions += [table.WorkflowItem.due.set("POSTPROC"), table.WorkflowItem.due_at.set(now)]
     transaction.update(workflow, actions, condition=unswapped)
@@ -349,9 +340,7 @@ def _delete(found: Context, now: str) -> bool:
     run, group, workflow = found.run, found.group, found.workflow
     parsed = ids.run_id(run.id)
     if group is None and run.id == workflow.good_run:
-        raise errors.Conflict(
-            f"run {run.id} is the post-processing result that the workflow shows", "RUN_IS_SHOWN"
-        )
+        raise errors.Conflict(f"run {run.id} is the post-processing result that the workflow shows", "RUN_IS_SHOWN")
     successors = rankings.successors(group, run) if group else {}
     changed = False
 
@@ -367,8 +356,7 @@ def _delete(found: Context, now: str) -> bool:
             transaction.condition_check(
                 table.WorkflowItem,
                 *table.workflow(run.workflow),
-                condition=table.WorkflowItem.good_run.does_not_exist()
-                | (table.WorkflowItem.good_run != run.id),
+                condition=table.WorkflowItem.good_run.does_not_exist() | (table.WorkflowItem.good_run != run.id),
             )
 
     table.commit(compose)
@@ -393,9 +381,7 @@ def save_further_files(run_id: str, files: list[runs.ResultFile]) -> None:
     with table.FilesItem.batch_write() as batch:
         for start in range(FILES_IN_A_PAGE, len(files), FILES_IN_A_PAGE):
             page = files[start : start + FILES_IN_A_PAGE]
-            batch.save(
-                table.FilesItem(*table.files(parsed, start // FILES_IN_A_PAGE), files=_documents(page))
-            )
+            batch.save(table.FilesItem(*table.files(parsed, start // FILES_IN_A_PAGE), files=_documents(page)))
 
 
 def files_page(run: runs.Run, page: int) -> list[runs.ResultFile]:

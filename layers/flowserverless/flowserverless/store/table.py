@@ -33,7 +33,7 @@ import random
 import time
 import uuid
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import Any, ClassVar
 
 from pynamodb.attributes import (
     BooleanAttribute,
@@ -51,7 +51,7 @@ from pynamodb.transactions import TransactWrite
 from flowserverless.domain import errors, ids
 
 
-class Due(GlobalSecondaryIndex["Item"]):
+class Due(GlobalSecondaryIndex["Item"]):  # type: ignore[no-untyped-call]
     """What somebody must come back to, by kind and time; items without `due` are not in it."""
 
     class Meta:
@@ -70,7 +70,7 @@ class Item(Model):
         region = os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION")
         connect_timeout_seconds = 3
         read_timeout_seconds = 10
-        retry_configuration = {"mode": "standard", "total_max_attempts": 6}
+        retry_configuration: ClassVar[Any] = {"mode": "standard", "total_max_attempts": 6}
 
     kind = DiscriminatorAttribute()
     pk = UnicodeAttribute(hash_key=True)

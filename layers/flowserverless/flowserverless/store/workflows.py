@@ -1,5 +1,6 @@
 """Workflows in the table: what an organiser published, and what changes while groups work with it."""
 
+from pynamodb.expressions.update import Action
 from pynamodb.transactions import TransactWrite
 
 from flowserverless.domain import errors
@@ -8,7 +9,7 @@ from flowserverless.store import table
 
 def get(workflow: str) -> table.WorkflowItem:
     """The changing part of a workflow; raises NotFound."""
-    item = table.get(table.workflow(workflow))
+    item: table.WorkflowItem | None = table.get(table.workflow(workflow))
     if item is None:
         raise errors.NotFound(f"unknown workflow '{workflow[:100]}'")
     return item
@@ -25,7 +26,7 @@ def with_template(workflow: str) -> tuple[table.WorkflowItem, table.TemplateItem
 
 def version(workflow: str, version_id: str | None = None) -> table.TemplateItem:
     """A published version, by default the current one; raises NotFound."""
-    item = table.get(table.template(workflow, version_id))
+    item: table.TemplateItem | None = table.get(table.template(workflow, version_id))
     if item is None:
         raise errors.NotFound(f"unknown workflow '{workflow[:100]}'")
     return item
@@ -61,12 +62,8 @@ def publish(published: table.TemplateItem, post_processed: bool) -> bool:
     return rebuild and published.board is not None
 
 
-def _write(
-    published: table.TemplateItem, post_processed: bool, head: table.WorkflowItem | None, rebuild: bool
-) -> None:
-    content = {
-        name: value for name, value in published.attribute_values.items() if name not in ("pk", "sk", "kind")
-    }
+def _write(published: table.TemplateItem, post_processed: bool, head: table.WorkflowItem | None, rebuild: bool) -> None:
+    content = {name: value for name, value in published.attribute_values.items() if name not in ("pk", "sk", "kind")}
     catalogue_line = table.CatalogueItem(
         "CATALOGUE",
         f"WORKFLOW#{published.workflow}",
@@ -94,7 +91,7 @@ def _write(
                 condition=table.WorkflowItem.pk.does_not_exist(),
             )
             return
-        actions = [
+        actions: list[Action] = [
             table.WorkflowItem.version.set(published.version),
             table.WorkflowItem.post_processed.set(post_processed),
         ]
