@@ -270,9 +270,7 @@ def test_ranges(text, inside, outside):
 NUMBERS = st.none() | st.integers(-(2**63), 2**63) | st.floats(allow_nan=False, allow_infinity=False)
 
 
-@given(
-    NUMBERS, NUMBERS, st.sampled_from("[("), st.sampled_from(")]"), st.integers() | st.floats(allow_nan=False)
-)
+@given(NUMBERS, NUMBERS, st.sampled_from("[("), st.sampled_from(")]"), st.integers() | st.floats(allow_nan=False))
 def test_a_range_contains_what_its_text_says(low, high, left, right, number):
     text = f"{left}{'' if low is None else low},{'' if high is None else high}{right}"
     try:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from typing import Literal, TypeAlias
 
-from flowserverless.domain import elements, faults, paths, references
+from flowserverless.domain import elements, faults, parameters, paths, references
 
 Kind: TypeAlias = Literal["container", "code", "notebook"]
 Executor: TypeAlias = Literal["lambda", "batch", "external"]
@@ -305,12 +305,13 @@ def pattern(text: str) -> str:
 
 
 def _names_file(text: str, scope: Mapping[str, object]) -> bool:
-    """Whether a reference can stand for a path; one that is broken or undeclared is a fault of its own."""
+    """Whether a reference can stand for a path; what else is wrong with it is a fault of its own."""
     try:
         named = references.parse(text)
     except ValueError:
         return True
-    return named is None or (named.yes is None and scope.get(named.name, "file") == "file")
+    dtype = scope.get(named.name) if named else None
+    return named is None or (named.yes is None and (dtype == "file" or dtype not in parameters.DTYPES))
 
 
 def _path(reader: elements.Reader, element: str) -> str | None:

@@ -13,7 +13,7 @@ from flowserverless.domain import casting, elements, faults, parameters, paths, 
 
 MOST_STEPS = 100
 # Where a reference is replaced, below `workflow`. An action may look like one: flowServ's actor steps.
-REPLACED = re.compile(r"parameters\.[^.]+|(steps\[[0-9]+\]\.)?files\.inputs\[[0-9]+\]|steps\[[0-9]+\]\.action")
+REPLACED = re.compile(r"parameters\.[^.\[]+|(steps\[[0-9]+\]\.)?files\.inputs\[[0-9]+\]|steps\[[0-9]+\]\.action")
 _Declarations: TypeAlias = tuple[parameters.Parameter, ...]
 _Results: TypeAlias = results.ResultSchema | None
 _Steps: TypeAlias = tuple[steps.Step, ...]
@@ -324,7 +324,7 @@ def _postproc(parent: elements.Reader, main: Template, installation: _Installati
     files: tuple[str, ...] = ()
     if inputs:
         inputs.refuse_unknown("files", "runs")
-        files = tuple(_ranked_files(inputs, main))
+        files = tuple(_ranked_files(inputs, main, parent.document.get("results")))
     return PostProcessing(
         steps=workflow.steps,
         context=workflow.context,
@@ -336,16 +336,19 @@ def _postproc(parent: elements.Reader, main: Template, installation: _Installati
     )
 
 
-def _ranked_files(inputs: elements.Reader, main: Template) -> Iterator[str]:
-    """The files that post-processing gets of every ranked run, which every run must therefore have kept."""
-    keys = {output.key for output in main.outputs} | ({main.results.file} if main.results else set())
+def _ranked_files(inputs: elements.Reader, main: Template, ranked: object) -> Iterator[str]:
+    """The files that post-processing gets of every ranked run, which every run must therefore have kept.
+
+    `ranked` is the element `results` as it is declared, rightly or not.
+    """
+    keys = {output.key for output in main.outputs} | {ranked.get("file") if isinstance(ranked, Mapping) else None}
     for place, text in inputs.texts("files"):
         try:
             file = paths.placeable(text)
         except ValueError as error:
             inputs.found.append(faults.Fault(place, str(error)))
             continue
-        if file not in keys and not any(paths.matches(pattern, file) for pattern in main.kept):
+        if not {file, text} & keys and not any(paths.matches(pattern, file) for pattern in main.kept):
             inputs.found.append(faults.Fault(place, f"{elements.shown(file)} is not an output of the workflow"))
         yield file
 
