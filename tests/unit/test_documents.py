@@ -1,0 +1,212 @@
+"""Documents of a package: YAML as the JSON that it spells, with includes, bounded, and with the lines of faults."""
+
+import json
+
+import json_strategies
+import pytest
+import yaml
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from flowserverless import documents
+from flowserverless.domain import faults
+
+
+def loaded(name="a.yaml", **files):
+    contents = {each.replace("_", "."): text for each, text in files.items()}
+
+    def content(path):
+        if path not in contents:
+            raise ValueError("is not in the package")
+        text = contents[path]
+        return text if isinstance(text, bytes) else text.encode()
+
+    return documents.Documents(content).load(name)
+
+
+def refused(name="a.yaml", **files):
+    with pytest.raises(faults.Faults) as found:
+        loaded(name, **files)
+    return [(fault.place, fault.message) for fault in found.value.faults]
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("a: 1\nb: [x, 1.5, true, null, ~]", {"a": 1, "b": ["x", 1.5, True, None, None]}),
+        ("day: 2020-01-01\nat: 2020-01-01T00:00:00Z", {"day": "2020-01-01", "at": "2020-01-01T00:00:00Z"}),
+        ("= : x", {"=": "x"}),
+        ("a: &x {k: 1}\nb: *x", {"a": {"k": 1}, "b": {"k": 1}}),
+        ("a: &x {k: 1, l: 2}\nb: {<<: *x, k: 3}", {"a": {"k": 1, "l": 2}, "b": {"k": 3, "l": 2}}),
+        ("text: |\n  a\n  b\n", {"text": "a\nb\n"}),
+        ("\ufeffa: ü", {"a": "ü"}),
+        ('{"json": ["is", "YAML"]}', {"json": ["is", "YAML"]}),
+    ],
+)
+def test_yaml(text, value):
+    assert loaded(a_yaml=text).value == value
+    assert documents.plain_yaml(text.encode()) == value
+
+
+@pytest.mark.parametrize(
+    ("text", "place", "message"),
+    [
+        ("", "a.yaml", "is empty"),
+        ("a: [1\nb: 2", "a.yaml:2", "expected ',' or ']'"),
+        ("a: 1\n\tb: 2", "a.yaml:2", "cannot be read"),
+        ("a: 1\nb: 2\na: 3", "a.yaml:3", "has 'a' a second time"),
+        ("a: 1\n---\nb: 2", "a.yaml:2", "but found another document"),
+        ("a: *x", "a.yaml:1", "undefined alias"),
+        ("x: 1\na: !!python/object/apply:os.system ['true']", "a.yaml:2", "could not determine a constructor"),
+        ("a: !!binary aGk=", "a.yaml:1", "could not determine a constructor"),
+        ("a: !!set {x, y}", "a.yaml:1", "could not determine a constructor"),
+        ("a: !!timestamp 2020-01-01", "a.yaml:1", "could not determine a constructor"),
+        ("a: !other x", "a.yaml:1", "could not determine a constructor"),
+        ('a: !!int ""', "a.yaml", "cannot be read"),
+        ("a: !!bool x", "a.yaml", "cannot be read"),
+        ("a: !!float x", "a.yaml", "cannot be read"),
+        (f"a: {'9' * 5000}", "a.yaml", "cannot be read"),
+        ("? [a]\n: b", "a.yaml:1", "unhashable key"),
+        ("a: \0", "a.yaml", "cannot be read"),
+        (b"a: \xff", "a.yaml", "cannot be read"),
+        ("[" * 20_000, "a.yaml", "is nested too deeply"),
+        ("[" * 40 + "]" * 40, "a.yaml:1", "is nested too deeply"),
+        ("a: &a [*a]", "a.yaml:1", "is nested too deeply or too large"),
+        ("a: &a {<<: *a}", "a.yaml:1", "is nested too deeply or too large"),
+        ("x" * (documents.LARGEST + 1), "a.yaml", f"larger than {documents.LARGEST} bytes"),
+    ],
+)
+def test_what_is_not_json_in_yaml_is_refused_with_its_line(text, place, message):
+    [(found, reason)] = refused(a_yaml=text)
+    assert (found, message in reason) == (place, True)
+
+
+@pytest.mark.parametrize("item", ["[{}]", "{{<<: [{}]}}"])
+def test_aliases_cannot_explode(item):
+    first = "[1, 1, 1]" if item == "[{}]" else "{x: 1, y: 2, z: 3}"
+    lines = [f"a: &a {first}"]
+    for before, name in zip("abcdefgh", "bcdefghi", strict=True):
+        lines.append(f"{name}: &{name} {item.format(', '.join([f'*{before}'] * 9))}")
+    [(place, message)] = refused(a_yaml="\n".join(lines))
+    assert place.startswith("a.yaml:")
+    assert message == "is nested too deeply or too large"
+
+
+@pytest.mark.parametrize(
+    ("text", "place", "message"),
+    [
+        ("", "a.json:1", "is not JSON"),
+        ('{"a": 1,\n}', "a.json:2", "is not JSON"),
+        ('{"a": 1, "b": {"c": 1, "c": 2}}', "a.json", "has the element 'c' twice in an object"),
+        (b"\xff", "a.json", "is not a text in UTF-8"),
+        ("9" * 5000, "a.json", "cannot be read"),
+        ("[" * 100_000, "a.json", "cannot be read"),
+    ],
+)
+def test_broken_json_is_refused(text, place, message):
+    [(found, reason)] = refused("a.json", a_json=text)
+    assert (found, message in reason) == (place, True)
+
+
+def test_includes_are_read_by_their_kind():
+    document = loaded(
+        a_yaml="x: !include b.yaml\ny: [!include c.json, !include ./b.yaml]\nz: !include d.txt",
+        b_yaml="- 1\n- !include e.yml",
+        c_json='{"k": 2}',
+        d_txt="some\ntext\n",
+        e_yml="v: 3",
+    )
+    assert document.value == {"x": [1, {"v": 3}], "y": [{"k": 2}, [1, {"v": 3}]], "z": "some\ntext\n"}
+    assert document.at("x[1].v") == "e.yml:1 x[1].v"
+    assert document.at("y[1][1].v") == "e.yml:1 y[1][1].v"
+    assert document.at("y[0].k") == "a.yaml:2 y[0].k"
+    assert document.at("z") == "a.yaml:3 z"
+
+
+@pytest.mark.parametrize(
+    ("target", "message"),
+    [
+        ("b.yaml", "'b.yaml' is not in the package"),
+        ("../b.yaml", "'../b.yaml' a path must stay inside the run directory"),
+        ("/etc/passwd", "a path must be relative"),
+        ("[a, b]", "only a file of the same package can be included"),
+        ("a.yaml", "'a.yaml' includes itself"),
+        ("loop.yaml", "'a.yaml' includes itself"),
+    ],
+)
+def test_includes_that_cannot_be_are_refused_where_they_stand(target, message):
+    [(place, reason)] = refused(a_yaml=f"x: 1\ny: !include {target}", loop_yaml="\n- !include a.yaml")
+    assert place == ("loop.yaml:2" if target == "loop.yaml" else "a.yaml:2")
+    assert message in reason
+
+
+def test_faults_of_an_included_file_stand_there():
+    assert refused(a_yaml="x: !include b.yaml", b_yaml="a: 1\na: 2") == [("b.yaml:2", "has 'a' a second time")]
+
+
+def test_includes_cannot_explode():
+    files = {f"f{n}_yaml": "\n".join([f"- !include f{n + 1}.yaml"] * 20) for n in range(5)}
+    [(place, message)] = refused("f0.yaml", **files, f5_yaml="[1]")
+    assert message == "is nested too deeply or too large"
+    assert place.startswith("f")
+
+
+def test_all_documents_together_are_bounded():
+    half = "x" * (documents.LARGEST // 2)
+    [(place, message)] = refused(a_yaml="- !include b.txt\n- !include c.txt", b_txt=half, c_txt=half)
+    assert place == "a.yaml:2"
+    assert "larger than" in message
+
+
+def test_a_standalone_file_includes_nothing():
+    with pytest.raises(ValueError, match="only a file of the same package"):
+        documents.plain_yaml(b"!include /etc/passwd")
+
+
+@pytest.mark.parametrize(
+    ("place", "shown"),
+    [
+        ("", "a.yaml:1"),
+        ("a", "a.yaml:1 a"),
+        ("b", "a.yaml:3 b"),
+        ("b[1].c", "a.yaml:5 b[1].c"),
+        ("b[1].missing", "a.yaml:4 b[1].missing"),
+        ("b[7].d", "a.yaml:3 b[7].d"),
+        ("nothing", "a.yaml:1 nothing"),
+    ],
+)
+def test_places_are_given_with_their_lines(place, shown):
+    assert loaded(a_yaml="a: 1\nb:\n  - x\n  - d: 1\n    c: 2").at(place) == shown
+
+
+def test_the_places_of_json_have_no_line():
+    assert loaded("a.json", a_json='{"a": 1}').at("a") == "a.json a"
+
+
+TEXTS = st.text("ab:-[]{},&*!<>|?#'\"\n \t1.~%@", max_size=60)
+
+
+@given(TEXTS | st.text() | st.binary())
+@example("!!int {}")
+@example("!!map []")
+@example("? !!float ''\n: x")
+def test_any_bytes_are_read_or_refused(content):
+    for name in ("a.yaml", "a.json", "a.txt"):
+        try:
+            document = loaded(name, **{name.replace(".", "_"): content})
+        except faults.Faults as found:
+            problem = found
+            assert problem.faults
+        else:
+            assert document.weight >= 1
+
+
+@given(json_strategies.VALUES)
+def test_yaml_reads_what_json_writes(value):
+    try:
+        text = json.dumps(value, allow_nan=False)
+        text.encode()
+        again = yaml.safe_load(text)
+    except (ValueError, yaml.YAMLError):
+        return
+    assert loaded(a_yaml=text).value == again
