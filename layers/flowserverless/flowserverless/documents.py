@@ -31,6 +31,7 @@ class Document:
 
     def at(self, place: str) -> str:
         """The place of an element for people: the line where it, or else what it belongs to, is written."""
+        place = "" if place == elements.WHOLE else place
         above = place
         while above not in self.lines and above:
             above = above[: max(above.rfind("."), above.rfind("["), 0)]

@@ -265,7 +265,7 @@ def _manifest(contents: _Contents, loaded: documents.Documents, found: list[faul
         description=reader.text("description"),
         instructions=_named(reader, "instructions"),
         specfile=_named(reader, "specfile") or "",
-        files=_listed(reader),
+        files=_listed(reader, document),
     )
     reader.refuse_unknown("name", "description", "instructions", "files", "specfile")
     if reader.document.get("specfile") is None:
@@ -290,7 +290,7 @@ def _named(reader: elements.Reader, element: str) -> str | None:
         return None
 
 
-def _listed(reader: elements.Reader) -> tuple[tuple[str, str, str], ...] | None:
+def _listed(reader: elements.Reader, document: documents.Document) -> tuple[tuple[str, str, str], ...] | None:
     if reader.items("files") is None:
         return None
     listed = []
@@ -300,7 +300,8 @@ def _listed(reader: elements.Reader) -> tuple[tuple[str, str, str], ...] | None:
         target = each.text("target")
         try:
             if source:
-                listed.append((each.place, _folder(source), _folder(source if target is None else target)))
+                target = source if target is None else target
+                listed.append((document.at(each.place), _folder(source), _folder(target)))
         except ValueError as error:
             each.fault("", str(error))
     return tuple(listed)
@@ -389,10 +390,8 @@ def _files(manifest: _Manifest, contents: _Contents, found: list[faults.Fault]) 
             if files.get(here, path) != path:
                 found.append(faults.Fault(place, f"puts a second file at {elements.shown(here)}"))
             files[here] = path
-    for path in sorted(files):
-        above = next((path[:end] for end in _folders(path) if path[:end] in files), None)
-        if above is not None:
-            found.append(faults.Fault("package", f"{elements.shown(above)} would be a file and a folder"))
+    both = {path[:end] for path in files for end in _folders(path)} & files.keys()
+    found += [faults.Fault("package", f"{elements.shown(path)} would be a file and a folder") for path in sorted(both)]
     return files
 
 

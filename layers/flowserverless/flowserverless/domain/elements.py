@@ -15,6 +15,8 @@ DEEPEST = 32
 # In characters of all texts and names together: a template is kept in one item of the table, which holds 400
 # KB.
 MOST_TEXT = 200_000
+# The place of a document itself.
+WHOLE = "document"
 
 
 @dataclass(frozen=True)
@@ -35,7 +37,7 @@ class Reader:
 
     def fault(self, element: str, message: str) -> None:
         """Note what is wrong with an element; the empty name stands for the object itself."""
-        self.found.append(faults.Fault((self.at(element) if element else self.place) or "document", message))
+        self.found.append(faults.Fault((self.at(element) if element else self.place) or WHOLE, message))
 
     def refuse_unknown(self, *known: str) -> None:
         """Note every element with another name: what nobody reads was meant to be something else."""
@@ -108,7 +110,7 @@ def reader(value: object, place: str, found: list[faults.Fault]) -> Reader | Non
     """A reader of what should be an object; None, and a fault, if it is none."""
     if isinstance(value, Mapping):
         return Reader(value, place, found)
-    found.append(faults.Fault(place or "document", f"is {shown(value)}, must be an object"))
+    found.append(faults.Fault(place or WHOLE, f"is {shown(value)}, must be an object"))
     return None
 
 
@@ -128,20 +130,20 @@ def require_json(document: object, place: str = "") -> None:
         values += 1
         length += len(value) if isinstance(value, str) else 0
         if depth > DEEPEST or values > MOST_VALUES or length > MOST_TEXT:
-            found.append(faults.Fault(place or "document", "is nested too deeply or too large"))
+            found.append(faults.Fault(place or WHOLE, "is nested too deeply or too large"))
             break
         if isinstance(value, Mapping):
             for name, each in value.items():
                 problem = _problem(name) if isinstance(name, str) else f"is named {shown(name)}, not by a text"
                 if problem:
-                    found.append(faults.Fault(here or "document", f"has an element that {problem}"))
+                    found.append(faults.Fault(here or WHOLE, f"has an element that {problem}"))
                 length += len(name) if isinstance(name, str) else 0
                 below = clipped(name) if isinstance(name, str) else shown(name)
                 pending.append((each, f"{here}.{below}" if here else below, depth + 1))
         elif isinstance(value, list):
             pending += [(each, f"{here}[{index}]", depth + 1) for index, each in enumerate(value)]
         elif problem := _problem(value):
-            found.append(faults.Fault(here or "document", problem))
+            found.append(faults.Fault(here or WHOLE, problem))
     if found:
         raise faults.Faults(found)
 
@@ -163,7 +165,7 @@ def shown(value: object) -> str:
 
 def clipped(name: str) -> str:
     """A stranger's name for something, short enough for a message and safe to be stored."""
-    safe = name.encode("ascii", "backslashreplace").decode() if not name.isprintable() else name
+    safe = name if name.isprintable() else repr(name)[1:-1]
     return safe if len(safe) <= 60 else safe[:60] + "..."
 
 

@@ -1,0 +1,404 @@
+"""Packages: a good one gives every file whole; a bad one is refused with all its faults and read within bounds."""
+
+import io
+import stat
+import struct
+import zipfile
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from flowserverless import packages
+from flowserverless.domain import faults
+
+MOST_BYTES = 2_000_000
+MOST_FILES = 50
+MANIFEST = """
+name: Hello
+description: Greets.
+instructions: docs/instructions.md
+specfile: benchmark.yaml
+files:
+  - {source: template/code, target: code}
+  - {source: data/names.txt}
+"""
+TEMPLATE = """
+workflow:
+  files:
+    outputs: [results/a.json]
+  parameters:
+    names: $[[names]]
+  steps:
+    - name: hello
+      action:
+        environment: python:3.11
+        commands:
+          - ${python} code/hello.py "${names}"
+parameters:
+  - !include parameters/names.yaml
+"""
+FILES = {
+    "flowserv.yaml": MANIFEST,
+    "benchmark.yaml": TEMPLATE,
+    "parameters/names.yaml": "name: names\ndtype: file\ntarget: data/names.txt\n",
+    "docs/instructions.md": "Hello.\n{{more.md}}\n",
+    "docs/more.md": "And more.\n",
+    "template/code/hello.py": "print('hello')\n",
+    "template/code/lib/x.py": "",
+    "data/names.txt": "Alice\n",
+}
+
+
+def packed(files, top="", compression=zipfile.ZIP_DEFLATED):
+    """A zip of files (name -> content); a name may be a ZipInfo."""
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w", compression) as archive:
+        for name, content in files.items():
+            if isinstance(name, str):
+                archive.writestr(top + name, content)
+            else:
+                archive.writestr(name, content)
+    return stream.getvalue()
+
+
+def read(files, **options):
+    content = files if isinstance(files, bytes) else packed(files)
+    return packages.read(content, options.pop("max_bytes", MOST_BYTES), options.pop("max_files", MOST_FILES), **options)
+
+
+def refused(files, **options):
+    with pytest.raises(faults.Faults) as found:
+        read(files, **options)
+    return [(fault.place, fault.message) for fault in found.value.faults]
+
+
+def member(name, mode=0, **attributes):
+    info = zipfile.ZipInfo(name)
+    info.external_attr = mode << 16
+    for attribute, value in attributes.items():
+        setattr(info, attribute, value)
+    return info
+
+
+def test_a_package_is_read():
+    package = read(FILES)
+    assert (package.name, package.description) == ("Hello", "Greets.")
+    assert package.instructions == "Hello.\nAnd more."
+    assert package.specfile == "benchmark.yaml"
+    assert package.template.parameters[0].target == "data/names.txt"
+    assert package.document == package.template.document
+    assert package.files == {
+        "code/hello.py": "template/code/hello.py",
+        "code/lib/x.py": "template/code/lib/x.py",
+        "data/names.txt": "data/names.txt",
+    }
+    with package.open("code/hello.py") as stream:
+        assert stream.read() == b"print('hello')\n"
+    assert package.size("code/hello.py") == 15
+    assert package.checksums["code/lib/x.py"] == "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
+
+
+@pytest.mark.parametrize("compression", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED])
+@pytest.mark.parametrize("top", ["", "my-benchmark/", "a b/"])
+def test_however_it_is_packed_it_is_the_same_workflow(top, compression):
+    content = packed({f"{top}{name}": FILES[name] for name in reversed(FILES)}, compression=compression)
+    for source in (content, io.BytesIO(content)):
+        package = read(content) if source is content else packages.read(source, MOST_BYTES, MOST_FILES)
+        assert package.digest == read(FILES).digest
+        assert package.files["code/hello.py"] == f"{top}template/code/hello.py"
+        assert package.open("data/names.txt").read() == b"Alice\n"
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"flowserv.yaml": MANIFEST.replace("Hello", "Other")},
+        {"flowserv.yaml": MANIFEST.replace("Greets", "Waves")},
+        {"benchmark.yaml": TEMPLATE.replace("hello.py", "other.py")},
+        {"docs/more.md": "Less."},
+        {"data/names.txt": "Bob\n"},
+        {"template/code/new.py": ""},
+    ],
+)
+def test_any_change_makes_another_version(changed):
+    assert read(FILES | changed).digest != read(FILES).digest
+
+
+def test_what_is_not_part_of_the_workflow_makes_no_other_version():
+    assert read(FILES | {"README.md": "x", ".DS_Store": "x", "__MACOSX/._a": "x"}).digest == read(FILES).digest
+
+
+def test_everything_is_a_file_of_the_workflow_if_the_manifest_names_none():
+    files = FILES | {"flowserv.yaml": "name: x\nspecfile: benchmark.yaml", "docs/": "", "__MACOSX/docs/._x": "x"}
+    package = read(files)
+    assert set(package.files) == set(FILES)
+    assert package.instructions is None
+
+
+@pytest.mark.parametrize(
+    ("listed", "files"),
+    [
+        ("- {source: data}", {"data/names.txt"}),
+        ("- {source: data/, target: ./in/x/}", {"in/x/names.txt"}),
+        ("- {source: data/names.txt, target: n}", {"n"}),
+        ("- {source: template/code, target: .}", {"hello.py", "lib/x.py"}),
+        ("- {source: template, target: ''}", {"code/hello.py", "code/lib/x.py"}),
+        ("- {source: ., target: all}", {f"all/{name}" for name in FILES}),
+        ("- {source: data}\n  - {source: data/names.txt}", {"data/names.txt"}),
+    ],
+)
+def test_files_go_where_the_manifest_says(listed, files):
+    manifest = f"name: x\nspecfile: benchmark.yaml\nfiles:\n  {listed}"
+    assert set(read(FILES | {"flowserv.yaml": manifest}).files) == files
+
+
+@pytest.mark.parametrize("name", ["flowserv.json", "flowserv.yml"])
+def test_the_manifest_may_have_other_names(name):
+    files = {each: content for each, content in FILES.items() if each != "flowserv.yaml"}
+    assert read(files | {name: '{"name": "x", "specfile": "benchmark.yaml"}'}).name == "x"
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"", "is not a zip file"),
+        (b"name: x", "is not a zip file"),
+        (packed(FILES)[:-30], "is not a zip file"),
+        (packed({}), "has no manifest"),
+        (packed(FILES, top="a/b/"), "has no manifest"),
+        (packed({"a/flowserv.yaml": "", "b/x": ""}), "has no manifest"),
+    ],
+)
+def test_what_is_no_package_is_refused(content, message):
+    [(place, reason)] = refused(content)
+    assert (place, message in reason) == ("package", True)
+
+
+@pytest.mark.parametrize(
+    ("changed", "place", "message"),
+    [
+        ({"flowserv.yaml": "a: [1\nb: 2"}, "flowserv.yaml:2", "cannot be read"),
+        ({"flowserv.yaml": "[1, 2]"}, "flowserv.yaml:1", "is a list, must be an object"),
+        ({"flowserv.yaml": "name: x\nspecfile: .inf"}, "flowserv.yaml:2 specfile", "JSON cannot say"),
+        ({"flowserv.yaml": "specfile: benchmark.yaml"}, "flowserv.yaml:1 name", "is missing"),
+        ({"flowserv.yaml": "name: x"}, "flowserv.yaml:1 specfile", "is missing"),
+        ({"flowserv.yaml": "name: x\nspecfile: 5"}, "flowserv.yaml:2 specfile", "must be a text"),
+        ({"flowserv.yaml": "name: x\nspecfile: no.yaml"}, "no.yaml", "is not in the package"),
+        ({"flowserv.yaml": "name: x\nspecfile: ../x"}, "flowserv.yaml:2 specfile", "inside the run directory"),
+        ({"flowserv.yaml": f"{MANIFEST}title: x"}, "flowserv.yaml:9 title", "is not one of name, description"),
+        (
+            {"flowserv.yaml": MANIFEST.replace("Hello", "H" * 513)},
+            "flowserv.yaml:2 name",
+            "has more than 512 characters",
+        ),
+        ({"flowserv.yaml": MANIFEST.replace("Greets.", "[x]")}, "flowserv.yaml:3 description", "must be a text"),
+        ({"flowserv.yaml": f"{MANIFEST}  - x"}, "flowserv.yaml:9 files[2]", "must be an object"),
+        ({"flowserv.yaml": f"{MANIFEST}  - {{target: x}}"}, "flowserv.yaml:9 files[2].source", "is missing"),
+        ({"flowserv.yaml": f"{MANIFEST}  - {{source: nope}}"}, "flowserv.yaml:9 files[2]", "'nope' is not in"),
+        ({"flowserv.yaml": f"{MANIFEST}  - {{source: /etc}}"}, "flowserv.yaml:9 files[2]", "relative"),
+        (
+            {"flowserv.yaml": f"{MANIFEST}  - {{source: data, target: ../x}}"},
+            "flowserv.yaml:9 files[2]",
+            "inside the run directory",
+        ),
+        (
+            {"flowserv.yaml": f"{MANIFEST}  - {{source: data, target: .flowserverless}}"},
+            "flowserv.yaml:9 files[2]",
+            "reserved",
+        ),
+        (
+            {"flowserv.yaml": f"{MANIFEST}  - {{source: docs/more.md, target: data/names.txt}}"},
+            "flowserv.yaml:9 files[2]",
+            "puts a second file at 'data/names.txt'",
+        ),
+        (
+            {"flowserv.yaml": f"{MANIFEST}  - {{source: docs/more.md, target: code}}"},
+            "package",
+            "'code' would be a file and a folder",
+        ),
+        ({"benchmark.yaml": "workflow: ["}, "benchmark.yaml:1", "cannot be read"),
+        ({"benchmark.yaml": TEMPLATE.replace("names.yaml", "no.yaml")}, "benchmark.yaml:14", "is not in the package"),
+        ({"parameters/names.yaml": "name: x\ndtype: no"}, "parameters/names.yaml:2 parameters[0].dtype", "must be"),
+        (
+            {"benchmark.yaml": TEMPLATE.replace("$[[names]]", "$[[nope]]")},
+            "benchmark.yaml:6 workflow.parameters.names",
+            "'nope', which is not declared",
+        ),
+        (
+            {"benchmark.yaml": TEMPLATE.replace("python:3.11", "r-base")},
+            "benchmark.yaml:10 workflow.steps[0].action",
+            "needs AWS Batch",
+        ),
+        ({"benchmark.yaml": b"\xff\xfe\xff"}, "benchmark.yaml", "cannot be read"),
+        ({"docs/instructions.md": b"\xff"}, "docs/instructions.md", "not a text in UTF-8"),
+        ({"docs/instructions.md": "a\0"}, "docs/instructions.md", "NUL"),
+        ({"docs/instructions.md": "x" * 100_001}, "docs/instructions.md", "is larger than 100000 bytes"),
+        ({"docs/more.md": "x" * 99_990}, "docs/instructions.md:2", "more than 100000 characters"),
+        ({"docs/instructions.md": "a\n\n{{no.md}}"}, "docs/instructions.md:3", "'{{no.md}}' is not in the package"),
+        ({"docs/instructions.md": "{{../../x}}"}, "docs/instructions.md:1", "inside the run directory"),
+        ({"docs/more.md": "{{instructions.md}}"}, "docs/more.md:1", "includes itself"),
+        ({"docs/instructions.md": "{{more.md}}" * 51}, "docs/instructions.md:1", "more than 50 includes"),
+        ({"template/code/x": "x", "template/code/x/y": "y"}, "package", "'code/x' would be a file and a folder"),
+        ({"flowserv.yaml": f"{MANIFEST}  - {{source: docs/more.md, target: data/names.txt/x}}"}, "package", "folder"),
+    ],
+)
+def test_every_fault_has_its_place(changed, place, message):
+    found = refused(FILES | changed)
+    assert [message in reason for where, reason in found if where == place] == [True]
+
+
+def test_all_faults_are_found_at_once():
+    found = refused(
+        FILES
+        | {
+            "../evil": "x",
+            "flowserv.yaml": f"{MANIFEST}  - {{source: nope}}\n".replace("name: Hello", "name: ''"),
+            "benchmark.yaml": TEMPLATE.replace("$[[names]]", "$[[nope]]").replace("python:3.11", "r-base"),
+            "docs/more.md": "{{no.md}}",
+        }
+    )
+    assert {place for place, _ in found} == {
+        "../evil",
+        "flowserv.yaml:2 name",
+        "flowserv.yaml:9 files[2]",
+        "benchmark.yaml:6 workflow.parameters.names",
+        "benchmark.yaml:10 workflow.steps[0].action",
+        "docs/more.md:1",
+    }
+
+
+@pytest.mark.parametrize(
+    ("info", "message"),
+    [
+        (member("../x"), "inside the run directory"),
+        (member("a/../../x"), "inside the run directory"),
+        (member("/etc/passwd"), "relative"),
+        (member("a\\..\\x"), "'\\'"),
+        (member("../"), "inside the run directory"),
+        (member("data/\nx"), "control characters"),
+        (member("x" * 300), "255 bytes"),
+        (member("link", stat.S_IFLNK | 0o777), "is a link or a device"),
+        (member("pipe", stat.S_IFIFO | 0o644), "is a link or a device"),
+        (member("disk", stat.S_IFBLK | 0o644), "is a link or a device"),
+        (member("x.bz2", compress_type=zipfile.ZIP_BZIP2), "another method than deflate"),
+        (member("x.xz", compress_type=zipfile.ZIP_LZMA), "another method than deflate"),
+    ],
+)
+def test_members_that_are_no_files_of_a_package_are_refused(info, message):
+    [(place, reason)] = refused(FILES | {info: "x"})
+    assert message in reason
+    assert place.isprintable()
+
+
+def test_ordinary_modes_are_accepted():
+    assert read(FILES | {member("data/x", stat.S_IFREG | 0o755): "x", member("more/", stat.S_IFDIR | 0o755): ""})
+
+
+def patched(files, name, offset, value):
+    """A zip in whose list of members the entry of `name` has other bytes at `offset`, and its own header as well."""
+    content = bytearray(packed(files))
+    # https://pkware.cachefly.net/webdocs/casestudies/APPNOTE.TXT 4.3.12 and 4.3.7: flags and sizes stand two
+    # bytes further in the entry of the list.
+    for signature, names, shift in ((b"PK\1\2", 46, 0), (b"PK\3\4", 30, -2)):
+        start = content.find(signature)
+        while content[start + names : start + names + len(name)] != name.encode():
+            start = content.find(signature, start + 1)
+        content[start + offset + shift : start + offset + shift + len(value)] = value
+    return bytes(content)
+
+
+def test_encrypted_members_are_refused():
+    content = patched(FILES, "data/names.txt", 8, struct.pack("<H", 1))
+    assert ("data/names.txt", "is encrypted") in refused(content)
+
+
+def test_names_are_not_cut_off():
+    content = packed(FILES | {"data/x.txtXsuffix": "x"}).replace(b"data/x.txtXsuffix", b"data/x.txt\0suffix")
+    [(place, message)] = refused(content)
+    assert place == "data/x.txt\\x00suffix"
+    assert "control characters" in message
+
+
+@pytest.mark.filterwarnings("ignore:Duplicate name")
+@pytest.mark.parametrize("name", ["data/names.txt", "data//names.txt", "./data/names.txt", "data/x/../names.txt"])
+def test_no_file_is_there_twice(name):
+    stream = io.BytesIO(packed(FILES))
+    with zipfile.ZipFile(stream, "a") as archive:
+        archive.writestr(name, "Mallory\n")
+    assert refused(stream.getvalue()) == [("data/names.txt", "is in the package twice")]
+
+
+def test_damaged_members_are_noticed_before_anything_is_stored():
+    content = bytearray(packed(FILES, compression=zipfile.ZIP_STORED))
+    at = content.find(b"Alice")
+    content[at] ^= 1
+    [(place, message)] = refused(bytes(content))
+    assert (place, "is damaged: Bad CRC-32" in message) == ("data/names.txt", True)
+
+
+def test_a_package_can_be_too_large_in_every_way():
+    random = bytes(range(256)) * 4000
+    assert refused(FILES | {"data/x": random, "data/y": random}) == [
+        (
+            "package",
+            f"has {2 * len(random) + sum(map(len, FILES.values()))} bytes when unpacked, more than {MOST_BYTES}",
+        )
+    ]
+    many = {f"data/{n}": "" for n in range(MOST_FILES)}
+    assert refused(FILES | many) == [("package", f"has {len(FILES) + MOST_FILES} members, more than {MOST_FILES}")]
+    assert read(FILES | {"data/x": random})
+    assert read(FILES | {f"data/{n}": "" for n in range(MOST_FILES - len(FILES))})
+
+
+def test_a_bomb_is_refused_by_its_ratio():
+    assert refused(FILES | {"data/zeros": bytes(1_500_000)}) == [
+        ("data/zeros", "unpacks to more than 500 times its size")
+    ]
+    assert read(FILES | {"data/zeros": bytes(1_000_000)})
+
+
+def test_a_member_that_lies_about_its_size_is_noticed():
+    files = FILES | {"flowserv.yaml": MANIFEST.replace("data/names.txt", "data")}
+    content = patched(files | {"data/bomb": bytes(1_000_000)}, "data/bomb", 24, struct.pack("<I", 1000))
+    [(place, message)] = refused(content)
+    assert (place, message.startswith("is damaged: Bad CRC-32")) == ("data/bomb", True)
+
+
+def test_a_list_of_members_without_end_is_not_read():
+    entries = packed({f"data/{n:06d}": "" for n in range(10_000)})
+
+    class Counting(io.BytesIO):
+        largest = 0
+
+        def read(self, size=-1):
+            content = super().read(size)
+            Counting.largest = max(Counting.largest, len(content))
+            return content
+
+    with pytest.raises(faults.Faults) as found:
+        packages.read(Counting(entries), MOST_BYTES, MOST_FILES)
+    assert "its list of members is too long" in str(found.value)
+    assert Counting.largest < 100_000
+
+
+def test_a_target_that_can_never_be_had_is_refused():
+    for target in ("data", "data/names.txt/x", "code/hello.py/y"):
+        declaration = f"name: names\ndtype: list\npara: {{name: each, dtype: file, target: {target}}}\n"
+        [(place, message)] = refused(FILES | {"parameters/names.yaml": declaration})
+        assert (place, "is in the way of other files" in message) == ("benchmark.yaml", True)
+
+
+@given(st.binary(max_size=200), st.integers(0, len(packed(FILES))), st.sampled_from(["cut", "insert", "overwrite"]))
+def test_any_damage_is_refused_or_harmless(noise, at, how):
+    good = packed(FILES)
+    broken = {
+        "cut": good[:at] + good[at + len(noise) :],
+        "insert": good[:at] + noise + good[at:],
+        "overwrite": good[:at] + noise + good[at + len(noise) :],
+    }[how]
+    try:
+        package = read(broken)
+    except faults.Faults:
+        return
+    assert package.digest == read(FILES).digest
