@@ -71,7 +71,7 @@ define install
 $(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed")'
 echo "Installing $(2)"
 $(PYTHON) -m venv --clear $(1)
-$(1)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --only-binary :all: \
+$(1)/bin/python -m pip install --quiet --quiet --disable-pip-version-check --no-deps --only-binary :all: \
     --require-hashes --requirement $(2)
 mkdir -p $(dir $(3))
 touch $(3)
