@@ -13,7 +13,7 @@ import secrets
 import sys
 import tarfile
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -34,29 +34,31 @@ Found = TypeVar("Found")
 
 @dataclass(frozen=True)
 class Contestant:
-    """Who takes part, and with which of the example's sample submissions."""
+    """Who takes part, in which group, and with which of the example's sample submissions."""
 
     user: str
+    group: str
     method: str
     submission: str
 
 
 CONTESTANTS = (
-    Contestant("ada", "Nearest centroid", "nearest_centroid"),
-    Contestant("grace", "Three nearest neighbours", "nearest_neighbours"),
-    Contestant("katherine", "Averaged perceptron", "averaged_perceptron"),
+    Contestant("ada", "Centre of Gravity", "nearest centroid", "nearest_centroid"),
+    Contestant("grace", "Good Neighbours", "three nearest neighbours", "nearest_neighbours"),
+    Contestant("katherine", "Straight Lines", "averaged perceptron", "averaged_perceptron"),
 )
 
 
 @dataclass(frozen=True)
 class Entry:
-    """A contestant's run: `service` is the service called as that user."""
+    """A group's run: `service` is the service called as its member, `started` how the run was when it started."""
 
-    name: str
+    group: str
     service: client.Service
     run: str
+    started: Json
 
-    def state(self) -> Json:
+    def now(self) -> Json:
         """The run as it is now."""
         handle: Json = self.service.get(f"runs/{self.run}")
         return handle
@@ -111,36 +113,36 @@ def stack_of_this_machine() -> stack.Stack:
 def enter(visitor: client.Service, contestant: Contestant, occasion: str) -> Entry:
     """What somebody does who takes part: from registering to a started run."""
     account = {"username": f"{contestant.user}-{occasion}", "password": f"Demo-{secrets.token_urlsafe(12)}-1"}
-    visitor.post("users/register", {**account, "verify": False})
+    visitor.post("users/register", account)
     service = visitor.as_user(visitor.post("users/login", account)["token"])
 
-    name = f"{contestant.method} {occasion}"
+    name = f"{contestant.group} {occasion}"
     group = service.post(f"workflows/{WORKFLOW}/groups", {"name": name})
-    upload = service.upload(
-        f"uploads/{group['id']}/files", EXAMPLE / "submissions" / f"{contestant.submission}.csv"
-    )
+    upload = service.upload(f"uploads/{group['id']}/files", EXAMPLE / "submissions" / f"{contestant.submission}.csv")
     arguments = [
         {"name": "predictions", "value": {"type": "$file", "value": {"fileId": upload["id"]}}},
         {"name": "method", "value": contestant.method},
     ]
     run = service.post(f"groups/{group['id']}/runs", {"arguments": arguments})
-    print(
-        f"{account['username']}: group '{name}', {upload['name']} of {upload['size']} bytes, run {run['id']}"
-    )
-    return Entry(name, service, run["id"])
+    print(f"{account['username']}: group '{name}', {upload['name']} of {upload['size']} bytes, run {run['id']}")
+    return Entry(name, service, run["id"], run)
 
 
-def watch_runs(entries: Iterable[Entry]) -> None:
+def watch_runs(entries: Sequence[Entry]) -> None:
     """Show every run and its steps until all have ended. Raises DemoFailed unless all are successes."""
     progress = terminal.Progress(sys.stdout)
+    runs = {entry.run: entry.started for entry in entries}
 
     def look() -> list[Json] | None:
-        handles = [entry.state() for entry in entries]
-        progress.show([line(entry.name, handle) for entry, handle in zip(entries, handles, strict=True)])
-        return handles if all(handle["state"] in FINAL for handle in handles) else None
+        for entry in entries:
+            progress.show([line(one.group, runs[one.run]) for one in entries])
+            if runs[entry.run]["state"] not in FINAL:
+                runs[entry.run] = entry.now()
+        progress.show([line(one.group, runs[one.run]) for one in entries])
+        return list(runs.values()) if all(run["state"] in FINAL for run in runs.values()) else None
 
-    for handle in wait_for(look, "the runs to end"):
-        require_success(handle)
+    for run in wait_for(look, "the runs to end"):
+        require_success(run)
 
 
 def watch_post_processing(visitor: client.Service) -> Json:
@@ -160,9 +162,7 @@ def watch_post_processing(visitor: client.Service) -> Json:
             progress.show([line(f"of version {version} of the ranking", newest)])
             if version == workflow["rankingVersion"] and newest["state"] in FINAL:
                 require_success(newest)
-        return (
-            shown if shown.get("stale") is False and shown["version"] == workflow["rankingVersion"] else None
-        )
+        return shown if shown.get("stale") is False and shown["version"] == workflow["rankingVersion"] else None
 
     return wait_for(look, "post-processing of the present ranking")
 
@@ -209,7 +209,7 @@ def download_archive(leader: Entry) -> None:
     with tarfile.open(archive) as members:
         names = members.getnames()
     require("results/scores.json" in names, f"results/scores.json is not among {names}")
-    print(f"{archive}  the run of '{leader.name}': {', '.join(names)}")
+    print(f"{archive}  the run of '{leader.group}': {', '.join(names)}")
 
 
 def download_post_processing(visitor: client.Service, postproc: Json, leader: Entry) -> None:
@@ -219,8 +219,8 @@ def download_post_processing(visitor: client.Service, postproc: Json, leader: En
         visitor.download(f"workflows/{WORKFLOW}/downloads/files/{file['id']}", target)
         print(f"{target}  {file.get('title', file['name'])}")
     require(
-        leader.name in (DOWNLOADS / "scores.svg").read_text("utf-8"),
-        f"the picture does not show {leader.name}",
+        leader.group in (DOWNLOADS / "scores.svg").read_text("utf-8"),
+        f"the picture does not show {leader.group}",
     )
 
 

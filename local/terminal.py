@@ -19,6 +19,8 @@ class Progress:
 
     def show(self, lines: Sequence[str]) -> None:
         """Show these lines in place of the ones before."""
+        if list(lines) == self._lines:
+            return
         if self._stream.isatty():
             self._redraw(lines)
         else:

@@ -140,6 +140,7 @@ class TestProgress:
         progress = terminal.Progress(stream)
         progress.show(["a 1", "b 1"])
         progress.show(["a 2", "longer than the line"])
+        progress.show(["a 2", "longer than the line"])
         assert stream.getvalue() == "\x1b[2Ka 1\n\x1b[2Kb 1\n\x1b[2A\x1b[2Ka 2\n\x1b[2Klonger tha\n"
 
 
