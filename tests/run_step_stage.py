@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import http.server
-import importlib
 import importlib.util
 import json
 import os
 import pathlib
+import socket
 import subprocess
 import sys
 import threading
@@ -31,24 +31,24 @@ LIMITS = {
 }
 
 
-def _load() -> tuple[ModuleType, ...]:
-    """The modules of the function as the runtime imports them: top level, from the function's own folder."""
+def _load(file: str) -> ModuleType:
+    """A module of the function; those that it imports are found in the function's own folder, as in Lambda."""
+    spec = importlib.util.spec_from_file_location(f"run_step_{file.strip('_')}", FOLDER / f"{file}.py")
+    assert spec
+    assert spec.loader
+    module = importlib.util.module_from_spec(spec)
     sys.path.insert(0, str(FOLDER))
     try:
-        names = ("cage", "leftovers", "logbook", "manifests", "outputs", "processes", "steps", "transfer", "warden")
-        modules = [importlib.import_module(name) for name in names]
-        for name, file in (("run_step_app", "app.py"), ("run_step_program", "__main__.py")):
-            spec = importlib.util.spec_from_file_location(name, FOLDER / file)
-            assert spec and spec.loader
-            module = importlib.util.module_from_spec(spec)
-            spec.loader.exec_module(module)
-            modules.append(module)
+        spec.loader.exec_module(module)
     finally:
         sys.path.remove(str(FOLDER))
-    return tuple(modules)
+    return module
 
 
-cage, leftovers, logbook, manifests, outputs, processes, steps, transfer, warden, app, container = _load()
+app, container = _load("app"), _load("__main__")
+steps, outputs, transfer, watching = app.steps, app.steps.outputs, app.transfer, app.steps.watching
+manifests, logbook, verdicts, cage = app.steps.manifests, app.steps.logbook, app.verdicts, app.steps.cage
+leftovers, processes, warden, disk = cage.leftovers, cage.processes, cage.warden, cage.warden.disk
 
 
 class Store(http.server.ThreadingHTTPServer):
@@ -70,6 +70,7 @@ class Store(http.server.ThreadingHTTPServer):
         self.refusals: dict[str, list[tuple[int, str]]] = {}
         self.always_refused: dict[str, tuple[int, str]] = {}
         self.changed = threading.Condition()
+        self.connections: list[socket.socket] = []
         self.url = f"http://127.0.0.1:{self.server_address[1]}"
 
     def __enter__(self) -> Self:
@@ -83,6 +84,18 @@ class Store(http.server.ThreadingHTTPServer):
     def handle_error(self, request: Any, client_address: Any) -> None:
         """Clients that hang up are part of the play."""
 
+    def get_request(self) -> tuple[socket.socket, Any]:
+        """Remember every connection."""
+        connection, address = super().get_request()
+        self.connections.append(connection)
+        return connection, address
+
+    def close_connections(self) -> None:
+        """Hang up on everybody, as S3 does when nothing was said for a while."""
+        while self.connections:
+            with contextlib.suppress(OSError):
+                self.connections.pop().shutdown(socket.SHUT_RDWR)
+
     def wait_for(self, condition: Callable[[], bool], seconds: float = 10) -> None:
         """Wait until a condition on the objects holds."""
         with self.changed:
@@ -91,9 +104,7 @@ class Store(http.server.ThreadingHTTPServer):
     def outputs(self) -> dict[str, bytes]:
         """What was delivered, by its path in the run."""
         prefix = "runs/r/files/"
-        return {
-            key.removeprefix(prefix): value for key, value in self.objects.items() if key.startswith(prefix)
-        }
+        return {key.removeprefix(prefix): value for key, value in self.objects.items() if key.startswith(prefix)}
 
     @property
     def log(self) -> str:
@@ -186,9 +197,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             return
         content = self.server.objects.get(key)
         if content is None:
-            self._answer(
-                404, b"<Error><Code>NoSuchKey</Code><Message>The key does not exist.</Message></Error>"
-            )
+            self._answer(404, b"<Error><Code>NoSuchKey</Code><Message>The key does not exist.</Message></Error>")
         else:
             self._answer(200, content)
 
@@ -210,7 +219,8 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             return
         with self.server.changed:
             self.server.objects[key] = fields["file"]
-            self.server.types[key] = fields["Content-Type"].decode()
+            if "Content-Type" in fields:
+                self.server.types[key] = fields["Content-Type"].decode()
             self.server.posts.append(key)
             self.server.changed.notify_all()
         self._answer(204, b"")

@@ -5,12 +5,13 @@
     python run_step deliver <manifest-url> <directory>   after the step, in a container of this image
 
 The three containers share <directory> and nothing else. The script keeps the output of the commands in
-<directory>/log and their exit status in <directory>/status; `deliver` writes the result of the step to <directory>/result.json, prints
-it, and exits with the status of the step, so that whoever started the containers learns it. Time, memory and
-processes are bounded by the container platform; what is delivered is bounded here.
-"""
+<directory>/log and their exit status in <directory>/status. `deliver` prints the result of the step, keeps it in
+<directory>/result.json, and exits with the status of the step, so that whoever started the containers learns it.
+Time, memory and processes are bounded by the platform of the containers; what is delivered is bounded here.
 
-from __future__ import annotations
+Whatever is in the directory when `deliver` begins may have been changed by the step: nothing of it is believed, and
+no link is followed out of the run directory.
+"""
 
 import json
 import os
@@ -19,83 +20,81 @@ import shlex
 import sys
 import threading
 from collections.abc import Mapping
+from typing import IO
 
+import context
 import logbook
 import manifests
 import outputs
 import steps
 import transfer
+import verdicts
+import watching
 
 CHUNK = 1 << 20
+NOTES_BYTES = 64 << 20
 
 
 def fetch(manifest: manifests.Manifest, directory: str) -> int:
     """Put the inputs into `<directory>/run`, and the script that runs the commands beside it."""
-    room = os.path.join(directory, "run")
-    home = os.path.join(directory, "home")
+    room, home = os.path.join(directory, "run"), os.path.join(directory, "home")
     for path in (room, home):
         os.makedirs(path, exist_ok=True)
-        os.chmod(path, 0o777)  # the user's image may run as anybody
     digests = steps.fetch_inputs(manifest, room, threading.Event())
     outputs.make_directories(room, (*(manifest.outputs or ()), *manifest.always))
-    for parent, directories, files in os.walk(room):
-        for name in directories:
-            os.chmod(os.path.join(parent, name), 0o777)
-        for name in files:
-            os.chmod(os.path.join(parent, name), 0o666)
-    before = {path: outputs.stamp(os.path.join(room, path), digest) for path, digest in digests.items()}
-    _write(directory, "before.json", json.dumps({path: stamp.document() for path, stamp in before.items()}))
-    _write(directory, "started", steps.now())
-    _write(directory, "step.sh", script(manifest.commands, steps.environment(manifest, room), directory))
+    for path in (room, home):
+        _open_to_all(path)
+    before = {path: stamp.document() for path, stamp in outputs.stamps(room, digests).items()}
+    _write(directory, "before.json", json.dumps(before))
+    _write(directory, "started", verdicts.now())
+    _write(directory, "step.sh", script(manifest.commands, context.variables(manifest, room), directory))
     return 0
 
 
 def script(commands: tuple[str, ...], variables: Mapping[str, str], directory: str) -> str:
     """A POSIX shell script that runs the commands until one fails; variables are quoted, never expanded."""
-    home = shlex.quote(os.path.join(directory, "home"))
+    room, home, log, status = (shlex.quote(os.path.join(directory, name)) for name in ("run", "home", "log", "status"))
+    exports = [
+        f"export {name}={shlex.quote(value)}" for name, value in sorted(variables.items()) if context.is_name(name)
+    ]
+    calls = [
+        f"[ $status -eq 0 ] && {{ number={number}; /bin/sh -c {shlex.quote(command)}; status=$?; }}"
+        for number, command in enumerate(commands, 1)
+    ]
     lines = [
-        f"cd {shlex.quote(os.path.join(directory, 'run'))} || exit 125",
-        *(
-            f"export {name}={shlex.quote(value)}"
-            for name, value in sorted(variables.items())
-            if _is_name(name)
-        ),
+        "{",
+        f"cd {room} || exit 125",
+        *exports,
         f"export HOME={home} TMPDIR={home}",
         'python="${python:-python3}"; export python',
         "status=0",
+        *calls,
+        f'echo "$status $number" > {status}',
+        f"}} > {log} 2>&1",
+        "exit $status",
     ]
-    for number, command in enumerate(commands, 1):
-        lines.append(
-            f"[ $status -eq 0 ] && {{ number={number}; /bin/sh -c {shlex.quote(command)}; status=$?; }}"
-        )
-    body = "\n".join(lines)
-    log, status = (shlex.quote(os.path.join(directory, name)) for name in ("log", "status"))
-    return f'{{\n{body}\necho "$status $number" > {status}\n}} > {log} 2>&1\nexit "$(cut -d " " -f 1 {status})"\n'
+    return "\n".join(lines) + "\n"
 
 
 def deliver(manifest: manifests.Manifest, directory: str) -> int:
     """Upload the outputs and the log; the exit status of the step, 1 if it has none or its files were refused."""
-    log = logbook.Logbook(manifest.limits.log_bytes)
-    _read_log(os.path.join(directory, "log"), log)
+    log = _log(directory, manifest.limits.log_bytes)
     code, number = _status(directory)
-    step = f"step {manifest.name!r}"
-    reason: steps.Reason | None = None
-    if code is None:
-        reason = steps.Reason("STEP_FAILED", f"{step}: its container ended before its commands did")
-    elif code:
-        detail = f"{step}: command {number} of {len(manifest.commands)} exited with code {code}"
-        reason = steps.Reason("STEP_FAILED", detail)
-    before = {
-        path: outputs.Stamp.of(stamp) for path, stamp in json.loads(_read(directory, "before.json")).items()
-    }
-    harvest = steps.collect(manifest, os.path.join(directory, "run"), before)
-    outcome = steps.Outcome(code, steps.reason_for_size(manifest, harvest, reason), harvest)
+    step, room = f"step {manifest.name!r}", os.path.join(directory, "run")
+    outcome = verdicts.Outcome(code, verdicts.Reason("STEP_FAILED", f"{step}: its container ended too early"))
+    if code is not None:
+        failed = f"{step}: command {number} of {len(manifest.commands)} exited with code {code}"
+        outcome = verdicts.Outcome(code, verdicts.Reason("STEP_FAILED", failed) if code else None)
     try:
+        if os.path.islink(room):
+            raise transfer.Refused("the run directory was replaced")
+        harvest = steps.collect(manifest, room, _before(directory))
+        outcome = verdicts.Outcome(code, verdicts.judge_size(manifest, harvest, outcome.reason), harvest)
         steps.deliver(manifest, harvest.files, threading.Event())
-        transfer.post_bytes(manifest.log, manifest.log.key, log.content(), steps.LOG_TYPE)
+        transfer.post_bytes(manifest.log, manifest.log.key, log.content(), watching.LOG_TYPE)
     except transfer.Refused as refusal:
-        outcome = outcome.refused(step, refusal)
-    text = json.dumps(steps.result(outcome, _read(directory, "started"), log).document())
+        outcome = outcome.refused(manifest.name, refusal)
+    text = json.dumps(verdicts.result(outcome, _started(directory), log).document())
     _write(directory, "result.json", text)
     print(text)
     return code or (1 if outcome.reason else 0)
@@ -103,47 +102,76 @@ def deliver(manifest: manifests.Manifest, directory: str) -> int:
 
 def main(arguments: list[str]) -> int:
     """Do what the command line says."""
-    if len(arguments) != 3 or arguments[0] not in ("fetch", "deliver"):
+    actions = {"fetch": fetch, "deliver": deliver}
+    if len(arguments) != 3 or arguments[0] not in actions:
         print("usage: python run_step fetch|deliver <manifest-url> <directory>", file=sys.stderr)
         return 2
-    action = fetch if arguments[0] == "fetch" else deliver
     try:
-        return action(steps.fetch_manifest(arguments[1]), os.path.abspath(arguments[2]))
+        return actions[arguments[0]](steps.fetch_manifest(arguments[1]), os.path.abspath(arguments[2]))
     except transfer.Refused as refusal:
         print(refusal, file=sys.stderr)
         return 1
+    finally:
+        transfer.hang_up()
+
+
+def _open_to_all(directory: str) -> None:
+    """Let anybody change a directory and what is in it: the user's image may run as any user."""
+    os.chmod(directory, 0o777)  # noqa: S103
+    for parent, directories, files in os.walk(directory):
+        for name in directories:
+            os.chmod(os.path.join(parent, name), 0o777)  # noqa: S103
+        for name in files:
+            os.chmod(os.path.join(parent, name), 0o666)  # noqa: S103
 
 
 def _status(directory: str) -> tuple[int | None, int]:
     """What the script noted down: the exit status, if it got that far, and the number of the last command."""
-    try:
-        found = re.fullmatch(r"(\d{1,3}) (\d*)\n", _read(directory, "status"))
-    except OSError:
-        return None, 0
+    found = re.fullmatch(r"(\d{1,3}) (\d{0,3})\n", _read(directory, "status"))
     return (int(found[1]), int(found[2] or 0)) if found else (None, 0)
 
 
-def _read_log(path: str, log: logbook.Logbook) -> None:
+def _started(directory: str) -> str:
+    found = re.fullmatch(r"[-\d]{10}T[:.\d]{15}\+00:00", _read(directory, "started"))
+    return found[0] if found else verdicts.now()
+
+
+def _before(directory: str) -> dict[str, outputs.Stamp]:
     try:
-        with open(os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK), "rb") as file:
+        found = json.loads(_read(directory, "before.json"))
+        return {path: outputs.Stamp.of(stamp) for path, stamp in found.items()}
+    except (ValueError, TypeError, AttributeError, RecursionError):
+        return {}
+
+
+def _log(directory: str, limit: int) -> logbook.Logbook:
+    log = logbook.Logbook(limit)
+    try:
+        with _open(directory, "log", os.O_RDONLY) as file:
             while chunk := file.read(CHUNK):
                 log.add("stdout", chunk)
-    except OSError:
-        return
-
-
-def _is_name(name: str) -> bool:
-    return steps.IDENTIFIER.fullmatch(name) is not None
-
-
-def _write(directory: str, name: str, content: str) -> None:
-    with open(os.path.join(directory, name), "w", encoding="utf-8") as file:
-        file.write(content)
+    except OSError as error:
+        log.add("stderr", f"the log of the container cannot be read: {error.strerror}\n".encode())
+    return log
 
 
 def _read(directory: str, name: str) -> str:
-    with open(os.open(os.path.join(directory, name), os.O_RDONLY | os.O_NOFOLLOW), encoding="utf-8") as file:
-        return file.read(CHUNK * 64)
+    """A note that may have been changed by the step; empty if it cannot be read."""
+    try:
+        with _open(directory, name, os.O_RDONLY) as file:
+            return file.read(NOTES_BYTES).decode("utf-8", "replace")
+    except OSError:
+        return ""
+
+
+def _write(directory: str, name: str, content: str) -> None:
+    with _open(directory, name, os.O_WRONLY | os.O_CREAT | os.O_TRUNC) as file:
+        file.write(content.encode())
+
+
+def _open(directory: str, name: str, flags: int) -> IO[bytes]:
+    place = os.open(os.path.join(directory, name), flags | os.O_NOFOLLOW | os.O_NONBLOCK, 0o644)
+    return open(place, "wb" if flags & os.O_WRONLY else "rb")
 
 
 if __name__ == "__main__":

@@ -1,13 +1,13 @@
 """Executes one step of a run: strangers' code, with no permission on anything but the URLs it was handed."""
 
-from __future__ import annotations
-
 import math
 from typing import Any
 
 import steps
 import transfer
+import verdicts
 
+# Time to deliver what there is when a step is stopped because the function itself has not much left.
 RESERVE_SECONDS = 20
 
 
@@ -18,5 +18,5 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     try:
         manifest = steps.fetch_manifest(event["manifestUrl"])
     except transfer.Refused as refusal:
-        return steps.not_started(f"the manifest of the step could not be read: {refusal}")
+        return verdicts.not_started(f"the manifest of the step could not be read: {refusal}").document()
     return steps.perform(manifest, seconds).document()

@@ -1,40 +1,37 @@
 """The locked room in which one step runs: its directories, its user, its end.
 
 What holds everywhere: a fresh run directory and home, an environment that is written from nothing, no open file of
-the function, a session of its own, resource limits, no way to gain privileges, and a warden (see `warden.py`) that bounds
-time, memory, processes and disk and leaves nothing alive. The function hides its memory and its environment from
-processes of the same user, so `/proc/<parent>/environ` does not show the function's credentials to a step.
+the function, a session of its own, resource limits, no way to gain privileges, and a warden (see `warden.py`) that
+bounds time, memory, processes and disk and leaves nothing alive. The function hides its memory and its environment
+from processes of the same user: `/proc/<parent>/environ` does not show the function's credentials to a step.
 
 Who a step is depends on who we are:
 
-- In AWS Lambda it has the user of the function. It could kill the function (then the run fails), but not read it, and
-  everything it left in the temporary directories is removed.
+- In AWS Lambda it has the user of the function. It could kill the function (then the run fails), but not read it,
+  and everything it left in the temporary directories is removed.
 - As root, on a developer's machine, it becomes a user of its own that owns nothing else. If that user could not
-  reach the interpreter or the temporary directory (below /root, say), it gets the right to read any file and nothing else;
-  where root itself lacks that right, it stays root without any capability: it reads and writes root's files then,
-  and only the warden bounds how many processes it has.
-- As an ordinary user elsewhere it can do to that user's files and other processes what any program of that user can,
-  and files it leaves outside its own directories stay.
+  reach the interpreter or the temporary directory (below /root, say), it gets the right to read any file and nothing
+  else; where root itself lacks that right, it stays root without any capability: it reads and writes root's files
+  then, and only the warden bounds how many processes it has.
+- As an ordinary user elsewhere it can do to that user's files and other processes what any program of that user
+  can, and files it leaves outside its own directories stay.
 
 So a developer's machine is for workflows that one would start by hand as well; strangers' run in Lambda.
 """
 
-from __future__ import annotations
-
 import contextlib
-import dataclasses
 import json
 import os
 import select
 import shutil
 import stat
-import struct
 import subprocess
 import sys
 import tempfile
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Self
 
 import leftovers
@@ -43,15 +40,18 @@ import processes
 import warden
 
 GRACE_SECONDS = 10.0
+CHUNK = 1 << 20
 FIRST_USER = 0x70000000
 NOBODY = 65534
+# Packages for steps come as a layer, which Lambda unpacks here.
+LAYER = "/opt/python"
 
 
 class Broken(Exception):
     """The cage itself failed; nothing can be said about the step."""
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclass(frozen=True)
 class Lodger:
     """Who a step becomes, see `processes.become`."""
 
@@ -65,33 +65,20 @@ class Cage:
     def __init__(self) -> None:
         processes.hide()
         self._base = tempfile.mkdtemp(prefix="step-")
-        os.chmod(self._base, 0o711)
+        # Everybody may pass, nobody may list; the directories inside belong to the step alone.
+        os.chmod(self._base, 0o711)  # noqa: S103
         self._lodger = lodger(self._base)
         self._sweep = leftovers.Sweep(self._lodger.user)
-        self.directory = self._make("run")
-        self.home = self._make("home")
+        self.directory, self.home = self._make("run"), self._make("home")
+        self._identity = _identity(self.directory)
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
-        leftovers.wipe(self._base)
+        with contextlib.suppress(FileNotFoundError):
+            leftovers.wipe(self._base)
         self._sweep.remove()
-
-    def environment(self) -> dict[str, str]:
-        """The variables that every step has; the author of a template cannot change them."""
-        found = {
-            "PATH": f"{os.path.dirname(sys.executable)}:/usr/local/bin:/usr/bin:/bin",
-            "HOME": self.home,
-            "TMPDIR": self.home,
-            "LANG": "C.UTF-8",
-            "PYTHONDONTWRITEBYTECODE": "1",
-            "PYTHONUNBUFFERED": "1",
-            "python": sys.executable,
-        }
-        if os.path.isdir("/opt/python"):
-            found["PYTHONPATH"] = "/opt/python"
-        return found | _libraries()
 
     def hand_over(self) -> None:
         """Give everything in the directories to the user of the step."""
@@ -109,23 +96,24 @@ class Cage:
         commands: Sequence[Sequence[str]],
         variables: Mapping[str, str],
         limits: manifests.Limits,
+        seconds: float,
         hear: Callable[[str, bytes], None],
         stop: threading.Event,
     ) -> warden.Report:
         """Run commands one after the other until one fails, `stop` is set or a limit is reached.
 
-        `hear` is called with "stdout" or "stderr" and some bytes whenever the step has written something. When this
-        returns, no process of the step is alive. Raises Broken if the warden was killed or got stuck.
+        `hear` is called with "stdout" or "stderr" and some bytes whenever the step has written something. When
+        this returns, no process of the step is alive. Raises Broken if the warden was killed or got stuck, or if the
+        run directory is not where it was.
         """
         order = warden.Order(
             commands=commands,
-            environment={**variables, **self.environment()},
-            directory=self.directory,
+            environment={**variables, **self._environment()},
             directories=(self.directory, self.home),
             places=self._sweep.places,
             user=self._lodger.user,
             reads_everything=self._lodger.reads_everything,
-            seconds=limits.seconds,
+            seconds=seconds,
             memory_bytes=limits.memory_bytes,
             disk_bytes=limits.output_bytes,
             file_bytes=limits.file_bytes,
@@ -136,26 +124,56 @@ class Cage:
         spare = {process.pid for process in processes.descendants(os.getpid())}
         processes.adopt_orphans()
         try:
-            return _supervise(order, hear, stop)
+            report = _supervise(order, hear, stop)
         finally:
             # Only a step that killed its warden has left anything here.
-            processes.end_descendants(os.getpid(), spare)
+            ended = processes.end_descendants(os.getpid(), spare)
             processes.adopt_orphans(False)
+        # A step with our user could have put a link in the place of its directory, and we would deliver from there.
+        if _identity(self.directory) != self._identity:
+            raise Broken("its run directory was replaced")
+        return report._replace(clean=report.clean and ended)
 
     def _make(self, name: str) -> str:
         path = os.path.join(self._base, name)
-        os.mkdir(path, 0o700)
+        os.mkdir(path, stat.S_IRWXU)
         return path
 
+    def _environment(self) -> dict[str, str]:
+        """The variables that every step has; the author of a template cannot change them."""
+        found = {
+            "PATH": f"{os.path.dirname(sys.executable)}:/usr/local/bin:/usr/bin:/bin",
+            "HOME": self.home,
+            "TMPDIR": self.home,
+            "LANG": "C.UTF-8",
+            "PYTHONDONTWRITEBYTECODE": "1",
+            "PYTHONUNBUFFERED": "1",
+            "python": sys.executable,
+        }
+        if os.path.isdir(LAYER):
+            found["PYTHONPATH"] = LAYER
+        return found | _libraries()
 
-def _supervise(
-    order: warden.Order, hear: Callable[[str, bytes], None], stop: threading.Event
-) -> warden.Report:
-    content = json.dumps(dataclasses.asdict(order)).encode()
+
+def lodger(base: str) -> Lodger:
+    """Who a step becomes whose directories are in `base`."""
+    if os.geteuid() != 0:
+        return Lodger(None)
+    # One for each process: users of the same number could kill each other, and would share a limit on processes.
+    candidates = (FIRST_USER + os.getpid(), NOBODY)
+    user = next((user for user in candidates if _exists("uid", user) and _exists("gid", user)), None)
+    interpreter = shutil.which(sys.executable) or sys.executable
+    if all(_is_reachable(path) for path in (base, interpreter, os.path.realpath(interpreter))):
+        return Lodger(user)
+    return Lodger(user, user is not None) if processes.may_read_everything() else Lodger(None)
+
+
+def _supervise(order: warden.Order, hear: Callable[[str, bytes], None], stop: threading.Event) -> warden.Report:
+    content = json.dumps(order._asdict()).encode()
     with (
         tempfile.TemporaryFile() as complaints,
         subprocess.Popen(
-            # -S and -s: nothing that a step may have left in a place for packages is imported.
+            # -s and -S: nothing that a step may have left in a place for packages is imported.
             [sys.executable, "-E", "-s", "-S", "-B", os.path.abspath(warden.__file__)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -165,16 +183,14 @@ def _supervise(
             start_new_session=True,
         ) as process,
     ):
-        assert process.stdin and process.stdout
         try:
             with contextlib.suppress(BrokenPipeError):
-                process.stdin.write(struct.pack("!I", len(content)) + content)
-                process.stdin.flush()
+                _tell(process, warden.SIZE.pack(len(content)) + content)
             report = _listen(process, time.monotonic() + order.seconds + GRACE_SECONDS, hear, stop)
         finally:
             process.kill()
         if report is None:
-            complaints.seek(max(0, complaints.tell() - 2000))
+            complaints.seek(max(0, os.fstat(complaints.fileno()).st_size - 2000))
             raise Broken(complaints.read().decode("utf-8", "replace").strip() or "its warden was killed")
     return report
 
@@ -185,62 +201,69 @@ def _listen(
     hear: Callable[[str, bytes], None],
     stop: threading.Event,
 ) -> warden.Report | None:
-    assert process.stdin and process.stdout
     received = bytearray()
+    output = process.stdout.fileno() if process.stdout else -1
     while time.monotonic() < deadline:
-        if stop.is_set() and not process.stdin.closed:
+        if stop.is_set() and process.stdin and not process.stdin.closed:
             process.stdin.close()
             deadline = min(deadline, time.monotonic() + GRACE_SECONDS)
-        if not select.select([process.stdout], [], [], 0.1)[0]:
+        if not select.select([output], [], [], 0.1)[0]:
             continue
-        chunk = os.read(process.stdout.fileno(), 1 << 20)
+        chunk = os.read(output, CHUNK)
         if not chunk:
             break
         received += chunk
-        while len(received) >= warden.HEADER.size:
-            kind, size = warden.HEADER.unpack_from(received)
-            if len(received) < warden.HEADER.size + size:
-                break
-            content = bytes(received[warden.HEADER.size : warden.HEADER.size + size])
-            del received[: warden.HEADER.size + size]
+        for kind, content in _frames(received):
             if kind == b"r":
                 return warden.Report(**json.loads(content))
             hear("stdout" if kind == b"o" else "stderr", content)
     return None
 
 
-def lodger(base: str) -> Lodger:
-    """Who a step becomes whose directories are in `base`."""
-    if os.geteuid() != 0:
-        return Lodger(None)
-    # One for each process: users of the same number could kill each other and would share the limit on processes.
-    candidates = (FIRST_USER + os.getpid(), NOBODY)
-    user = next((user for user in candidates if _exists("uid", user) and _exists("gid", user)), None)
-    interpreter = shutil.which(sys.executable) or sys.executable
-    if all(_is_reachable(path) for path in (base, interpreter, os.path.realpath(interpreter))):
-        return Lodger(user)
-    return Lodger(user, user is not None) if processes.may_read_everything() else Lodger(None)
+def _frames(received: bytearray) -> list[tuple[bytes, bytes]]:
+    """Take the complete frames off what was received."""
+    frames, start = [], 0
+    while len(received) >= start + warden.HEADER.size:
+        kind, size = warden.HEADER.unpack_from(received, start)
+        end = start + warden.HEADER.size + size
+        if len(received) < end:
+            break
+        frames.append((kind, bytes(received[start + warden.HEADER.size : end])))
+        start = end
+    del received[:start]
+    return frames
+
+
+def _tell(process: subprocess.Popen[bytes], content: bytes) -> None:
+    if process.stdin:
+        process.stdin.write(content)
+        process.stdin.flush()
+
+
+def _identity(directory: str) -> tuple[int, int] | None:
+    with contextlib.suppress(OSError):
+        status = os.stat(directory)
+        return status.st_dev, status.st_ino
+    return None
 
 
 def _is_reachable(path: str) -> bool:
-    """Whether everybody may pass through the directory of a path, and through the path itself."""
-    while True:
-        if not os.stat(path).st_mode & stat.S_IXOTH:
-            return False
+    """Whether everybody may pass through the directories above a path, and through the path itself."""
+    while os.stat(path).st_mode & stat.S_IXOTH:
         if path == "/":
             return True
         path = os.path.dirname(os.path.abspath(path))
+    return False
 
 
 def _exists(kind: str, number: int) -> bool:
     """Whether a user or group number has a meaning in this user namespace."""
     try:
         with open(f"/proc/self/{kind}_map", encoding="ascii") as file:
-            return any(
-                int(first) <= number < int(first) + int(count) for first, _, count in map(str.split, file)
-            )
+            ranges = [tuple(map(int, line.split())) for line in file]
     except OSError:
         return True
+    return any(first <= number < first + count for first, _, count in ranges)
 
 
 def _libraries() -> dict[str, str]:

@@ -1,10 +1,8 @@
 """What a step leaves behind outside its own directories, and how to remove anything it could have made.
 
-Strangers' directories may be locked, deeper than any path may be long, or named with bytes that are no text; files may
-lie in places that all users share; System V memory, semaphores and queues outlive every process.
+Strangers' directories may be locked, deeper than any path may be long, or named with bytes that are no text; files
+may lie in places that all users share; System V memory, semaphores and queues outlive every process.
 """
-
-from __future__ import annotations
 
 import contextlib
 import ctypes
@@ -15,6 +13,7 @@ import tempfile
 from collections.abc import Iterator
 
 IN_LAMBDA = os.environ.get("LAMBDA_TASK_ROOT") == "/var/task"
+SHARED_PLACES = ("/tmp", "/var/tmp", "/dev/shm")  # noqa: S108 - they are looked at because all may write there
 IPC_RMID = 0
 
 _libc = ctypes.CDLL(None)
@@ -58,7 +57,7 @@ def wipe(path: str) -> None:
     if not _is_directory(top):
         os.unlink(top)
         return
-    os.chmod(top, 0o700)
+    os.chmod(top, stat.S_IRWXU)
     while names := os.listdir(top):
         for name in names:
             child = os.path.join(top, name)
@@ -72,21 +71,20 @@ def wipe(path: str) -> None:
 
 def _move_directories(directory: bytes, top: bytes) -> None:
     """Empty a directory: its files are removed, its directories become directories of `top`."""
-    os.chmod(directory, 0o700)
+    os.chmod(directory, stat.S_IRWXU)
     for name in os.listdir(directory):
         path = os.path.join(directory, name)
         if _is_directory(path):
             # A directory can only be moved by somebody who may write to it.
-            os.chmod(path, 0o700)
+            os.chmod(path, stat.S_IRWXU)
             os.rename(path, os.path.join(top, secrets.token_hex(16).encode()))
         else:
             os.unlink(path)
 
 
 def _shared_places() -> tuple[str, ...]:
-    """Directories in which every user may create files."""
-    candidates = (tempfile.gettempdir(), "/tmp", "/var/tmp", "/dev/shm")
-    return tuple(dict.fromkeys(place for place in map(os.path.realpath, candidates) if os.path.isdir(place)))
+    candidates = map(os.path.realpath, (tempfile.gettempdir(), *SHARED_PLACES))
+    return tuple(dict.fromkeys(place for place in candidates if os.path.isdir(place)))
 
 
 def _is_directory(path: bytes) -> bool:

@@ -1,37 +1,36 @@
 """The bounded log of a step: the beginning and the end of what it wrote, in order of arrival.
 
-A step can write for ever; what is kept never exceeds the limit by more than the line that says how much is missing.
-Two threads use a log book: one that hears the step, one that uploads the log while it grows.
+A step can write for ever; what is kept never exceeds the limit by more than the line that says how much is
+missing. Standard output and standard error are two pipes: what a step writes to both within the same instant may
+arrive the other way round. Two threads use a log book: one that hears the step, one that uploads the log.
 """
 
-from __future__ import annotations
-
 import threading
-from dataclasses import dataclass, field
 
 TAIL_CHARACTERS = 4000
 
 
-@dataclass
 class _Tail:
     """The last `limit` bytes of a stream."""
 
-    limit: int
-    total: int = 0
-    kept: bytearray = field(default_factory=bytearray)
+    def __init__(self, limit: int) -> None:
+        self.limit = limit
+        self.total = 0
+        self._kept = bytearray()
 
     def add(self, chunk: bytes) -> None:
         self.total += len(chunk)
-        self.kept += chunk[-self.limit :] if self.limit else b""
-        if len(self.kept) > 2 * self.limit:
-            del self.kept[: len(self.kept) - self.limit]
+        if self.limit:
+            self._kept += chunk[-self.limit :]
+        if len(self._kept) > 2 * self.limit:
+            del self._kept[: -self.limit]
 
     def content(self) -> bytes:
-        return bytes(self.kept[-self.limit :]) if self.limit else b""
+        return bytes(self._kept[-self.limit :]) if self.limit else b""
 
 
 class Logbook:
-    """Keeps at most `limit` bytes of everything that is added, half from the beginning and half from the end."""
+    """Keeps at most `limit` bytes of what is added, half of them from the beginning and half from the end."""
 
     def __init__(self, limit: int) -> None:
         self._lock = threading.Lock()
@@ -50,7 +49,7 @@ class Logbook:
                 self._rest.add(chunk[room:])
 
     def content(self) -> bytes:
-        """The log as it is to be shown: UTF-8 as far as the step wrote UTF-8, never cut within a character."""
+        """The log as it is to be shown: UTF-8 as far as the step wrote UTF-8, no character is cut."""
         with self._lock:
             head, tail = bytes(self._head), self._rest.content()
             missing = self._rest.total - len(tail)
@@ -84,8 +83,7 @@ def _cut_end(data: bytes) -> bytes:
     """Without the beginning of a character whose end is missing."""
     for length in range(1, min(4, len(data)) + 1):
         byte = data[-length]
-        if byte & 0xC0 == 0x80:
-            continue
-        needed = 1 if byte < 0x80 else 2 if byte < 0xE0 else 3 if byte < 0xF0 else 4
-        return data[:-length] if needed > length else data
+        if byte & 0xC0 != 0x80:
+            needed = 1 if byte < 0x80 else 2 if byte < 0xE0 else 3 if byte < 0xF0 else 4
+            return data[:-length] if needed > length else data
     return data

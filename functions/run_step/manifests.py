@@ -5,8 +5,6 @@ uploaded, and the limits. Nobody but the trusted side writes it, so a malformed 
 installation (`KeyError`, `TypeError` or `ValueError`), not of the user.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -16,10 +14,10 @@ CONTEXT_FILE = ".flowserverless/context.json"
 
 @dataclass(frozen=True)
 class Limits:
-    """Bounds of one step; bytes and seconds.
+    """Bounds of one step, in bytes and seconds.
 
-    `seconds` is wall-clock time of all commands together, `cpuSeconds` the CPU time of any single process.
-    `outputBytes` bounds what the step adds to its directories and what is delivered, `files` how many files.
+    `seconds` is wall-clock time of all commands together, `cpu_seconds` the processor time of any single process.
+    `output_bytes` bounds what the step adds to its directories and what is delivered, `files` how many files.
     """
 
     seconds: float
@@ -35,26 +33,33 @@ class Limits:
 
 @dataclass(frozen=True)
 class Input:
-    """A file that is fetched to `path` in the run directory."""
+    """A file that is fetched to `path` in the run directory; an optional one may be missing in the store."""
 
     path: str
     url: str
     size: int | None
+    optional: bool
 
 
 @dataclass(frozen=True)
 class Form:
-    """A signed S3 POST policy: where to send a file, and the fields that go with it."""
+    """A signed S3 POST policy: where to send a file, and the fields that go with it.
+
+    `key` is the key of the object; for outputs the prefix that their paths are appended to.
+    """
 
     url: str
     fields: Mapping[str, str]
     key: str
-    """The key of the object; for outputs the prefix that their paths are appended to."""
 
 
 @dataclass(frozen=True)
 class Manifest:
-    """Everything about one step."""
+    """Everything about one step.
+
+    `variables` is what commands get. `values` is the same as JSON values where the trusted side knows them, and
+    what functions and notebooks are called with.
+    """
 
     run: str
     step: int
@@ -63,7 +68,6 @@ class Manifest:
     commands: tuple[str, ...]
     variables: Mapping[str, str]
     values: Mapping[str, Any]
-    """The same variables as JSON values where the trusted side knows them; code steps are called with these."""
     code: Mapping[str, Any] | None
     notebook: Mapping[str, Any] | None
     inputs: tuple[Input, ...]
@@ -77,8 +81,7 @@ class Manifest:
 
 def parse(document: Mapping[str, Any]) -> Manifest:
     """The manifest that a JSON document holds; unknown members are ignored."""
-    limits = document["limits"]
-    outputs = document.get("outputs")
+    limits, outputs = document["limits"], document.get("outputs")
     return Manifest(
         run=str(document["run"]),
         step=int(document["step"]),
@@ -89,7 +92,7 @@ def parse(document: Mapping[str, Any]) -> Manifest:
         values=dict(document.get("values") or {}),
         code=document.get("code"),
         notebook=document.get("notebook"),
-        inputs=tuple(Input(entry["path"], entry["url"], entry.get("size")) for entry in document["inputs"]),
+        inputs=tuple(map(_input, document["inputs"])),
         outputs=None if outputs is None else tuple(outputs),
         always=tuple(document.get("always") or ()),
         upload=_form(document["upload"], document["upload"]["prefix"]),
@@ -107,6 +110,10 @@ def parse(document: Mapping[str, Any]) -> Manifest:
             files=int(limits.get("files") or Limits.files),
         ),
     )
+
+
+def _input(document: Mapping[str, Any]) -> Input:
+    return Input(document["path"], document["url"], document.get("size"), bool(document.get("optional", False)))
 
 
 def _form(document: Mapping[str, Any], key: str) -> Form:

@@ -5,20 +5,19 @@ directory, pipes, sockets and devices are ignored, and a name that is no proper 
 Nothing of the step is alive any more when this looks, so what it sees does not change.
 """
 
-from __future__ import annotations
-
 import contextlib
 import hashlib
 import os
 import stat
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Self
 
 import manifests
 import paths
 
 KEY_BYTES = 1024
-MAX_NOTES = 20
+MOST_NOTES = 20
 
 
 @dataclass(frozen=True)
@@ -32,14 +31,14 @@ class Stamp:
     digest: bytes
 
     def document(self) -> list[int | str]:
-        """As JSON, for the container that looks at the files later."""
+        """As JSON, for a container that looks at the files later."""
         return [self.size, self.inode, self.modified, self.changed, self.digest.hex()]
 
     @classmethod
-    def of(cls, document: Sequence[int | str]) -> Stamp:
-        """The stamp that `document` wrote."""
-        size, inode, modified, changed = map(int, document[:4])
-        return cls(size, inode, modified, changed, bytes.fromhex(str(document[4])))
+    def of(cls, document: Sequence[int | str]) -> Self:
+        """The stamp that `document` wrote. Raises ValueError for anything else."""
+        size, inode, modified, changed, digest = document
+        return cls(int(size), int(inode), int(modified), int(changed), bytes.fromhex(str(digest)))
 
 
 @dataclass(frozen=True)
@@ -55,7 +54,7 @@ class Output:
 class Harvest:
     """What is to be delivered, why other files are not, and why it is more than allowed (or None).
 
-    `largest` is the size of the largest file in the run directory, delivered or not.
+    `largest` is the size of the largest file that is new or has another size, delivered or not.
     """
 
     files: tuple[Output, ...] = ()
@@ -64,10 +63,22 @@ class Harvest:
     largest: int = 0
 
 
-def stamp(path: str, digest: bytes) -> Stamp:
-    """The stamp of a file whose digest is known."""
-    status = os.lstat(path)
-    return Stamp(status.st_size, status.st_ino, status.st_mtime_ns, status.st_ctime_ns, digest)
+def stamps(directory: str, digests: Mapping[str, bytes]) -> dict[str, Stamp]:
+    """The stamps of files in a directory, by path, whose digests are known."""
+    found = {}
+    for path, digest in digests.items():
+        status = os.lstat(os.path.join(directory, path))
+        found[path] = Stamp(status.st_size, status.st_ino, status.st_mtime_ns, status.st_ctime_ns, digest)
+    return found
+
+
+def make_directories(directory: str, patterns: Iterable[str]) -> None:
+    """Create the directories that declared outputs are to be written to."""
+    for pattern in patterns:
+        parent = pattern if pattern.endswith("/") else os.path.dirname(pattern)
+        if parent and not paths.is_glob(parent):
+            with contextlib.suppress(ValueError, FileExistsError, NotADirectoryError):
+                os.makedirs(os.path.join(directory, paths.normalise(parent)), exist_ok=True)
 
 
 def harvest(
@@ -80,8 +91,8 @@ def harvest(
 ) -> Harvest:
     """Choose from a run directory what is new or changed and matches a pattern (None: everything).
 
-    `prefix` is what the store puts before each path; the two together must fit into a key. The files come in the order of
-    their names; those beyond the limits are left out.
+    `prefix` is what the store puts before each path; the two together must fit into a key. The files come in the
+    order of their names; those beyond the limits are left out.
     """
     patterns = None if wanted is None else (*wanted, *always)
     root = os.path.realpath(directory)
@@ -89,19 +100,18 @@ def harvest(
     notes: list[str] = []
     excess = None
     total = largest = 0
-    for path, entry_path in _walk(root, notes):
-        largest = max(largest, os.lstat(entry_path).st_size)
+    for path, place in _walk(root, notes):
+        size = os.lstat(place).st_size
+        if path not in before or before[path].size != size:
+            largest = max(largest, size)
         if not _is_wanted(path, patterns):
             continue
-        problem = _problem(path, prefix)
-        source = None if problem else _source(entry_path, root)
+        problem, source = _problem(path, prefix), _source(place, root)
         if problem or source is None:
-            notes.append(
-                f"{path!r} was not delivered: {problem or 'it is no regular file of the run directory'}"
-            )
+            notes.append(f"{path!r} was not delivered: {problem or 'it is no file of the run directory'}")
             continue
         size = os.lstat(source).st_size
-        if source == entry_path and _is_unchanged(source, before.get(path)):
+        if source == place and _is_unchanged(source, before.get(path)):
             continue
         if total + size > limits.output_bytes:
             excess = excess or f"the outputs are larger than {limits.output_bytes} bytes"
@@ -110,18 +120,9 @@ def harvest(
         else:
             files.append(Output(path, source, size))
             total += size
-    if len(notes) > MAX_NOTES:
-        notes[MAX_NOTES:] = [f"... and {len(notes) - MAX_NOTES} more files were not delivered"]
+    if len(notes) > MOST_NOTES:
+        notes[MOST_NOTES:] = [f"... and {len(notes) - MOST_NOTES} more files were not delivered"]
     return Harvest(tuple(files), tuple(notes), excess, largest)
-
-
-def make_directories(directory: str, patterns: Iterable[str]) -> None:
-    """Create the directories that declared outputs are to be written to."""
-    for pattern in patterns:
-        parent = pattern if pattern.endswith("/") else os.path.dirname(pattern)
-        if parent and not paths.is_glob(parent):
-            with contextlib.suppress(ValueError, FileExistsError, NotADirectoryError):
-                os.makedirs(os.path.join(directory, paths.normalise(parent)), exist_ok=True)
 
 
 def _walk(root: str, notes: list[str]) -> Iterator[tuple[str, str]]:
@@ -129,10 +130,8 @@ def _walk(root: str, notes: list[str]) -> Iterator[tuple[str, str]]:
     pending = [""]
     while pending:
         parent = pending.pop()
-        with _scan(os.path.join(root, parent)) as entries:
-            found = sorted(entries, key=lambda entry: entry.name)
         directories = []
-        for entry in found:
+        for entry in _entries(os.path.join(root, parent)):
             path = f"{parent}{entry.name}"
             if not entry.is_dir(follow_symlinks=False):
                 yield path, entry.path
@@ -143,11 +142,12 @@ def _walk(root: str, notes: list[str]) -> Iterator[tuple[str, str]]:
         pending += reversed(directories)
 
 
-def _scan(path: str) -> contextlib.AbstractContextManager[Iterator[os.DirEntry[str]]]:
+def _entries(directory: str) -> list[os.DirEntry[str]]:
     # A directory may be listed without the right to pass through it.
-    if os.lstat(path).st_mode & 0o700 != 0o700:
-        os.chmod(path, 0o700)
-    return os.scandir(path)
+    if os.lstat(directory).st_mode & 0o700 != 0o700:
+        os.chmod(directory, 0o700)
+    with os.scandir(directory) as entries:
+        return sorted(entries, key=lambda entry: entry.name)
 
 
 def _is_wanted(path: str, patterns: Sequence[str] | None) -> bool:
@@ -191,11 +191,7 @@ def _is_unchanged(path: str, before: Stamp | None) -> bool:
     status = os.lstat(path)
     if status.st_size != before.size:
         return False
-    if (status.st_ino, status.st_mtime_ns, status.st_ctime_ns) == (
-        before.inode,
-        before.modified,
-        before.changed,
-    ):
+    if (status.st_ino, status.st_mtime_ns, status.st_ctime_ns) == (before.inode, before.modified, before.changed):
         return True
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").digest() == before.digest

@@ -1,10 +1,9 @@
 """Processes as the kernel tells them: who descends from whom, how much they hold, and how to end all of them.
 
-A step may fork, change its session and process group, or let its parents die. What it cannot change is its ancestry:
-a process that called `adopt_orphans` inherits every orphan below it, so its descendants are found by walking /proc.
+A step may fork, change its session and process group, or let its parents die. What it cannot change is its
+ancestry: a process that called `adopt_orphans` inherits every orphan below it, so that its descendants are found by
+walking /proc.
 """
-
-from __future__ import annotations
 
 import contextlib
 import ctypes
@@ -12,7 +11,7 @@ import os
 import signal
 import time
 from collections.abc import Collection
-from dataclasses import dataclass
+from typing import NamedTuple
 
 PR_SET_DUMPABLE = 4
 PR_SET_KEEPCAPS = 8
@@ -24,6 +23,7 @@ PR_CAP_AMBIENT = 47
 PR_CAP_AMBIENT_RAISE = 2
 PR_CAP_AMBIENT_CLEAR_ALL = 4
 CAP_DAC_READ_SEARCH = 2
+CAPABILITIES = 64
 CAPABILITY_VERSION = 0x20080522
 SECBIT_NOROOT_LOCKED = 0b11
 PAGE = os.sysconf("SC_PAGE_SIZE")
@@ -31,8 +31,7 @@ PAGE = os.sysconf("SC_PAGE_SIZE")
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
-@dataclass(frozen=True)
-class Process:
+class Process(NamedTuple):
     """One line of the process table; `resident` in bytes. A zombie that still has threads is alive."""
 
     pid: int
@@ -43,7 +42,7 @@ class Process:
 
 
 def hide() -> None:
-    """Forbid other processes of the same user to read this one's memory and environment (`/proc/<pid>/environ`)."""
+    """Forbid other processes of the same user to read this one's memory and environment, or to trace it."""
     _prctl(PR_SET_DUMPABLE, 0)
 
 
@@ -58,13 +57,13 @@ def adopt_orphans(adopt: bool = True) -> None:
 
 
 def become(user: int | None, reads_everything: bool) -> None:
-    """Turn into a user (and the group of that number), for good, and never gain a privilege by executing a file.
+    """Turn into a user (and the group of that number), for good, and gain no privilege by executing a file.
 
-    None stays who we are; root then loses every capability with the next `exec`. `reads_everything` leaves the right to
-    pass and read any file, and nothing else.
+    None stays who we are; root then loses every capability with the next `exec`. `reads_everything` leaves the
+    right to pass and read any file, and nothing else.
     """
     if os.geteuid() == 0:
-        for capability in range(64):
+        for capability in range(CAPABILITIES):
             if not (reads_everything and capability == CAP_DAC_READ_SEARCH):
                 _prctl(PR_CAPBSET_DROP, capability)
         _prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL)
@@ -83,8 +82,8 @@ def become(user: int | None, reads_everything: bool) -> None:
 def may_read_everything() -> bool:
     """Whether this process could leave that right to a child."""
     with open("/proc/self/status", encoding="utf-8") as file:
-        found = next((int(line.split()[1], 16) for line in file if line.startswith("CapEff:")), 0)
-    return bool(found >> CAP_DAC_READ_SEARCH & 1)
+        held = next((int(line.split()[1], 16) for line in file if line.startswith("CapEff:")), 0)
+    return bool(held >> CAP_DAC_READ_SEARCH & 1)
 
 
 def table() -> dict[int, Process]:
@@ -128,7 +127,7 @@ def threads_of(user: int) -> int:
 
 
 def memory(family: Collection[Process], limit: int) -> int:
-    """Bytes that some processes hold together; exact about shared pages only when it matters, near the limit."""
+    """Bytes that some processes hold together; exact about shared pages only when it matters, above the limit."""
     resident = sum(process.resident for process in family)
     if resident <= limit:
         return resident
@@ -136,19 +135,19 @@ def memory(family: Collection[Process], limit: int) -> int:
 
 
 def end_descendants(root: int, spare: Collection[int] = (), seconds: float = 5.0) -> bool:
-    """Kill everything below `root`, this process or an ancestor; false if something still lives after some seconds.
+    """Kill everything below `root`, this process; false if something still lives after some seconds.
 
-    A process that forks and exits faster than the table can be read is seen only by the dead it leaves. So nobody is
-    buried before two looks in a row show the same dead and nobody alive; meanwhile the dead use up the number of processes
-    that their user may have, until even the fastest cannot fork and is caught. The living are stopped before
-    the first is killed: who is stopped does not fork while the others are being killed.
+    A process that forks and exits faster than the table can be read is seen only by the dead it leaves. So nobody
+    is buried before two looks in a row show the same dead and nobody alive; meanwhile the dead use up the number of
+    processes that their user may have, until even the fastest cannot fork and is caught. The living are stopped
+    before the first is killed: who is stopped does not fork while the others are being killed.
     """
     deadline = time.monotonic() + seconds
     dead_before: set[int] | None = None
     while True:
         family = descendants(root, spare)
         alive = [process.pid for process in living(family)]
-        dead = {process.pid for process in family} - set(alive)
+        dead = {process.pid for process in family}.difference(alive)
         if not alive and dead == dead_before:
             break
         if time.monotonic() > deadline:
@@ -174,16 +173,16 @@ def _read(path: str) -> Process | None:
     fields = rest.split()
     if len(fields) < 22:
         return None
-    threads = int(fields[17])
-    ended = fields[0] in (b"Z", b"X", b"x")
-    pages = int(fields[21])
+    state, parent, threads, pages = fields[0], int(fields[1]), int(fields[17]), int(fields[21])
+    ended = state in (b"Z", b"X")
+    resident = pages * PAGE
     if ended and threads > 1:
         # Its first thread has ended and knows nothing of the memory any more; the others do.
-        pages = max((task.resident for task in map(_read, _tasks(path)) if task), default=0) // PAGE
-    return Process(int(start.split()[0]), int(fields[1]), not ended or threads > 1, threads, pages * PAGE)
+        resident = max((task.resident for task in map(_read, _other_threads(path)) if task), default=0)
+    return Process(int(start.split()[0]), parent, not ended or threads > 1, threads, resident)
 
 
-def _tasks(path: str) -> list[str]:
+def _other_threads(path: str) -> list[str]:
     with contextlib.suppress(OSError):
         return [f"{path}/task/{name}" for name in os.listdir(f"{path}/task") if not path.endswith(f"/{name}")]
     return []
@@ -191,25 +190,21 @@ def _tasks(path: str) -> list[str]:
 
 def _proportional(process: Process) -> int:
     """Resident bytes with each shared page divided among those who share it; plain ones if that is kept secret."""
-    try:
-        with open(f"/proc/{process.pid}/smaps_rollup", "rb") as file:
-            for line in file:
-                if line.startswith(b"Pss:"):
-                    return int(line.split()[1]) * 1024
-    except OSError:
-        pass
+    with contextlib.suppress(OSError), open(f"/proc/{process.pid}/smaps_rollup", "rb") as file:
+        for line in file:
+            if line.startswith(b"Pss:"):
+                return int(line.split()[1]) * 1024
     return process.resident
 
 
 def _prctl(option: int, *arguments: int) -> None:
-    # Where the kernel refuses (an old one, or a sandbox), the other measures have to do: this is one of several.
-    values = [ctypes.c_ulong(argument) for argument in (*arguments, 0, 0, 0, 0)[:4]]
-    _libc.prctl(option, *values)
+    # Where the kernel refuses (an old one, or a sandbox), other measures have to do: this is one of several.
+    _libc.prctl(option, *(ctypes.c_ulong(argument) for argument in (*arguments, 0, 0, 0, 0)[:4]))
 
 
 def _hold_only(capabilities: int) -> None:
     header = (ctypes.c_uint32 * 2)(CAPABILITY_VERSION, 0)
-    # Effective, permitted and inheritable sets; first their lower, then their upper 32 bits.
+    # Effective, permitted and inheritable set: first the lower 32 bits of the three, then the upper.
     sets = (ctypes.c_uint32 * 6)(capabilities, capabilities, capabilities, 0, 0, 0)
     if _libc.capset(header, sets) != 0:
         raise OSError(ctypes.get_errno(), "the capabilities could not be set")

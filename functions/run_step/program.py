@@ -1,11 +1,9 @@
 """Calls a function or executes a notebook inside the cage; run with `python -c` so that it shadows nothing.
 
-The one argument is the path of a JSON file: {"kind", "values", "context", and "code" or "notebook"}. `values` are the
-variables of the workflow, `context` is the path of the file with the results of earlier code steps, which win over variables of the
-same name, and to which the result of this one is added.
+The one argument is the path of a JSON file: {"kind", "values", "context", and "code" or "notebook"}. `values` are
+the variables of the workflow. `context` is the path of the file with the results of earlier functions; they win over
+variables of the same name, and the result of this one is added to them.
 """
-
-from __future__ import annotations
 
 import importlib
 import inspect
@@ -20,12 +18,8 @@ def call(code: dict[str, Any], context: dict[str, Any]) -> Any:
     module, _, name = code["func"].rpartition(".")
     function = getattr(importlib.import_module(module), name)
     variables = code.get("variables") or {}
-    arguments = {
-        parameter: context[variables.get(parameter, parameter)]
-        for parameter in inspect.signature(function).parameters
-        if variables.get(parameter, parameter) in context
-    }
-    return function(**arguments)
+    names = {name: variables.get(name, name) for name in inspect.signature(function).parameters}
+    return function(**{name: context[variable] for name, variable in names.items() if variable in context})
 
 
 def execute(notebook: dict[str, Any], context: dict[str, Any]) -> None:
@@ -37,13 +31,10 @@ def execute(notebook: dict[str, Any], context: dict[str, Any]) -> None:
     source = notebook["notebook"]
     target = notebook.get("output") or f"{source.removesuffix('.ipynb')}.out.ipynb"
     variables = notebook.get("variables") or {}
-    names = [(name, variables.get(name, name)) for name in notebook.get("params") or ()]
+    names = {name: variables.get(name, name) for name in notebook.get("params") or ()}
     os.makedirs(os.path.dirname(target) or ".", exist_ok=True)
-    papermill.execute_notebook(
-        source,
-        target,
-        parameters={name: context[variable] for name, variable in names if variable in context},
-    )
+    values = {name: context[variable] for name, variable in names.items() if variable in context}
+    papermill.execute_notebook(source, target, parameters=values)
 
 
 def plain(value: Any) -> Any:

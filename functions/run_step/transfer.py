@@ -1,12 +1,11 @@
 """Files over signed URLs: GET to disk and S3 POST forms from disk, with nothing but the standard library.
 
-Every request is tried again with a growing pause when the other side is overloaded or out of reach. Connections are
-kept per thread, so hundreds of small files do not mean hundreds of handshakes. Nothing here knows credentials, and
-no error text repeats a URL: its signature would let the reader in.
+Every request is tried again with a growing pause when the other side is overloaded or out of reach. Connections
+are kept open between requests, so hundreds of small files do not mean hundreds of handshakes. Nothing here knows
+credentials, and no error text repeats a URL: its signature would let the reader in.
 """
 
-from __future__ import annotations
-
+import base64
 import contextlib
 import errno
 import hashlib
@@ -21,7 +20,7 @@ import stat
 import threading
 import time
 import urllib.parse
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent import futures
 from typing import IO, Any, TypeVar
 
@@ -31,8 +30,10 @@ PAUSES = (0.1, 0.4, 1.6, 4.0)
 TIMEOUT_SECONDS = 20.0
 WORKERS = 8
 CHUNK = 256 * 1024
-NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+REDIRECTS = 3
+MOVED = frozenset({301, 302, 307, 308})
 TRANSIENT = frozenset({408, 429, 500, 502, 503, 504})
+NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 TYPES = {
     ".ipynb": "application/x-ipynb+json",
     ".log": "text/plain",
@@ -42,6 +43,9 @@ TYPES = {
 ENCODINGS = {"gzip": "application/gzip", "bzip2": "application/x-bzip2", "xz": "application/x-xz"}
 
 T = TypeVar("T")
+
+# Open connections nobody uses at the moment, by scheme and server.
+_idle: dict[tuple[str, str], list[http.client.HTTPConnection]] = {}
 
 
 class Refused(Exception):
@@ -53,7 +57,12 @@ class Refused(Exception):
         self.code = code
 
     @property
-    def too_large(self) -> bool:
+    def is_missing(self) -> bool:
+        """Whether there may be no such object: S3 answers 403 where the signer may not list the bucket."""
+        return self.status in (403, 404)
+
+    @property
+    def is_too_large(self) -> bool:
         """Whether it was the size that was refused."""
         return self.status == 413 or self.code == "EntityTooLarge"
 
@@ -61,19 +70,15 @@ class Refused(Exception):
 class _Again(Exception):
     """Worth another attempt."""
 
-    def __init__(self, refusal: Refused) -> None:
-        self.refusal = refusal
-
-
-_idle: dict[tuple[str, str], list[http.client.HTTPConnection]] = {}
-"""Open connections nobody uses at the moment, by scheme and server."""
+    def __init__(self, message: str, status: int = 0, code: str = "") -> None:
+        self.refusal = Refused(message, status, code)
 
 
 def document(url: str) -> Any:
     """The JSON document at a URL."""
 
     def attempt() -> Any:
-        with _answer("GET", url, TIMEOUT_SECONDS) as response:
+        with _answer(url, TIMEOUT_SECONDS) as response:
             return json.loads(b"".join(_content(response)))
 
     try:
@@ -83,22 +88,23 @@ def document(url: str) -> Any:
 
 
 def exists(url: str, timeout: float) -> bool:
-    """Whether there is an object at a URL now; any doubt counts as no, the caller asks again soon."""
+    """Whether there is an object at a URL now; any doubt counts as no, since the caller will ask again."""
     try:
-        with _answer("GET", url, timeout) as response:
-            list(_content(response))
-        return True
+        with _answer(url, timeout) as response:
+            for _ in _content(response):
+                pass
     except (Refused, _Again):
         return False
+    return True
 
 
 def download(url: str, path: str, size: int | None) -> bytes:
-    """Fetch a URL into a new file and return the SHA-256 of it; anything but `size` bytes (if known) is refused."""
+    """Fetch a URL into a file and return the SHA-256 of it; anything but `size` bytes (if known) is refused."""
 
     def attempt() -> bytes:
         digest = hashlib.sha256()
         received = 0
-        with _answer("GET", url, TIMEOUT_SECONDS) as response, open(path, "wb") as file:
+        with _answer(url, TIMEOUT_SECONDS) as response, open(path, "wb") as file:
             for chunk in _content(response):
                 digest.update(chunk)
                 received += len(chunk)
@@ -110,43 +116,35 @@ def download(url: str, path: str, size: int | None) -> bytes:
     return _persist(attempt)
 
 
-def post_bytes(form: manifests.Form, key: str, content: bytes, content_type: str) -> None:
+def post_bytes(form: manifests.Form, key: str, content: bytes, media_type: str) -> None:
     """Upload some bytes as one object."""
-    _persist(lambda: _post(form, key, content_type, len(content), iter([content])))
+    _persist(lambda: _post(form, key, media_type, len(content), iter([content])))
 
 
-def post_file(form: manifests.Form, key: str, path: str) -> int:
-    """Upload a file as one object, never reading through a symbolic link; returns its size."""
+def post_file(form: manifests.Form, key: str, path: str) -> None:
+    """Upload a file as one object; a symbolic link or anything else that is no file is an error."""
 
-    def attempt() -> int:
+    def attempt() -> None:
+        # Without O_NONBLOCK, opening a pipe would wait for somebody to write to it.
         with open(os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:
             status = os.fstat(file.fileno())
             if not stat.S_ISREG(status.st_mode):
                 raise Refused("not a regular file")
-            _post(form, key, content_type(key), status.st_size, _chunks(file, status.st_size))
-            return status.st_size
+            _post(form, key, media_type(key), status.st_size, _chunks(file, status.st_size))
 
-    return _persist(attempt)
+    _persist(attempt)
 
 
-def content_type(name: str) -> str:
+def media_type(name: str) -> str:
     """The media type that a file's name suggests."""
-    extension = os.path.splitext(name)[1].lower()
     guess, encoding = mimetypes.guess_type(name, strict=False)
     if encoding:
         return ENCODINGS.get(encoding, "application/octet-stream")
-    return TYPES.get(extension) or guess or "application/octet-stream"
-
-
-def hang_up() -> None:
-    """Close all idle connections: they would not survive the time until the next step anyway."""
-    for connections in _idle.values():
-        while connections:
-            connections.pop().close()
+    return TYPES.get(os.path.splitext(name)[1].lower()) or guess or "application/octet-stream"
 
 
 def in_parallel(action: Callable[[T], None], items: Sequence[T], stop: threading.Event) -> None:
-    """Do the action for every item; the first exception ends it, so does `stop` (silently)."""
+    """Do the action for every item, until `stop` is set; the first exception ends it and is raised."""
     failed = threading.Event()
 
     def guarded(item: T) -> None:
@@ -158,11 +156,16 @@ def in_parallel(action: Callable[[T], None], items: Sequence[T], stop: threading
             failed.set()
             raise
 
-    if not items:
-        return
-    with futures.ThreadPoolExecutor(min(WORKERS, len(items))) as pool:
-        for outcome in [pool.submit(guarded, item) for item in items]:
-            outcome.result()
+    if items:
+        with futures.ThreadPoolExecutor(min(WORKERS, len(items))) as pool:
+            for outcome in [pool.submit(guarded, item) for item in items]:
+                outcome.result()
+
+
+def hang_up() -> None:
+    """Close all idle connections: they would not survive the time until the next step anyway."""
+    for connections in _idle.values():
+        _close(connections)
 
 
 def _persist(attempt: Callable[[], T]) -> T:
@@ -178,41 +181,37 @@ def _persist(attempt: Callable[[], T]) -> T:
 
 
 @contextlib.contextmanager
-def _answer(method: str, url: str, timeout: float, redirects: int = 3) -> Iterator[http.client.HTTPResponse]:
-    """The response to a request without a body, if it is 200."""
+def _answer(url: str, timeout: float, redirects: int = REDIRECTS) -> Iterator[http.client.HTTPResponse]:
+    """The answer to a GET, if it is a good one."""
     with _exchange(url, timeout) as (connection, target):
-        connection.request(method, target)
+        connection.request("GET", target)
         response = connection.getresponse()
-        if response.status in (301, 302, 307, 308) and redirects:
-            location = urllib.parse.urljoin(url, response.headers.get("Location", ""))
-            response.read(CHUNK)
-        else:
+        if response.status not in MOVED or not redirects:
             _check(response)
             yield response
             return
-    with _answer(method, location, timeout, redirects - 1) as response:
+        location = urllib.parse.urljoin(url, response.headers.get("Location", ""))
+        response.read(CHUNK)
+    with _answer(location, timeout, redirects - 1) as response:
         yield response
 
 
-def _post(form: manifests.Form, key: str, media_type: str, size: int, chunks: Iterator[bytes]) -> None:
+def _post(form: manifests.Form, key: str, kind: str, size: int, chunks: Iterator[bytes]) -> None:
     boundary = secrets.token_hex(16)
-    fields = {**form.fields, "key": key, "Content-Type": media_type}
-    parts = [
-        f'--{boundary}\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{value}\r\n'
-        for name, value in fields.items()
-    ]
+    fields = {**form.fields, "key": key}
+    if _may_name_type(form.fields):
+        fields.setdefault("Content-Type", kind)
+    disposition = "Content-Disposition: form-data; name="
+    parts = [f'--{boundary}\r\n{disposition}"{name}"\r\n\r\n{value}\r\n' for name, value in fields.items()]
     # S3 ignores every field behind the file, so the file is the last part.
-    parts.append(
-        f'--{boundary}\r\nContent-Disposition: form-data; name="file"; filename="file"\r\n'
-        f"Content-Type: {media_type}\r\n\r\n"
-    )
+    parts.append(f'--{boundary}\r\n{disposition}"file"; filename="file"\r\nContent-Type: {kind}\r\n\r\n')
     before, after = "".join(parts).encode(), f"\r\n--{boundary}--\r\n".encode()
     with _exchange(form.url, TIMEOUT_SECONDS) as (connection, target):
         connection.putrequest("POST", target)
         connection.putheader("Content-Type", f"multipart/form-data; boundary={boundary}")
         connection.putheader("Content-Length", str(len(before) + size + len(after)))
         connection.endheaders()
-        # A server that refuses does not wait for the rest; its answer is still there to be read.
+        # Who refuses does not wait for the rest; the answer is still there to be read.
         with contextlib.suppress(BrokenPipeError, ConnectionResetError):
             connection.send(before)
             for chunk in chunks:
@@ -223,47 +222,65 @@ def _post(form: manifests.Form, key: str, media_type: str, size: int, chunks: It
         response.read(CHUNK)
 
 
+def _may_name_type(fields: Mapping[str, str]) -> bool:
+    """Whether a signed policy knows of content types: S3 refuses every field that its policy does not mention."""
+    policy = fields.get("policy") or fields.get("Policy")
+    return policy is None or b"content-type" in base64.b64decode(policy).lower()
+
+
 @contextlib.contextmanager
 def _exchange(url: str, timeout: float) -> Iterator[tuple[http.client.HTTPConnection, str]]:
-    """A connection for one request and the request target; whatever goes wrong on it closes it."""
+    """A connection for one request and the request target; whatever goes wrong on a connection ends it."""
     parts = urllib.parse.urlsplit(url)
-    server = (parts.scheme, parts.netloc)
-    idle = _idle.setdefault(server, [])
-    try:
-        connection = idle.pop()
-        connection.sock.settimeout(timeout)
-    except IndexError:
-        make = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
-        connection = make(parts.netloc, timeout=timeout)
-    finished = False
+    idle = _idle.setdefault((parts.scheme, parts.netloc), [])
+    connection = _connection(parts, idle, timeout)
     try:
         yield connection, urllib.parse.urlunsplit(("", "", parts.path or "/", parts.query, ""))
-        finished = True
     except (OSError, http.client.HTTPException) as error:
+        connection.close()
         if isinstance(error, OSError) and error.filename is not None:
             raise
         if isinstance(error, OSError) and error.errno in NO_ROOM:
             raise Refused("there is no room for it here") from None
-        raise _Again(Refused(f"no answer ({type(error).__name__})")) from None
-    finally:
-        if finished and connection.sock:
-            idle.append(connection)
-        else:
-            connection.close()
+        # Those that were opened at the same time are likely to be dead as well.
+        _close(idle)
+        raise _Again(f"no answer ({type(error).__name__})") from None
+    except BaseException:
+        connection.close()
+        raise
+    if connection.sock:
+        idle.append(connection)
+
+
+def _connection(
+    server: urllib.parse.SplitResult, idle: list[http.client.HTTPConnection], timeout: float
+) -> http.client.HTTPConnection:
+    try:
+        connection = idle.pop()
+    except IndexError:
+        make = http.client.HTTPSConnection if server.scheme == "https" else http.client.HTTPConnection
+        return make(server.netloc, timeout=timeout)
+    connection.sock.settimeout(timeout)
+    return connection
+
+
+def _close(connections: list[http.client.HTTPConnection]) -> None:
+    # Other threads take some of them at the same time.
+    with contextlib.suppress(IndexError):
+        while True:
+            connections.pop().close()
 
 
 def _check(response: http.client.HTTPResponse) -> None:
     if response.status // 100 == 2:
         return
     body = response.read(CHUNK).decode("utf-8", "replace")
-    codes = re.findall(r"<Code>([\w.]{1,64})</Code>", body)
-    code = codes[0] if codes else ""
-    messages = re.findall(r"<Message>([^<]{1,200})</Message>", body)
-    text = ": ".join(filter(None, (f"{response.status} {code or response.reason}", *messages[:1])))
-    refusal = Refused(text, response.status, code)
+    code = next(iter(re.findall(r"<Code>([\w.]{1,64})</Code>", body)), "")
+    message = next(iter(re.findall(r"<Message>([^<]{1,200})</Message>", body)), "")
+    text = ": ".join(filter(None, (f"{response.status} {code or response.reason}", message)))
     if response.status in TRANSIENT or code == "RequestTimeout":
-        raise _Again(refusal)
-    raise refusal
+        raise _Again(text, response.status, code)
+    raise Refused(text, response.status, code)
 
 
 def _content(response: http.client.HTTPResponse) -> Iterator[bytes]:
@@ -271,7 +288,7 @@ def _content(response: http.client.HTTPResponse) -> Iterator[bytes]:
     while chunk := response.read(CHUNK):
         yield chunk
     if response.length:
-        raise _Again(Refused("the answer broke off"))
+        raise _Again("the answer broke off")
 
 
 def _chunks(file: IO[bytes], size: int) -> Iterator[bytes]:

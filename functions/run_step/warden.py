@@ -4,35 +4,33 @@ Run as a program by `cage.py`, with an order on standard input and frames on sta
 one thread, so it can fork safely, adopt every orphan of the step, and kill all of it without touching any other
 process of the function. When the function dies or wants the step to end, standard input says so.
 
-A frame is one letter, a length of four bytes and that many bytes: `o` and `e` what the step wrote to standard output
-and standard error, `r` the report at the end (JSON).
+A frame is one letter, a length of four bytes and that many bytes: `o` and `e` what the step wrote to standard
+output and standard error, `r` the report at the end (JSON).
 """
 
-from __future__ import annotations
-
 import contextlib
-import dataclasses
 import json
 import os
 import resource
 import select
 import signal
-import stat
 import struct
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from typing import NoReturn
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple, NoReturn
 
+import disk
 import processes
 
 TICK_SECONDS = 0.05
 CHUNK = 64 * 1024
 HEADER = struct.Struct("!cI")
+SIZE = struct.Struct("!I")
+CANNOT_EXECUTE = 126
 
 
-@dataclasses.dataclass(frozen=True)
-class Order:
+class Order(NamedTuple):
     """What to execute, as whom and within which bounds (bytes and seconds).
 
     `user` and `reads_everything` say who to become (see `processes.become`). `directories` are those that the step
@@ -41,7 +39,6 @@ class Order:
 
     commands: Sequence[Sequence[str]]
     environment: Mapping[str, str]
-    directory: str
     directories: Sequence[str]
     places: Sequence[str]
     user: int | None
@@ -55,282 +52,229 @@ class Order:
     cpu_seconds: int
 
 
-@dataclasses.dataclass(frozen=True)
-class Report:
+class Report(NamedTuple):
     """How it ended: the commands ran (`stopped` is None), or the warden stopped them for a reason.
 
     `command` counts from 1. `status` is the shell's: 128 + the signal's number for a command that was killed.
-    `stopped` is one of time, memory, processes, disk, asked, start. `starved` tells that the kernel killed something
-    for want of memory meanwhile.
+    `stopped` is one of asked, disk, memory, processes, start, time. `starved` tells that the kernel killed something
+    for want of memory meanwhile, `clean` that nothing of the step is alive any more.
     """
 
     command: int
     status: int | None
     stopped: str | None
     detail: str
-    peak_bytes: int
     starved: bool
     clean: bool
 
 
 class Stop(Exception):
-    """The step has to end now; the first argument is the reason, the second a detail."""
+    """The step has to end now."""
+
+    def __init__(self, reason: str, detail: str = "") -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.detail = detail
 
 
 class Warden:
     """Executes one order."""
 
     def __init__(self, order: Order) -> None:
-        self.order = order
-        self.deadline = time.monotonic() + order.seconds
-        self.peak = 0
-        owner = os.getuid() if order.user is None else order.user
-        self.disk = Disk(order.directories, order.places, owner, order.disk_bytes)
-        self.streams: dict[int, bytes] = {}
-        self.poll = select.poll()
-        self.next_look = 0.0
-        self.output = os.pipe()
-        self.error = os.pipe()
-        self.child_ended = os.pipe()
+        self._order = order
+        self._user = os.getuid() if order.user is None else order.user
+        self._deadline = time.monotonic() + order.seconds
+        self._next_look = 0.0
+        self._usage = disk.Usage(order.directories, order.places, self._user, order.disk_bytes)
+        self._poll = select.poll()
+        self._streams: dict[int, bytes] = {}
+        self._output, self._error, self._child_ended = os.pipe(), os.pipe(), os.pipe()
 
     def run(self) -> Report:
         """Run the commands until one fails or has to be stopped; nothing of them is alive afterwards."""
         self._listen()
-        command, status, stopped, detail = 0, None, None, ""
-        oom_kills = _oom_kills()
+        number, status, stopped, detail = 0, None, None, ""
+        kills = _kills_for_memory()
         try:
-            for command, words in enumerate(self.order.commands, 1):
+            for number, words in enumerate(self._order.commands, 1):  # noqa: B007 - the last one is reported
                 status = None
                 status = self._attend(self._start(words))
                 if status != 0:
                     break
         except Stop as stop:
-            stopped, detail = stop.args
+            stopped, detail = stop.reason, stop.detail
         finally:
             clean = processes.end_descendants(os.getpid())
         self._forward_rest()
-        starved = _oom_kills() > oom_kills
-        return Report(command, status, stopped, detail, self.peak, starved, clean)
+        return Report(number, status, stopped, detail, _kills_for_memory() > kills, clean)
 
     def _listen(self) -> None:
-        os.set_blocking(self.child_ended[1], False)
-        os.set_blocking(self.child_ended[0], False)
-        signal.signal(signal.SIGCHLD, lambda number, frame: None)
-        signal.set_wakeup_fd(self.child_ended[1], warn_on_full_buffer=False)
-        for (end, _), kind in ((self.output, b"o"), (self.error, b"e")):
+        hears, tells = self._child_ended
+        os.set_blocking(hears, False)
+        os.set_blocking(tells, False)
+        # Without a handler the signal would not wake anybody up.
+        signal.signal(signal.SIGCHLD, lambda *_: None)
+        signal.set_wakeup_fd(tells, warn_on_full_buffer=False)
+        for (end, _), kind in ((self._output, b"o"), (self._error, b"e")):
             os.set_blocking(end, False)
-            self.streams[end] = kind
-        for end in (0, self.child_ended[0], *self.streams):
-            self.poll.register(end, select.POLLIN)
+            self._streams[end] = kind
+        for end in (sys.stdin.fileno(), hears, *self._streams):
+            self._poll.register(end, select.POLLIN)
 
     def _start(self, words: Sequence[str]) -> int:
         told, tell = os.pipe()
         child = os.fork()
         if child == 0:
-            self._become(words, tell)
+            self._turn_into(words, tell)
         os.close(tell)
         with open(told, "rb") as file:
             if problem := file.read(CHUNK):
-                raise Stop("start", problem.decode())
+                raise Stop("start", problem.decode("utf-8", "replace"))
         return child
 
-    def _become(self, words: Sequence[str], tell: int) -> NoReturn:
-        """In the child: turn into the command, or tell why that is impossible."""
-        order = self.order
+    def _turn_into(self, words: Sequence[str], tell: int) -> NoReturn:
+        """In the child: become the command, or tell why that is impossible."""
         try:
             os.setsid()
-            signal.set_wakeup_fd(-1)
-            signal.pthread_sigmask(signal.SIG_SETMASK, ())
-            for number in (signal.SIGPIPE, signal.SIGXFSZ, signal.SIGCHLD):
-                signal.signal(number, signal.SIG_DFL)
-            with open(os.devnull, "rb") as nothing:
-                os.dup2(nothing.fileno(), 0)
-            os.dup2(self.output[1], 1)
-            os.dup2(self.error[1], 2)
+            self._reset_signals()
+            self._connect_streams()
             processes.show()
             # When memory runs out, the kernel should choose the step and not the function.
             with contextlib.suppress(OSError), open("/proc/self/oom_score_adj", "w") as file:
                 file.write("1000")
-            _limit(resource.RLIMIT_CORE, 0)
-            _limit(resource.RLIMIT_FSIZE, order.file_bytes)
-            _limit(resource.RLIMIT_NOFILE, order.open_files)
-            _limit(resource.RLIMIT_CPU, order.cpu_seconds, order.cpu_seconds + 5)
-            # Address space is reserved generously by threads and allocators; what is really held is watched.
-            _limit(resource.RLIMIT_AS, 2 * order.memory_bytes + (1 << 30))
-            user = os.getuid() if order.user is None else order.user
-            _limit(resource.RLIMIT_NPROC, order.processes + processes.threads_of(user))
-            _limit(resource.RLIMIT_MSGQUEUE, 0)
-            processes.become(order.user, order.reads_everything)
+            self._set_limits()
+            processes.become(self._order.user, self._order.reads_everything)
             os.umask(0o022)
-            os.chdir(order.directory)
-            os.execve(words[0], list(words), dict(order.environment))
+            os.chdir(self._order.directories[0])
+            os.execve(words[0], list(words), dict(self._order.environment))  # noqa: S606 - a shell is what we start
         except BaseException as error:
             os.write(tell, f"{type(error).__name__}: {error}"[:1000].encode("utf-8", "replace"))
         finally:
-            os._exit(126)
+            os._exit(CANNOT_EXECUTE)
+
+    def _reset_signals(self) -> None:
+        signal.set_wakeup_fd(-1)
+        signal.pthread_sigmask(signal.SIG_SETMASK, ())
+        for number in (signal.SIGPIPE, signal.SIGXFSZ, signal.SIGCHLD):
+            signal.signal(number, signal.SIG_DFL)
+
+    def _connect_streams(self) -> None:
+        with open(os.devnull, "rb") as nothing:
+            os.dup2(nothing.fileno(), 0)
+        os.dup2(self._output[1], 1)
+        os.dup2(self._error[1], 2)
+
+    def _set_limits(self) -> None:
+        order = self._order
+        _limit(resource.RLIMIT_CORE, 0)
+        _limit(resource.RLIMIT_MSGQUEUE, 0)
+        _limit(resource.RLIMIT_FSIZE, order.file_bytes)
+        _limit(resource.RLIMIT_NOFILE, order.open_files)
+        _limit(resource.RLIMIT_CPU, order.cpu_seconds, spare=5)
+        # Address space is reserved generously by threads and allocators; what is really held is watched.
+        _limit(resource.RLIMIT_AS, 2 * order.memory_bytes + (1 << 30))
+        _limit(resource.RLIMIT_NPROC, order.processes + processes.threads_of(self._user))
 
     def _attend(self, child: int) -> int:
         """Forward output and look after the step until the child ends; its exit status as a shell counts."""
         while True:
-            pause = max(0.0, self.next_look - time.monotonic())
-            ready = {end for end, _ in self.poll.poll(pause * 1000)}
-            for end in ready & self.streams.keys():
-                self._forward(end)
-            if 0 in ready:
-                raise Stop("asked", "")
-            if self.child_ended[0] in ready:
-                os.read(self.child_ended[0], CHUNK)
-                status = _reap(child)
+            pause = max(0.0, self._next_look - time.monotonic())
+            ready = {end for end, _ in self._poll.poll(pause * 1000)}
+            for end in self._streams:
+                if end in ready:
+                    self._forward(end)
+            if sys.stdin.fileno() in ready:
+                raise Stop("asked")
+            if self._child_ended[0] in ready:
+                os.read(self._child_ended[0], CHUNK)
+                status = _bury(child)
                 if status is not None:
                     return status
-            if time.monotonic() >= self.next_look:
+            if time.monotonic() >= self._next_look:
                 self._look()
 
     def _look(self) -> None:
         begun = time.monotonic()
         family = processes.living(processes.descendants(os.getpid()))
-        held = processes.memory(family, self.order.memory_bytes)
-        self.peak = max(self.peak, held)
-        if held > self.order.memory_bytes:
-            raise Stop("memory", f"{held >> 20} MiB")
-        if len(family) > self.order.processes:
-            raise Stop("processes", str(len(family)))
-        if time.monotonic() > self.deadline:
-            raise Stop("time", "")
-        if self.disk.is_exceeded():
-            raise Stop("disk", "")
+        if processes.memory(family, self._order.memory_bytes) > self._order.memory_bytes:
+            raise Stop("memory")
+        if len(family) > self._order.processes:
+            raise Stop("processes")
+        if begun > self._deadline:
+            raise Stop("time")
+        if self._usage.is_exceeded():
+            raise Stop("disk")
         # Looking may be slow (many processes, much shared memory): it must not become the main work.
         now = time.monotonic()
-        self.next_look = now + max(TICK_SECONDS, 10 * (now - begun))
+        self._next_look = now + max(TICK_SECONDS, 10 * (now - begun))
 
     def _forward(self, end: int) -> bool:
         try:
             chunk = os.read(end, CHUNK)
         except BlockingIOError:
             return False
-        if chunk:
-            _send(self.streams[end], chunk)
-        return bool(chunk)
+        _send(self._streams[end], chunk)
+        return True
 
     def _forward_rest(self) -> None:
-        """What is left in the pipes; their writers are dead, so this ends."""
-        for end in self.streams:
-            with contextlib.suppress(OSError):
-                while self._forward(end):
-                    pass
-
-
-class Disk:
-    """Notices when directories have grown by more than a limit, without walking them all the time.
-
-    The free space of the file system is asked often, the directories are walked only when it has shrunk enough.
-    """
-
-    def __init__(self, directories: Sequence[str], places: Sequence[str], owner: int, limit: int) -> None:
-        self.directories = directories
-        self.places = places
-        self.owner = owner
-        self.limit = limit
-        self.used_before = self._used()
-        self.reference = self._free()
-
-    def is_exceeded(self) -> bool:
-        """Whether there is more than the limit beyond what there was at first."""
-        if self.reference - self._free() <= self.limit:
-            return False
-        grown = self._used() - self.used_before
-        # Somebody else may have used the space.
-        self.reference = self._free() + max(0, grown)
-        return grown > self.limit
-
-    def _free(self) -> int:
-        found = {}
-        for place in (*self.directories, *self.places):
-            status = os.statvfs(place)
-            found[status.f_fsid, status.f_blocks] = status.f_bavail * status.f_frsize
-        return sum(found.values())
-
-    def _used(self) -> int:
-        total, pending = 0, [*self.directories, *self._own_entries()]
-        while pending:
-            path = pending.pop()
-            with contextlib.suppress(OSError):
-                status = os.lstat(path)
-                total += status.st_blocks * 512
-                if stat.S_ISDIR(status.st_mode):
-                    pending += [os.path.join(path, name) for name in os.listdir(path)]
-        return total
-
-    def _own_entries(self) -> Iterator[str]:
-        for place in self.places:
-            for name in os.listdir(place):
-                path = os.path.join(place, name)
-                with contextlib.suppress(OSError):
-                    if os.lstat(path).st_uid == self.owner and path not in map(
-                        os.path.dirname, self.directories
-                    ):
-                        yield path
-
-
-def _limit(kind: int, soft: int, hard: int | None = None) -> None:
-    ceiling = resource.getrlimit(kind)[1]
-    wanted = (soft, soft if hard is None else hard)
-    if ceiling != resource.RLIM_INFINITY:
-        wanted = (min(wanted[0], ceiling), min(wanted[1], ceiling))
-    resource.setrlimit(kind, wanted)
-
-
-def _reap(child: int) -> int | None:
-    """Bury everything that has ended; the exit status of the child if it was among it."""
-    result = None
-    while True:
-        try:
-            pid, status = os.waitpid(-1, os.WNOHANG)
-        except ChildProcessError:
-            return result
-        if pid == 0:
-            return result
-        if pid == child:
-            code = os.waitstatus_to_exitcode(status)
-            result = code if code >= 0 else 128 - code
-
-
-def _oom_kills() -> int:
-    """How often the kernel has killed for want of memory since it started."""
-    with contextlib.suppress(OSError), open("/proc/vmstat", encoding="ascii") as file:
-        for line in file:
-            if line.startswith("oom_kill "):
-                return int(line.split()[1])
-    return 0
-
-
-def _send(kind: bytes, content: bytes) -> None:
-    frame = memoryview(HEADER.pack(kind, len(content)) + content)
-    while frame:
-        frame = frame[os.write(1, frame) :]
-
-
-def _order() -> Order:
-    (size,) = struct.unpack("!I", _exactly(4))
-    return Order(**json.loads(_exactly(size)))
-
-
-def _exactly(size: int) -> bytes:
-    content = b""
-    while len(content) < size:
-        chunk = os.read(0, size - len(content))
-        if not chunk:
-            sys.exit(1)
-        content += chunk
-    return content
+        """What is left in the pipes; those who wrote it are dead, so this ends."""
+        for end in self._streams:
+            while self._forward(end):
+                pass
 
 
 def main() -> None:
     """Carry out the order that comes on standard input."""
     processes.hide()
     processes.adopt_orphans()
-    report = Warden(_order()).run()
-    _send(b"r", json.dumps(dataclasses.asdict(report)).encode())
+    (size,) = SIZE.unpack(_read(SIZE.size))
+    report = Warden(Order(**json.loads(_read(size)))).run()
+    _send(b"r", json.dumps(report._asdict()).encode())
+
+
+def _limit(kind: int, most: int, spare: int = 0) -> None:
+    """Set a limit, unless a lower one is in force already; `spare` is how much later than the signal the end comes."""
+    ceiling = resource.getrlimit(kind)[1]
+    if ceiling == resource.RLIM_INFINITY:
+        ceiling = most + spare
+    resource.setrlimit(kind, (min(most, ceiling), min(most + spare, ceiling)))
+
+
+def _bury(child: int) -> int | None:
+    """Bury everybody who has died; the exit status of the child if it is among them."""
+    result = None
+    with contextlib.suppress(ChildProcessError):
+        while True:
+            pid, status = os.waitpid(-1, os.WNOHANG)
+            if pid == 0:
+                break
+            if pid == child:
+                code = os.waitstatus_to_exitcode(status)
+                result = code if code >= 0 else 128 - code
+    return result
+
+
+def _kills_for_memory() -> int:
+    """How often the kernel has killed for want of memory since it started."""
+    with contextlib.suppress(OSError), open("/proc/vmstat", encoding="ascii") as file:
+        return next((int(line.split()[1]) for line in file if line.startswith("oom_kill ")), 0)
+    return 0
+
+
+def _send(kind: bytes, content: bytes) -> None:
+    frame = memoryview(HEADER.pack(kind, len(content)) + content)
+    while frame:
+        frame = frame[os.write(sys.stdout.fileno(), frame) :]
+
+
+def _read(size: int) -> bytes:
+    content = b""
+    while len(content) < size:
+        chunk = os.read(sys.stdin.fileno(), size - len(content))
+        if not chunk:
+            sys.exit("the order is not complete")
+        content += chunk
+    return content
 
 
 if __name__ == "__main__":

@@ -19,9 +19,7 @@ def store():
 
 
 def test_outputs_log_and_messages_are_delivered(store):
-    result = store.run(
-        "tr a-z A-Z < data/in.txt > out.txt", "echo done; echo note >&2", inputs={"data/in.txt": b"abc"}
-    )
+    result = store.run("tr a-z A-Z < data/in.txt > out.txt", "echo done; echo note >&2", inputs={"data/in.txt": b"abc"})
     assert (result["exitCode"], result["reason"]) == (0, None)
     assert store.outputs() == {"out.txt": b"ABC"}
     assert (result["files"], result["bytes"]) == (1, 3)
@@ -169,9 +167,7 @@ def test_the_second_run_in_a_process_finds_nothing_of_the_first(store):
     hide = f"for d in $HOME $TMPDIR /tmp /var/tmp /dev/shm . ..; do echo x > $d/{marker} ; done; echo > own"
     found = store.run(hide + f"; ls /tmp/{marker}", limits={"processes": 50})
     assert found["exitCode"] == 0, "the first run did leave a file"
-    again = store.run(
-        f"ls own ~/{marker} /tmp/{marker} /var/tmp/{marker} /dev/shm/{marker} ../{marker}; find ~ . > l"
-    )
+    again = store.run(f"ls own ~/{marker} /tmp/{marker} /var/tmp/{marker} /dev/shm/{marker} ../{marker}; find ~ . > l")
     assert again["messages"][0].count("No such file") == (6 if os.geteuid() == 0 else 3)
     assert b"own" not in store.outputs()["l"]
 
@@ -180,7 +176,7 @@ def test_directories_that_a_step_has_locked_or_dug_deep_are_wiped(store, tmp_pat
     monkeypatch.setattr(stage.cage.tempfile, "tempdir", str(tmp_path))
     dig = "import os\nfor _ in range(400):\n    os.mkdir('d' * 200)\n    os.chdir('d' * 200)\n"
     store.run(
-        f"mkdir -p a/b && touch a/b/c && chmod 000 a/b a; touch \"$(printf 'n\\377\\nl')\"; mkfifo p; ln -s / root",
+        "mkdir -p a/b && touch a/b/c && chmod 000 a/b a; touch \"$(printf 'n\\377\\nl')\"; mkfifo p; ln -s / root",
         f"$python -c {shlex.quote(dig)}; cd $HOME && mkdir -p x/y && touch x/y/z && chmod 0 x/y x",
         limits={"seconds": 10},
     )
@@ -190,8 +186,7 @@ def test_directories_that_a_step_has_locked_or_dug_deep_are_wiped(store, tmp_pat
 def test_system_v_objects_are_removed(store):
     def count():
         return sum(
-            len(pathlib.Path(f"/proc/sysvipc/{kind}").read_text().splitlines())
-            for kind in ("shm", "sem", "msg")
+            len(pathlib.Path(f"/proc/sysvipc/{kind}").read_text().splitlines()) for kind in ("shm", "sem", "msg")
         )
 
     make = (

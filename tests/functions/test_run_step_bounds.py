@@ -55,14 +55,14 @@ import os, signal, time
 for number in range(1, 32):
     if number not in (signal.SIGKILL, signal.SIGSTOP):
         signal.signal(number, signal.SIG_IGN)
+first = os.getpid()
 for depth in range(4):
     if os.fork() == 0:
         os.setsid()
 print('ready', flush=True)
-first = os.getpid()
 while True:
     time.sleep(0.1)
-    if os.fork() and os.getpid() != first:
+    if os.getpid() != first and os.fork():
         os._exit(0)
 """
 
@@ -84,7 +84,7 @@ def test_a_canceled_step_that_ignores_signals_and_forks_is_gone_within_five_seco
 
 
 def test_a_run_canceled_before_its_step_begins_starts_nothing(store, monkeypatch):
-    monkeypatch.setattr(stage.steps, "CANCEL_SECONDS", 0.01)
+    monkeypatch.setattr(stage.watching, "CANCEL_SECONDS", 0.01)
     store.objects["runs/r/canceled"] = b""
     held = threading.Event()
     fetch = stage.steps.fetch_inputs
@@ -134,9 +134,7 @@ def test_a_background_process_serves_the_following_commands(store, marker):
 )
 def test_a_fork_bomb_is_bounded_and_nothing_of_it_is_left(store, marker, bomb):
     with stage.most_processes() as most:
-        result = store.run(
-            f"({bomb}) & sleep 60", limits={"processes": 60, "seconds": 1}, variables={"m": marker}
-        )
+        result = store.run(f"({bomb}) & sleep 60", limits={"processes": 60, "seconds": 1}, variables={"m": marker})
     assert result["reason"]["code"] in ("TIMEOUT", "STEP_FAILED")
     assert most() <= 200
     assert stage.alive_with(marker) == []
@@ -187,7 +185,7 @@ def test_a_huge_file_is_cut_off(store):
     result = store.run("head -c 100000000 /dev/zero > big", limits={"fileBytes": 3 * MIB})
     assert result["reason"] == {
         "code": "OUTPUT_TOO_LARGE",
-        "detail": f"step 's': command 1 of 1 wrote a file of more than {3 * MIB} bytes",
+        "detail": f"step 's': command 1 of 1 wrote a file of {3 * MIB} bytes or more",
     }
 
 
@@ -206,6 +204,20 @@ def test_many_files_that_are_too_much_together_are_stopped(store, place):
     result = store.run(command, limits={"outputBytes": 20 * MIB, "fileBytes": 2 * MIB, "seconds": 15})
     assert result["reason"]["code"] == "OUTPUT_TOO_LARGE"
     assert not [name for name in os.listdir("/tmp") if name.startswith(f"f{os.getpid()}-")]
+
+
+def test_space_that_somebody_else_uses_is_not_counted(tmp_path, monkeypatch):
+    free = iter([1000, 100, 100, 99, 50, 50])
+    monkeypatch.setattr(stage.disk.Usage, "_free", lambda usage: next(free))
+    usage = stage.disk.Usage([str(tmp_path)], [], os.getuid(), 500)
+    assert not usage.is_exceeded()
+    assert not usage.is_exceeded()
+
+
+@pytest.mark.parametrize("command", ["rm -rf ~", "rm -rf ~ ../home ../run/* .", "chmod 000 ~ ."])
+def test_a_step_that_destroys_its_own_directories_harms_nobody_else(store, command):
+    result = store.run(f"{command}; sleep 0.2; exit 5")
+    assert (result["exitCode"], result["reason"]["code"]) == (5, "STEP_FAILED")
 
 
 def test_endless_output_is_cut_in_the_middle(store):
@@ -229,6 +241,32 @@ def test_open_files_are_bounded(store):
     result = store.run(python(script), limits={"openFiles": 100})
     assert result["exitCode"] == 1
     assert "Too many open files" in result["messages"][0]
+
+
+@pytest.mark.parametrize(
+    ("report", "code"),
+    [
+        ({"status": 0}, None),
+        ({"status": 1}, "STEP_FAILED"),
+        ({"status": 137}, "STEP_FAILED"),
+        ({"status": 137, "starved": True}, "OUT_OF_MEMORY"),
+        ({"status": 1, "starved": True}, "STEP_FAILED"),
+        ({"status": 152}, "TIMEOUT"),
+        ({"status": 153}, "OUTPUT_TOO_LARGE"),
+        ({"status": 0, "clean": False}, "SYSTEM_ERROR"),
+        ({"stopped": "asked"}, "CANCELED"),
+        ({"stopped": "disk"}, "OUTPUT_TOO_LARGE"),
+        ({"stopped": "memory"}, "OUT_OF_MEMORY"),
+        ({"stopped": "processes"}, "STEP_FAILED"),
+        ({"stopped": "start"}, "STEP_FAILED"),
+        ({"stopped": "time"}, "TIMEOUT"),
+    ],
+)
+def test_every_way_to_end_has_its_reason(store, report, code):
+    manifest = stage.manifests.parse(store.manifest("true"))
+    ended = stage.warden.Report(1, None, None, "", False, True)._replace(**report)
+    reason = stage.verdicts.judge(manifest, 1.0, ended)
+    assert (reason and reason.code) == code
 
 
 def test_a_step_that_kills_its_warden_is_ended_by_the_function(store, marker, monkeypatch):

@@ -136,9 +136,7 @@ def execute_notebook(source, target, parameters):
 """
 
 
-@pytest.mark.parametrize(
-    ("output", "target"), [(None, "book.out.ipynb"), ("results/x.ipynb", "results/x.ipynb")]
-)
+@pytest.mark.parametrize(("output", "target"), [(None, "book.out.ipynb"), ("results/x.ipynb", "results/x.ipynb")])
 def test_a_notebook_is_executed_with_its_parameters(store, output, target):
     result = store.run(
         kind="notebook",
@@ -156,8 +154,6 @@ def test_a_notebook_is_executed_with_its_parameters(store, output, target):
 
 
 def test_a_notebook_where_there_is_no_papermill_says_so(store):
-    result = store.run(
-        kind="notebook", notebook={"notebook": "book.ipynb"}, inputs={"papermill.py": b"import nowhere"}
-    )
+    result = store.run(kind="notebook", notebook={"notebook": "book.ipynb"}, inputs={"papermill.py": b"import nowhere"})
     assert result["reason"]["code"] == "STEP_FAILED"
     assert "papermill, which is not installed" in result["messages"][0]

@@ -70,9 +70,7 @@ def test_a_container_that_was_ended_from_outside_is_a_failure_of_the_step(store,
 
 @pytest.mark.parametrize("content", ["", "0", "none\n", "99999 1\n", "0 1 2\n"])
 def test_a_status_that_a_step_has_forged_is_none(store, tmp_path, content):
-    _, status, result = around(
-        store, tmp_path, "true", between=lambda: (tmp_path / "status").write_text(content)
-    )
+    _, status, result = around(store, tmp_path, "true", between=lambda: (tmp_path / "status").write_text(content))
     assert (status, result["exitCode"]) == (1, None)
 
 
@@ -102,3 +100,33 @@ def test_inputs_that_cannot_be_had_fail_the_fetch(store, tmp_path, capsys):
 def test_anything_else_is_answered_with_the_usage(capsys):
     assert stage.container.main(["fetch"]) == 2
     assert "usage" in capsys.readouterr().err
+
+
+def test_a_run_directory_that_became_a_link_is_not_delivered_from(store, tmp_path):
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere" / "secret").write_text("outside")
+
+    def replace():
+        (tmp_path / "run").rename(tmp_path / "gone")
+        (tmp_path / "run").symlink_to(tmp_path / "elsewhere")
+
+    _, status, result = around(store, tmp_path, "true", between=replace)
+    assert (status, result["reason"]["code"]) == (1, "SYSTEM_ERROR")
+    assert store.outputs() == {}
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", '{"a": 1}', '{"a": [1, 2]}', "[" * 100_000])
+def test_notes_that_a_step_has_forged_do_no_harm(store, tmp_path, content):
+    def forge():
+        (tmp_path / "before.json").write_text(content)
+        (tmp_path / "started").write_text(content)
+
+    _, status, result = around(store, tmp_path, "echo > b", inputs={"a": b"a"}, between=forge)
+    assert status == 0
+    assert set(store.outputs()) == {"a", "b"}, "what is known of no file is delivered"
+    assert result["startedAt"].endswith("+00:00")
+
+
+def test_inputs_that_did_not_change_are_not_delivered_again(store, tmp_path):
+    around(store, tmp_path, "echo x > c; echo more >> b", inputs={"a": b"a", "b": b"b"})
+    assert set(store.outputs()) == {"b", "c"}

@@ -18,7 +18,7 @@ def test_the_log_is_everything_or_its_beginning_and_its_end(chunks, limit):
         assert content == everything
     else:
         head, mark, tail = content.partition(b"\n[... ")
-        number, rest, tail = tail.partition(b" bytes are left out here ...]\n")
+        number, _, tail = tail.partition(b" bytes are left out here ...]\n")
         assert mark
         assert int(number) == len(everything) - limit
         assert len(head) + len(tail) <= limit

@@ -1,5 +1,6 @@
 """Which files of a step are delivered, under which names, and which are not although they are there."""
 
+import hashlib
 import shlex
 
 import pytest
@@ -36,7 +37,8 @@ def test_a_change_that_keeps_size_and_time_is_noticed(store):
 
 def test_only_wanted_files_are_delivered_and_those_of_the_run_always(store):
     store.run(
-        "mkdir -p out/deep logs; for f in out/a.json out/deep/b.json out/c.txt logs/l results.json junk; do echo > $f; done",
+        "mkdir -p out/deep logs",
+        "for f in out/a.json out/deep/b.json out/c.txt logs/l results.json junk; do echo > $f; done",
         outputs=["out/**/*.json", "logs/"],
         always=["results.json"],
     )
@@ -52,7 +54,8 @@ def test_symbolic_links_are_followed_inside_the_run_directory_only(store, tmp_pa
     (tmp_path / "secret").write_text("outside")
     (tmp_path / "secret").chmod(0o644)
     result = store.run(
-        "mkdir d; echo in > d/real; ln -s d/real inside; ln -s ../../../etc/passwd relative; ln -s /etc/passwd absolute",
+        "mkdir d; echo in > d/real; ln -s d/real inside",
+        "ln -s ../../../etc/passwd relative; ln -s /etc/passwd absolute",
         f"ln -s {tmp_path}/secret outside; ln -s {tmp_path} directory; ln -s /proc/self/environ environ",
         "ln -s loop loop; ln -s nowhere dangling; ln -s d inner-directory; ln -s outside twice; ln -s . self",
     )
@@ -60,6 +63,17 @@ def test_symbolic_links_are_followed_inside_the_run_directory_only(store, tmp_pa
     for name in ("relative", "absolute", "outside", "directory", "environ", "loop", "dangling", "twice"):
         assert f"'{name}' was not delivered" in result["messages"][-1]
     assert result["reason"] is None
+
+
+def test_a_run_directory_that_was_replaced_is_not_delivered_from(store, tmp_path, monkeypatch):
+    """Where a step has the user of the function, as in Lambda, it can do that."""
+    monkeypatch.setattr(stage.cage, "lodger", lambda base: stage.cage.Lodger(None))
+    (tmp_path / "secret").write_text("outside")
+    for command in (f"cd ..; mv run gone; ln -s {tmp_path} run", f"cd ..; mv run gone; cp -r {tmp_path} run"):
+        result = store.run(command)
+        assert result["reason"]["code"] == "SYSTEM_ERROR"
+        assert "its run directory was replaced" in result["reason"]["detail"]
+    assert store.outputs() == {}
 
 
 def test_a_directory_replaced_by_a_link_leads_nowhere(store, tmp_path):
@@ -78,8 +92,9 @@ def test_pipes_sockets_and_directories_are_no_outputs(store):
 
 def test_names_that_no_store_could_keep_are_not_delivered_and_the_others_are(store):
     result = store.run(
-        "echo > \"$(printf 'new\\nline')\"; echo > 'back\\slash'; echo > \"$(printf 'latin\\344')\"; echo > '${filename}'",
-        "echo > 'plain name'; echo > -n; echo > \"quote's\"; echo > 'a\"b'; echo > 'ünïcödé 😀.txt'; mkdir ...; echo > .../x",
+        "echo > \"$(printf 'new\\nline')\"; echo > 'back\\slash'; echo > \"$(printf 'latin\\344')\"",
+        "echo > '${filename}'; echo > 'plain name'; echo > -n; echo > \"quote's\"; echo > 'a\"b'",
+        "echo > 'ünïcödé 😀.txt'; mkdir ...; echo > .../x",
     )
     assert set(store.outputs()) == {"plain name", "-n", "quote's", 'a"b', "ünïcödé 😀.txt", ".../x"}
     notes = result["messages"][-1]
@@ -138,10 +153,13 @@ def test_more_bytes_than_allowed_are_a_reason(store):
     assert result["bytes"] == 8_000_000
 
 
+def test_a_large_input_is_not_the_fault_of_a_step_that_fails(store):
+    result = store.run("exit 1", inputs={"large": bytes(3000)}, limits={"fileBytes": 2000})
+    assert result["reason"]["code"] == "STEP_FAILED"
+
+
 def test_a_large_file_arrives_whole_and_in_pieces(store):
     result = store.run("head -c 15000000 /dev/urandom > a; sha256sum < a > b")
-    import hashlib
-
     assert hashlib.sha256(store.outputs()["a"]).hexdigest().encode() in store.outputs()["b"]
     assert result["bytes"] == 15_000_000 + 68
 

@@ -115,8 +115,6 @@ def test_everything_new_in_the_shared_places_is_removed_in_lambda_only(store, tm
     monkeypatch.setattr(stage.leftovers, "_shared_places", lambda: (str(tmp_path),))
     monkeypatch.setattr(stage.cage, "lodger", lambda base: stage.cage.Lodger(None))
     (tmp_path / "before").write_text("kept")
-    store.run(
-        f"mkdir {tmp_path}/new && echo > {tmp_path}/new/file; echo > {tmp_path}/file; ls {tmp_path} > seen"
-    )
+    store.run(f"mkdir {tmp_path}/new && echo > {tmp_path}/new/file; echo > {tmp_path}/file; ls {tmp_path} > seen")
     assert store.outputs()["seen"] == b"before\nfile\nnew\n"
     assert [path.name for path in tmp_path.iterdir()] == ["before"]

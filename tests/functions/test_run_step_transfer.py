@@ -1,5 +1,7 @@
 """Inputs and outputs over a network that fails, refuses and answers strangely."""
 
+import base64
+import hashlib
 import http.server
 import json
 import socket
@@ -23,8 +25,6 @@ def short_pauses(monkeypatch):
 def test_inputs_come_with_their_bytes_and_directories(store):
     content = bytes(range(256)) * 5000
     store.run("sha256sum < 'a b/ü/data.bin' > sum", inputs={"a b/ü/data.bin": content, "empty": b""})
-    import hashlib
-
     assert hashlib.sha256(content).hexdigest().encode() in store.outputs()["sum"]
 
 
@@ -37,6 +37,24 @@ def test_a_missing_input_is_an_error_of_the_system_that_names_it(store):
     assert result["exitCode"] is None
     assert store.outputs() == {}
     assert "secret" not in json.dumps(result)
+
+
+@pytest.mark.parametrize("status", [403, 404])
+def test_an_optional_input_may_be_missing(store, status):
+    manifest = store.manifest("ls > there", inputs={"a": b"a", "b": b"b"})
+    manifest["inputs"][0]["optional"] = True
+    store.always_refused["in/a"] = (status, "NoSuchKey")
+    result = stage.steps.perform(stage.manifests.parse(manifest)).document()
+    assert result["reason"] is None
+    assert store.outputs() == {"there": b"b\nthere\n"}
+
+
+def test_an_optional_input_that_cannot_be_had_now_is_not_taken_for_missing(store):
+    manifest = store.manifest("true", inputs={"a": b"a"})
+    manifest["inputs"][0]["optional"] = True
+    store.always_refused["in/a"] = (503, "SlowDown")
+    result = stage.steps.perform(stage.manifests.parse(manifest)).document()
+    assert result["reason"]["code"] == "SYSTEM_ERROR"
 
 
 def test_an_input_of_another_size_is_refused(store):
@@ -55,6 +73,41 @@ def test_an_input_that_leaves_the_run_directory_is_refused(store, path):
     result = stage.steps.perform(stage.manifests.parse(manifest)).document()
     assert result["reason"]["code"] == "SYSTEM_ERROR"
     assert "could not be stored" in result["reason"]["detail"]
+
+
+def policy(*conditions):
+    document = json.dumps({"expiration": "2030-01-01T00:00:00Z", "conditions": conditions})
+    return base64.b64encode(document.encode()).decode()
+
+
+@pytest.mark.parametrize(
+    ("fields", "expected"),
+    [
+        ({"policy": policy(["starts-with", "$Content-Type", ""])}, "application/json"),
+        ({"policy": policy({"Content-Type": "x/y"}), "Content-Type": "x/y"}, "x/y"),
+        ({"policy": policy(["content-length-range", 0, 9])}, None),
+        ({}, "application/json"),
+    ],
+)
+def test_a_content_type_is_only_named_where_the_policy_knows_of_it(store, fields, expected):
+    form = stage.manifests.Form(f"{store.url}/", {"X-Amz-Signature": "secret", **fields}, "")
+    stage.transfer.post_bytes(form, "runs/r/a.json", b"{}", "application/json")
+    assert store.types.get("runs/r/a.json") == expected
+
+
+def test_connections_that_died_while_the_step_ran_cost_one_attempt_only(store, monkeypatch):
+    monkeypatch.setattr(stage.transfer, "PAUSES", (0.001,))
+    inputs = {str(number): b"x" for number in range(20)}
+    fetch = stage.steps.fetch_inputs
+
+    def fetch_and_lose_connections(*arguments):
+        digests = fetch(*arguments)
+        store.close_connections()
+        return digests
+
+    monkeypatch.setattr(stage.steps, "fetch_inputs", fetch_and_lose_connections)
+    assert store.run("echo > out", inputs=inputs)["reason"] is None
+    assert set(store.outputs()) == {"out"}
 
 
 def test_a_store_that_is_busy_is_asked_again(store):
@@ -103,7 +156,7 @@ def test_a_log_that_is_refused_does_not_fail_the_step(store, capsys):
 
 
 def test_the_log_is_there_while_the_step_runs(store, monkeypatch):
-    monkeypatch.setattr(stage.steps, "LOG_SECONDS", 0.02)
+    monkeypatch.setattr(stage.watching, "LOG_SECONDS", 0.02)
     url = store.stage("echo one; while [ ! -e ~/../go ]; do sleep 0.02; done; echo two")
     answer = {}
     thread = threading.Thread(target=lambda: answer.update(stage.app.handler({"manifestUrl": url}, None)))
@@ -115,7 +168,7 @@ def test_the_log_is_there_while_the_step_runs(store, monkeypatch):
 
 
 def test_an_unchanged_log_is_not_sent_again(store, monkeypatch):
-    monkeypatch.setattr(stage.steps, "LOG_SECONDS", 0.01)
+    monkeypatch.setattr(stage.watching, "LOG_SECONDS", 0.01)
     store.run("echo one; sleep 0.3")
     assert store.posts.count("runs/r/logs/000.txt") == 1
 

@@ -1,0 +1,127 @@
+"""How a step went, and why that is no success: the words that the state machine and people read."""
+
+import dataclasses
+import datetime
+import signal
+from typing import Any, Self
+
+import logbook
+import manifests
+import outputs
+import transfer
+import warden
+
+
+@dataclasses.dataclass(frozen=True)
+class Reason:
+    """Why a step has no success to report: a stable word and a sentence."""
+
+    code: str
+    detail: str
+
+
+@dataclasses.dataclass(frozen=True)
+class Outcome:
+    """How far a step got: how its commands ended, why that is no success, what there is to deliver."""
+
+    exit_code: int | None = None
+    reason: Reason | None = None
+    harvest: outputs.Harvest = dataclasses.field(default_factory=outputs.Harvest)
+
+    def refused(self, step: str, refusal: transfer.Refused) -> Self:
+        """The same with files that could not be transferred; a step that failed by itself keeps its reason."""
+        code = "OUTPUT_TOO_LARGE" if refusal.is_too_large else "SYSTEM_ERROR"
+        return dataclasses.replace(
+            self,
+            reason=self.reason or Reason(code, f"step {step!r}: {refusal}"),
+            harvest=outputs.Harvest(notes=(*self.harvest.notes, str(refusal))),
+        )
+
+
+@dataclasses.dataclass(frozen=True)
+class Result:
+    """How a step went; `files` and `size` (bytes) count what was delivered."""
+
+    exit_code: int | None
+    reason: Reason | None
+    started_at: str
+    finished_at: str
+    messages: tuple[str, ...] = ()
+    files: int = 0
+    size: int = 0
+
+    def document(self) -> dict[str, Any]:
+        """The answer as JSON."""
+        return {
+            "exitCode": self.exit_code,
+            "reason": dataclasses.asdict(self.reason) if self.reason else None,
+            "startedAt": self.started_at,
+            "finishedAt": self.finished_at,
+            "messages": list(self.messages),
+            "files": self.files,
+            "bytes": self.size,
+        }
+
+
+def now() -> str:
+    """The moment as an ISO 8601 timestamp in UTC with six fraction digits."""
+    return datetime.datetime.now(datetime.UTC).isoformat(timespec="microseconds")
+
+
+def not_started(detail: str) -> Result:
+    """The result of a step about which nothing is known."""
+    moment = now()
+    return Result(None, Reason("SYSTEM_ERROR", detail), moment, moment)
+
+
+def result(outcome: Outcome, started_at: str, log: logbook.Logbook) -> Result:
+    """The result of a step that ends now."""
+    files, notes = outcome.harvest.files, "\n".join(outcome.harvest.notes)
+    return Result(
+        outcome.exit_code,
+        outcome.reason,
+        started_at,
+        now(),
+        (*log.messages(), *([notes[: logbook.TAIL_CHARACTERS]] if notes else [])),
+        len(files),
+        sum(file.size for file in files),
+    )
+
+
+def judge(manifest: manifests.Manifest, seconds: float, report: warden.Report) -> Reason | None:
+    """Why a step failed that had so many seconds; None if it did not."""
+    step = f"step {manifest.name!r}"
+    command = f"{step}: command {report.command} of {max(1, len(manifest.commands))}"
+    limits = manifest.limits
+    if not report.clean:
+        return Reason("SYSTEM_ERROR", f"{step}: not all of its processes could be ended")
+    if report.stopped:
+        return {
+            "asked": Reason("CANCELED", f"{step} was stopped"),
+            "disk": Reason("OUTPUT_TOO_LARGE", f"{step} wrote more than {limits.output_bytes} bytes"),
+            "memory": Reason("OUT_OF_MEMORY", f"{step} used more than {limits.memory_bytes >> 20} MiB of memory"),
+            "processes": Reason("STEP_FAILED", f"{step} had more than {limits.processes} processes"),
+            "start": Reason("STEP_FAILED", f"{command} could not be started: {report.detail}"),
+            "time": Reason("TIMEOUT", f"{step} took longer than {seconds:g} seconds"),
+        }[report.stopped]
+    by_signal: dict[int, Reason] = {
+        signal.SIGXCPU: Reason("TIMEOUT", f"{command} took more than {limits.cpu_seconds} seconds of CPU time"),
+        signal.SIGXFSZ: Reason("OUTPUT_TOO_LARGE", f"{command} wrote a file of {limits.file_bytes} bytes or more"),
+    }
+    if report.starved:
+        by_signal[signal.SIGKILL] = Reason("OUT_OF_MEMORY", f"{command} was ended because memory ran out")
+    status = report.status or 0
+    failed = Reason("STEP_FAILED", f"{command} exited with code {status}")
+    return by_signal.get(status - 128, failed) if status else None
+
+
+def judge_size(manifest: manifests.Manifest, harvest: outputs.Harvest, reason: Reason | None) -> Reason | None:
+    """The reason once the files are known: a command that fails at a limit on size does not always say so."""
+    if reason and reason.code != "STEP_FAILED":
+        return reason
+    if harvest.excess:
+        return Reason("OUTPUT_TOO_LARGE", f"step {manifest.name!r}: {harvest.excess}")
+    limit = manifest.limits.file_bytes
+    if reason and harvest.largest >= limit:
+        return Reason("OUTPUT_TOO_LARGE", f"{reason.detail} after a file had reached the limit of {limit} bytes")
+    return reason

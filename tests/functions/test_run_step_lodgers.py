@@ -1,0 +1,115 @@
+"""Who a step becomes, depending on who starts it and on what an unprivileged user could reach."""
+
+import os
+import pathlib
+
+import pytest
+import run_step_stage as stage
+
+IS_ROOT = os.geteuid() == 0
+OWN_USER = stage.cage.FIRST_USER + os.getpid()
+
+
+@pytest.fixture
+def store():
+    with stage.Store() as store:
+        yield store
+
+
+def status_of(store):
+    store.run("cp /proc/self/status status")
+    return dict(line.split(":\t", 1) for line in store.outputs()["status"].decode().splitlines())
+
+
+ALL = ("CapPrm", "CapEff", "CapInh", "CapAmb", "CapBnd")
+READ_EVERYTHING = 1 << stage.processes.CAP_DAC_READ_SEARCH
+WHO = {"nobody else": stage.cage.Lodger(None)}
+if IS_ROOT:
+    WHO["own user"] = stage.cage.Lodger(OWN_USER)
+    WHO["own user who reads"] = stage.cage.Lodger(OWN_USER, True)
+
+
+@pytest.fixture(params=sorted(WHO))
+def lodger(request, monkeypatch):
+    """Everyone that a step can be made here."""
+    monkeypatch.setattr(stage.cage, "lodger", lambda base: WHO[request.param])
+    return WHO[request.param]
+
+
+def test_a_step_is_who_it_should_be_and_may_nothing_more(store, lodger):
+    status = status_of(store)
+    assert status["NoNewPrivs"] == "1"
+    user = os.geteuid() if lodger.user is None else lodger.user
+    assert status["Uid"].split() == [str(user)] * 4
+    if IS_ROOT:
+        expected = READ_EVERYTHING if lodger.reads_everything else 0
+        assert {int(status[kind], 16) for kind in ALL} == {expected}
+    if lodger.user is not None:
+        assert status["Gid"].split() == [str(user)] * 4
+        assert status["Groups"].strip() == ""
+
+
+def test_whoever_it_is_the_function_is_closed_to_it(store, lodger):
+    store.run(
+        f"for p in $PPID {os.getpid()}; do for f in environ mem maps fd/0 fd/1 auxv; do"
+        " head -c 1 /proc/$p/$f && echo $p/$f >> opened; done; done; touch tried",
+    )
+    assert store.outputs() == {"tried": b""}
+
+
+def test_a_user_of_its_own_writes_only_where_it_is_meant_to(store, lodger, tmp_path):
+    (tmp_path / "mine").write_text("kept")
+    places = f"{tmp_path}/mine {tmp_path}/new {stage.FOLDER}/new-{os.getpid()} ../new"
+    store.run(f"for f in {places}; do echo x > $f && echo $f >> written; rm -f {stage.FOLDER}/new-*; done; touch tried")
+    if lodger.user is not None:
+        assert store.outputs() == {"tried": b""}
+        assert (tmp_path / "mine").read_text() == "kept"
+    else:
+        assert store.outputs()["written"].count(b"\n") == len(places.split())
+
+
+def test_what_nobody_may_pass_is_not_reachable(tmp_path):
+    inner = tmp_path / "a" / "b"
+    inner.mkdir(parents=True)
+    for directory in (tmp_path, *tmp_path.parents):
+        if not directory.stat().st_mode & 0o001:
+            assert not stage.cage._is_reachable(str(inner))
+    assert stage.cage._is_reachable("/usr/bin")
+    program = tmp_path / "a" / "program"
+    program.write_text("")
+    assert not stage.cage._is_reachable(str(program))
+
+
+def test_users_that_mean_nothing_here_are_not_chosen(monkeypatch, tmp_path):
+    mapped = {"uid": "0 100000 65536\n", "gid": "0 100000 1000\n100000 1 1\n"}
+    real = open
+
+    def fake(path, *arguments, **more):
+        kind = pathlib.Path(path).name.removesuffix("_map")
+        if kind not in mapped:
+            return real(path, *arguments, **more)
+        (tmp_path / kind).write_text(mapped[kind])
+        return real(tmp_path / kind, *arguments, **more)
+
+    monkeypatch.setattr("builtins.open", fake)
+    assert stage.cage._exists("uid", stage.cage.NOBODY)
+    assert not stage.cage._exists("uid", OWN_USER)
+    assert not stage.cage._exists("gid", stage.cage.NOBODY)
+    assert stage.cage._exists("gid", 100_000)
+
+
+def test_an_ordinary_user_stays_who_it_is(monkeypatch):
+    monkeypatch.setattr(stage.cage.os, "geteuid", lambda: 1000)
+    assert stage.cage.lodger("/tmp") == stage.cage.Lodger(None)
+
+
+@pytest.mark.parametrize(
+    ("reachable", "may", "expected"),
+    [(True, True, (OWN_USER, False)), (False, True, (OWN_USER, True)), (False, False, (None, False))],
+)
+def test_root_gives_its_steps_as_little_as_will_do(monkeypatch, reachable, may, expected):
+    monkeypatch.setattr(stage.cage.os, "geteuid", lambda: 0)
+    monkeypatch.setattr(stage.cage, "_exists", lambda kind, number: True)
+    monkeypatch.setattr(stage.cage, "_is_reachable", lambda path: reachable)
+    monkeypatch.setattr(stage.processes, "may_read_everything", lambda: may)
+    assert stage.cage.lodger("/tmp") == stage.cage.Lodger(*expected)

@@ -1,0 +1,37 @@
+"""What the function is made of: the standard library, and one module of the layer that it has no layer for."""
+
+import ast
+import sys
+
+import run_step_stage as stage
+
+from flowserverless.domain import paths
+
+FILES = sorted(stage.FOLDER.glob("*.py"))
+
+
+def test_it_imports_nothing_but_the_standard_library_and_itself():
+    own = {file.stem for file in FILES}
+    for file in FILES:
+        for node in ast.walk(ast.parse(file.read_text())):
+            names = []
+            if isinstance(node, ast.Import):
+                names = [alias.name for alias in node.names]
+            elif isinstance(node, ast.ImportFrom):
+                names = [node.module]
+            for name in names:
+                top = name.partition(".")[0]
+                assert top in sys.stdlib_module_names or top in own, f"{file.name} imports {name}"
+
+
+def test_paths_mean_the_same_here_as_where_packages_are_read():
+    with open(paths.__file__, encoding="utf-8") as file:
+        assert (stage.FOLDER / "paths.py").read_text() == file.read()
+
+
+def test_nothing_of_a_step_reaches_the_output_of_the_function():
+    """Where functions are local processes, their standard output is the line to whoever invoked them."""
+    with stage.Store() as store:
+        result = store.run_as_in_lambda("echo noise; echo noise >&2; echo noise > /proc/$PPID/fd/1; exit 0")
+    assert result["exitCode"] == 0
+    assert result["messages"][0] == "noise\n"
