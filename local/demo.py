@@ -235,8 +235,8 @@ def wait_for(look: Callable[[], Found | None], what: str) -> Found:
 
 def require_success(run: Mapping[str, Any]) -> None:
     """Raise DemoFailed with what a run says of itself unless it is a success."""
-    said = "\n".join([run.get("reason", {}).get("detail", ""), *run.get("messages", [])])
-    require(run["state"] == "SUCCESS", f"run {run['id']} is {run['state']}: {said}")
+    said = run.get("messages") or [run.get("reason", {}).get("detail", "")]
+    require(run["state"] == "SUCCESS", "\n".join([f"run {run['id']} is {run['state']}", *said]))
 
 
 def require(condition: bool, otherwise: str) -> None:
