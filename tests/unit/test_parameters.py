@@ -191,6 +191,7 @@ def test_declarations_that_contain_themselves_are_refused():
         ({"name": "x", "dtype": "file", "target": "../x"}, "target", "inside the run directory"),
         ({"name": "x", "dtype": "file", "target": "/etc/x"}, "target", "relative"),
         ({"name": "x", "dtype": "file", "target": "data/"}, "target", "is a directory"),
+        ({"name": "x", "dtype": "file", "target": "data/*"}, "target", "a path of one file"),
         ({"name": "x", "dtype": "file", "defaultValue": ".flowserverless/x"}, "defaultValue", "reserved"),
         ({"name": "x", "dtype": "file", "defaultValue": 3}, "defaultValue", "must be a text"),
         ({"name": "x", "dtype": "list"}, "para", "is missing"),
@@ -246,6 +247,10 @@ def test_too_many_and_too_deep_declarations_are_refused():
     for _ in range(6):
         deep = {"name": "x", "dtype": "list", "para": deep}
     assert list(found_in([deep])) == ["parameters[0]" + ".para" * 6]
+    deep = {"name": "x", "dtype": "int"}
+    for _ in range(6):
+        deep = {"name": "x", "dtype": "record", "fields": [deep]}
+    assert list(found_in([deep])) == ["parameters[0]" + ".fields[0]" * 5 + ".fields"]
 
 
 @pytest.mark.parametrize(
@@ -376,6 +381,8 @@ def test_values_are_cast(declaration, value, expected):
         ({"dtype": "file", "target": "t"}, file(targetPath="../../x"), "inside the run directory"),
         ({"dtype": "file", "target": "t"}, file(targetPath="/x"), "relative"),
         ({"dtype": "file", "target": "t"}, file(targetPath="--help"), "option"),
+        ({"dtype": "file", "target": "t"}, file(targetPath="**"), "a path of one file"),
+        ({"dtype": "file", "target": "t"}, file(targetPath="[a-z]/x"), "a path of one file"),
         ({"dtype": "file", "target": "t"}, file(targetPath=".flowserverless/context.json"), "reserved"),
         ({"dtype": "file", "isRequired": False}, file(), "needs a targetPath"),
     ],

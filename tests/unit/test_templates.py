@@ -126,7 +126,7 @@ def test_a_template_is_read():
     assert template.outputs[1].key == "results/plots/"
     assert template.results.file == "results/analytics.json"
     assert template.postproc.inputs_runs == "runs/"
-    assert template.postproc.kept == ("results/plot.svg",)
+    assert template.postproc.outputs[0].key == "results/plot.svg"
     assert template.external
 
 
@@ -211,6 +211,7 @@ CONTAINER = {"environment": "python:3.11", "commands": ["true"]}
         ({"workflow__files__outputs__0": "../x"}, "workflow.files.outputs[0]", "inside the run directory"),
         ({"workflow__files__outputs__0": 3}, "workflow.files.outputs[0]", "must be a text"),
         ({"workflow__files__inputs__1": "/etc"}, "workflow.files.inputs[1]", "relative"),
+        ({"workflow__files__inputs__1": "x $[[names"}, "workflow.files.inputs[1]", "not one whole reference"),
         ({"workflow__files__inputs__1": "$[[verbose]]"}, "workflow.files.inputs[1]", "file parameter"),
         ({"workflow__parameters": []}, "workflow.parameters", "must be an object"),
         ({"workflow__parameters__flag": "$[[nope]]"}, "workflow.parameters.flag", "'nope', which is not declared"),
@@ -273,6 +274,12 @@ CONTAINER = {"environment": "python:3.11", "commands": ["true"]}
             "workflow.steps[1].action.variables[0].arg",
             "name of an argument",
         ),
+        (
+            {"workflow__steps__1__action__variables": [{"arg": "a", "var": "flag"}] * 2},
+            "workflow.steps[1].action.variables[1].arg",
+            "mapped already",
+        ),
+        ({"workflow__steps__1__action__variables": [{}]}, "workflow.steps[1].action.variables[0].var", "is missing"),
         ({"workflow__steps__1__resources": {}}, "workflow.steps[1].resources", "can only be asked for by"),
         ({"workflow__steps__2__action__notebook": "../x.ipynb"}, "workflow.steps[2].action.notebook", "inside"),
         ({"workflow__steps__2__action__notebook": None}, "workflow.steps[2].action.notebook", "is missing"),
@@ -295,6 +302,11 @@ CONTAINER = {"environment": "python:3.11", "commands": ["true"]}
         ({"parameters": {}}, "parameters", "must be a list"),
         ({"parameterGroups": {}}, "parameterGroups", "must be a list"),
         ({"parameterGroups__0__index": None}, "parameterGroups[0].index", "is missing"),
+        (
+            {"parameterGroups": DOCUMENT["parameterGroups"] * 2},
+            "parameterGroups[1].name",
+            "name of an earlier group",
+        ),
         ({"parameterGroups__0__title": 3}, "parameterGroups[0].title", "must be a text"),
         ({"outputs": "results"}, "outputs", "must be a list"),
         ({"outputs__0__source": "../x"}, "outputs[0].source", "inside the run directory"),

@@ -307,7 +307,7 @@ class _Binding:
             raise ValueError("needs a targetPath")
         if chosen is not None and not isinstance(chosen, str):
             raise ValueError("has a targetPath that is not a text")
-        target = paths.placeable(cast(str, declared if chosen is None else chosen))
+        target = _place(cast(str, declared if chosen is None else chosen))
         if target != declared:
             self._refuse_foreign(target, declared)
         return target
@@ -513,10 +513,17 @@ def _options(reader: elements.Reader) -> tuple[tuple[Option, ...], object]:
 def _path(reader: elements.Reader, element: str) -> str | None:
     path = reader.text(element)
     try:
-        return None if path is None else paths.placeable(path)
+        return None if path is None else _place(path)
     except ValueError as error:
         reader.fault(element, str(error))
         return None
+
+
+def _place(path: str) -> str:
+    """The normal path of one file. As a pattern it must mean nothing else: steps may ask for a parameter's file."""
+    if paths.is_glob(path):
+        raise ValueError("a path of one file has no '*', '?' or '['")
+    return paths.placeable(path)
 
 
 def _element(reader: elements.Reader, nesting: int) -> Parameter | None:

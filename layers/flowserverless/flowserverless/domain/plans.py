@@ -6,7 +6,6 @@ letter for letter, and the shell that runs them expands `${name}`. No argument c
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 from flowserverless.domain import casting, elements, errors, faults, parameters, references, steps, templates
 
@@ -79,52 +78,6 @@ def external_plan(template: templates.Template, bound: parameters.Bound) -> tupl
         raise errors.InvalidRequest("this workflow may not be executed by an external engine")
     values = _values(template.context, bound.values)
     return (Step(0, "external", "container", "external", variables=_variables(values), values=values),)
-
-
-def document(step: Step) -> dict[str, Any]:
-    """The step as JSON; `parse` reads it back unchanged."""
-    return {
-        "index": step.index,
-        "name": step.name,
-        "kind": step.kind,
-        "executor": step.executor,
-        "environment": step.environment,
-        "commands": [*step.commands],
-        "variables": {**step.variables},
-        "values": {**step.values},
-        "inputs": None if step.inputs is None else [*step.inputs],
-        "outputs": None if step.outputs is None else [*step.outputs],
-        "func": step.func,
-        "arg": step.arg,
-        "argumentNames": {**step.argument_names},
-        "notebook": step.notebook,
-        "notebookOutput": step.notebook_output,
-        "notebookParams": {**step.notebook_params},
-        "resources": step.resources and steps.resources_document(step.resources),
-    }
-
-
-def parse(document: Mapping[str, Any]) -> Step:
-    """A step that `document` wrote."""
-    return Step(
-        index=document["index"],
-        name=document["name"],
-        kind=document["kind"],
-        executor=document["executor"],
-        environment=document["environment"],
-        commands=tuple(document["commands"]),
-        variables=dict(document["variables"]),
-        values=dict(document["values"]),
-        inputs=None if document["inputs"] is None else tuple(document["inputs"]),
-        outputs=None if document["outputs"] is None else tuple(document["outputs"]),
-        func=document["func"],
-        arg=document["arg"],
-        argument_names=dict(document["argumentNames"]),
-        notebook=document["notebook"],
-        notebook_output=document["notebookOutput"],
-        notebook_params=dict(document["notebookParams"]),
-        resources=document["resources"] and steps.read_resources(document["resources"]),
-    )
 
 
 def _plan(

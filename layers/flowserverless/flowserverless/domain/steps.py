@@ -239,7 +239,7 @@ def _variables(action: elements.Reader, known: Collection[str]) -> dict[str, str
         arg, var = each.required_text("arg"), each.required_text("var")
         if arg and not VARIABLE.fullmatch(arg):
             each.fault("arg", f"{elements.shown(arg)} cannot be the name of an argument")
-        if arg in mapping:
+        if arg and arg in mapping:
             each.fault("arg", f"'{elements.clipped(arg)}' is mapped already")
         if var and var not in known:
             each.fault("var", f"there is no variable '{elements.clipped(var)}'")
@@ -309,7 +309,7 @@ def _names_file(text: str, scope: Mapping[str, object]) -> bool:
     try:
         named = references.parse(text)
     except ValueError:
-        return True
+        named = None
     dtype = scope.get(named.name) if named else None
     return named is None or (named.yes is None and (dtype == "file" or dtype not in parameters.DTYPES))
 

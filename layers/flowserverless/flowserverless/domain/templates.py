@@ -53,11 +53,6 @@ class PostProcessing:
     inputs_runs: str
     outputs: tuple[OutputSpec, ...]
 
-    @property
-    def kept(self) -> tuple[str, ...]:
-        """Patterns of the files that a run keeps."""
-        return _kept(self.outputs, self.files_outputs)
-
 
 @dataclass(frozen=True)
 class Template:
@@ -80,7 +75,7 @@ class Template:
     @property
     def kept(self) -> tuple[str, ...]:
         """Patterns of the files that a run keeps: `outputs`, or else `workflow.files.outputs`."""
-        return _kept(self.outputs, self.files_outputs)
+        return tuple(output.source for output in self.outputs) or self.files_outputs
 
     @property
     def document(self) -> dict[str, object]:
@@ -261,19 +256,22 @@ def _external(reader: elements.Reader) -> bool:
 
 def _groups(reader: elements.Reader) -> tuple[ParameterGroup, ...]:
     groups: list[ParameterGroup] = []
+    names: set[str] = set()
     for each in reader.objects("parameterGroups"):
         each.refuse_unknown("name", "title", "index")
         name, title, index = each.required_text("name"), each.required_text("title"), each.integer("index")
         if each.document.get("index") is None:
             each.fault("index", "is missing")
-        if name and name in [other.name for other in groups]:
+        if name in names:
             each.fault("name", f"'{elements.clipped(name)}' is the name of an earlier group")
+        names |= {name} - {""}
         groups.append(ParameterGroup(name, title, index or 0))
     return tuple(groups)
 
 
 def _outputs(reader: elements.Reader) -> tuple[OutputSpec, ...]:
     outputs: list[OutputSpec] = []
+    keys: set[str] = set()
     for each in reader.objects("outputs"):
         each.refuse_unknown("source", "key", "title", "caption", "format", "widget")
         source = each.required_text("source")
@@ -282,8 +280,9 @@ def _outputs(reader: elements.Reader) -> tuple[OutputSpec, ...]:
         except ValueError as error:
             each.fault("source", str(error))
         key = each.text("key") or source
-        if key and key in [other.key for other in outputs]:
+        if key in keys:
             each.fault("key", f"'{elements.clipped(key)}' is the key of an earlier output")
+        keys |= {key} - {""}
         outputs.append(
             OutputSpec(
                 source,
@@ -351,10 +350,6 @@ def _ranked_files(inputs: elements.Reader, main: Template, ranked: object) -> It
         if not {file, text} & keys and not any(paths.matches(pattern, file) for pattern in main.kept):
             inputs.found.append(faults.Fault(place, f"{elements.shown(file)} is not an output of the workflow"))
         yield file
-
-
-def _kept(outputs: Iterable[OutputSpec], files: tuple[str, ...]) -> tuple[str, ...]:
-    return tuple(output.source for output in outputs) or files
 
 
 def _template_document(template: Template) -> dict[str, object]:
