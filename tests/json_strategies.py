@@ -57,9 +57,7 @@ def mutations(draw, document):
     mutant = [copy.deepcopy(document)]
     for _ in range(draw(st.integers(1, 3))):
         place = (0, *draw(st.sampled_from(sorted(_places(mutant[0]), key=repr))))
-        parent = mutant
-        for step in place[:-1]:
-            parent = parent[step]
+        parent = _parent(mutant, place[1:])
         match draw(st.sampled_from(["exchange", "remove", "double", "add"])):
             case "remove" if isinstance(parent, dict):
                 del parent[place[-1]]
@@ -70,6 +68,26 @@ def mutations(draw, document):
             case _:
                 parent[place[-1]] = draw(VALUES)
     return mutant[0]
+
+
+def exchanges(document: object) -> Iterator[object]:
+    """`document` with one element exchanged or removed: every element, and a value of every type."""
+    for place in list(_places(document)):
+        for value in (None, [], {}, 5, 1.5, True, "x", [[]], {"x": []}):
+            changed = [copy.deepcopy(document)]
+            _parent(changed, place)[(0, *place)[-1]] = copy.deepcopy(value)
+            yield changed[0]
+        if place:
+            changed = [copy.deepcopy(document)]
+            del _parent(changed, place)[place[-1]]
+            yield changed[0]
+
+
+def _parent(holder: list[object], place: tuple[object, ...]) -> object:
+    parent = holder
+    for step in (0, *place)[:-1]:
+        parent = parent[step]
+    return parent
 
 
 def nested(depth: int, wrap: str) -> object:

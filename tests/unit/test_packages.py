@@ -1,11 +1,14 @@
 """Packages: a good one gives every file whole; a bad one is refused with all its faults and read within bounds."""
 
 import io
+import json
 import stat
 import struct
 import zipfile
 
+import json_strategies
 import pytest
+import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -67,10 +70,19 @@ def read(files, **options):
     return packages.read(content, options.pop("max_bytes", MOST_BYTES), options.pop("max_files", MOST_FILES), **options)
 
 
-def refused(files, **options):
-    with pytest.raises(faults.Faults) as found:
+def faults_of(files, **options):
+    """Places and messages of everything that is wrong with a package."""
+    try:
         read(files, **options)
-    return [(fault.place, fault.message) for fault in found.value.faults]
+    except faults.Faults as found:
+        return [(fault.place, fault.message) for fault in found.faults]
+    return []
+
+
+def refused(files, **options):
+    found = faults_of(files, **options)
+    assert found
+    return found
 
 
 def member(name, mode=0, **attributes):
@@ -387,6 +399,14 @@ def test_a_target_that_can_never_be_had_is_refused():
         declaration = f"name: names\ndtype: list\npara: {{name: each, dtype: file, target: {target}}}\n"
         [(place, message)] = refused(FILES | {"parameters/names.yaml": declaration})
         assert (place, "is in the way of other files" in message) == ("benchmark.yaml", True)
+
+
+def test_with_anything_exchanged_a_manifest_is_read_or_refused():
+    manifests = [json.dumps(each) for each in json_strategies.exchanges(yaml.safe_load(MANIFEST))]
+    found = [faults_of(FILES | {"flowserv.yaml": manifest}) for manifest in manifests]
+    assert found.count([]) > 5
+    places = {place for each in found for place, _ in each}
+    assert {place for place in places if not place.startswith("flowserv.yaml:1")} == {"x", "package"}
 
 
 @given(st.binary(max_size=200), st.integers(0, len(packed(FILES))), st.sampled_from(["cut", "insert", "overwrite"]))

@@ -96,15 +96,27 @@ def test_documents_are_read_back_unchanged(parameter):
     assert parameters.parse(json.loads(json.dumps([document]))) == (parameter,)
 
 
-@given(json_strategies.VALUES | json_strategies.mutations(DECLARATIONS))
-def test_any_declarations_are_read_back_or_refused(document):
-    read, refused = outcome(parameters.parse, document)
+def read_back_or_refused(declarations):
+    """Whether declarations are accepted; either way it must be so without any other error."""
+    read, refused = outcome(parameters.parse, declarations)
     if refused:
         assert refused.faults
         assert all(fault.place and fault.message for fault in refused.faults)
         assert "".join(fault.place + fault.message for fault in refused.faults).encode()
     else:
         assert parameters.parse([parameters.document(each) for each in read]) == read
+    return refused is None
+
+
+@given(json_strategies.VALUES | json_strategies.mutations(DECLARATIONS))
+def test_any_declarations_are_read_back_or_refused(declarations):
+    assert read_back_or_refused(declarations) in (True, False)
+
+
+def test_with_anything_exchanged_declarations_are_read_back_or_refused():
+    accepted = [read_back_or_refused(each) for each in json_strategies.exchanges(DECLARATIONS)]
+    assert accepted.count(False) > 300
+    assert accepted.count(True) > 100
 
 
 @pytest.mark.parametrize("wrap", ["list", "object"])
@@ -565,21 +577,31 @@ ARGUMENTS = [
 ]
 
 
-@given(json_strategies.VALUES | json_strategies.mutations(ARGUMENTS))
-def test_any_arguments_are_bound_or_refused(arguments):
+def bound_or_refused(arguments):
+    """Whether arguments are accepted; either way it must be so without any other error."""
     found, refused = outcome(parameters.bind, PARAMETERS, arguments, UPLOADS)
     if refused:
         assert refused.detail.encode()
         assert len(refused.detail) <= 2000
-        return
+        return False
     assert {each.file_id for each in found.files} <= parameters.referenced_files(arguments)
-    for parameter in PARAMETERS:
-        if parameter.required:
-            assert parameter.name in found.values
+    assert {parameter.name for parameter in PARAMETERS if parameter.required} <= found.values.keys()
     for value in found.values.values():
         assert "\0" not in casting.text(value)
-        assert casting.text(value).encode()
-        json.dumps(casting.json_value(value), allow_nan=False)
+        assert casting.text(value).encode() or value == ""
+        assert json.dumps(casting.json_value(value), allow_nan=False)
+    return True
+
+
+@given(json_strategies.VALUES | json_strategies.mutations(ARGUMENTS))
+def test_any_arguments_are_bound_or_refused(arguments):
+    assert bound_or_refused(arguments) in (True, False)
+
+
+def test_with_anything_exchanged_arguments_are_bound_or_refused():
+    accepted = [bound_or_refused(each) for each in json_strategies.exchanges(ARGUMENTS)]
+    assert accepted.count(False) > 100
+    assert accepted.count(True) > 10
 
 
 @given(json_strategies.VALUES)

@@ -340,14 +340,14 @@ def _ranked_files(inputs: elements.Reader, main: Template, ranked: object) -> It
 
     `ranked` is the element `results` as it is declared, rightly or not.
     """
-    keys = {output.key for output in main.outputs} | {ranked.get("file") if isinstance(ranked, Mapping) else None}
+    keys = [*(output.key for output in main.outputs), ranked.get("file") if isinstance(ranked, Mapping) else None]
     for place, text in inputs.texts("files"):
         try:
             file = paths.placeable(text)
         except ValueError as error:
             inputs.found.append(faults.Fault(place, str(error)))
             continue
-        if not {file, text} & keys and not any(paths.matches(pattern, file) for pattern in main.kept):
+        if file not in keys and text not in keys and not any(paths.matches(pattern, file) for pattern in main.kept):
             inputs.found.append(faults.Fault(place, f"{elements.shown(file)} is not an output of the workflow"))
         yield file
 
