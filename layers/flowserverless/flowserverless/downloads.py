@@ -1,6 +1,6 @@
 """Links to files: nothing that is downloaded passes through a function, so its size does not matter here."""
 
-from flowserverless.domain import errors, runs
+from flowserverless.domain import errors, outputs, runs
 from flowserverless.store import files, groups, table
 from flowserverless.store import runs as stored_runs
 
@@ -10,12 +10,12 @@ def file(run: runs.Run, file_id: str) -> str:
     unknown = errors.NotFound(f"run {run.id} has no file '{file_id[:100]}'")
     if not (file_id.isascii() and file_id.isdigit() and len(file_id) <= 9):
         raise unknown
-    page, index = divmod(int(file_id), stored_runs.FILES_IN_A_PAGE)
+    page, index = divmod(int(file_id), outputs.PAGE_FILES)
     found = stored_runs.files_page(run, page)
     if index >= len(found) or found[index].id != file_id:
         raise unknown
     result = found[index]
-    return files.link(files.run(run.id, f"files/{result.path}"), result.name.rsplit("/", 1)[-1], result.media_type)
+    return files.link(files.run(run.id, f"files/{result.path}"), outputs.saved_as(result), result.media_type)
 
 
 def archive(run: runs.Run, name: str) -> str:

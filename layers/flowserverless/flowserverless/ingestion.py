@@ -1,44 +1,194 @@
-"""Results from outside: an external engine drops files and a marker into the inbox, and the waiting execution goes on."""
+"""Results from outside: an external engine drops files and a marker into the inbox, and the waiting execution goes on.
 
+A delivery is judged whole. Until it is accepted nothing of the run changes; from then on it is written down, and
+whoever comes across it (the event, its repetition, the execution that begins to wait) carries it on to its end.
+"""
+
+import json
 import os
 import shlex
+from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from flowserverless import settings
-from flowserverless.domain import runs
+from flowserverless import engine, settings
+from flowserverless.domain import deliveries, errors, outputs, results, runs, templates
+from flowserverless.store import files, inbox, workflows
+from flowserverless.store import runs as stored_runs
 
 Json = dict[str, Any]
+
+MOST_FILES = 10_000
+MOST_BYTES = 20_000_000_000
+# What S3 takes in one POST.
+LARGEST_POST = 5 << 30
+# A run that ended for one of these did not end by its delivery.
+NOT_DELIVERED = ("CANCELED", "TIMEOUT", "SYSTEM_ERROR")
+REFUSALS = (errors.NotFound, errors.Conflict, errors.InvalidRequest, errors.TooLarge)
 
 
 def block(run: runs.Run, now: datetime) -> Json | None:
     """How to deliver the results of a run that an external engine executes; None for every other run.
 
-    The form is a credential for this run's inbox until its deadline, so only its starter gets it.
+    The form is a credential for this run's inbox until its deadline, so only its starter gets it. S3 refuses it
+    earlier when the session of the function that signed it has ended, which takes hours; a repeat of the request
+    with its Idempotency-Key signs a new one.
     """
     if not run.active or run.executors != ("external",):
         return None
-    # Signing needs S3, which starting a run otherwise does not.
-    from flowserverless.store import files
-
-    prefix = inbox(run.id)
+    prefix = deliveries.inbox(run.id)
     seconds = max(1, int((datetime.fromisoformat(run.deadline) - now).total_seconds()))
-    form = files.form(prefix, seconds, settings.number("FILE_BYTES", 5_000_000_000))
+    form = files.form(prefix, seconds, min(settings.number("INGEST_BYTES", MOST_BYTES), LARGEST_POST))
     target = f"s3://{os.environ['BUCKET_NAME']}/{prefix}"
+    every_file = "cd results && find . -type f | cut -c 3- | while IFS= read -r file; do {}; done"
     return {
         "prefix": prefix,
+        "expires": run.deadline,
         "upload": form,
-        "curl": [_curl(form, prefix, "results.json", "@results.json"), _curl(form, prefix, "_SUCCESS", "{}")],
-        "aws": [f"aws s3 cp results/ {target} --recursive", f"echo '{{}}' | aws s3 cp - {target}_SUCCESS"],
+        "curl": [
+            every_file.format(_post(form, f'{shlex.quote(prefix)}"$file"', '< "$file"')),
+            f"echo '{{}}' | {_post(form, shlex.quote(prefix + deliveries.SUCCESS), '')}".rstrip(),
+        ],
+        "aws": [
+            f"aws s3 cp results/ {target} --recursive",
+            f"echo '{{}}' | aws s3 cp - {target}{deliveries.SUCCESS}",
+        ],
     }
 
 
-def _curl(form: Json, prefix: str, name: str, content: str) -> str:
-    fields = {**form["fields"], "key": prefix + name}
-    given = " ".join(f"-F {shlex.quote(f'{field}={value}')}" for field, value in fields.items())
-    return f"curl --fail-with-body {given} -F {shlex.quote('file=' + content)} {shlex.quote(form['url'])}"
+def _post(form: Json, key: str, source: str) -> str:
+    """A curl command that posts its standard input; `key` is quoted for the shell."""
+    # The form wants a type, whichever; --form-string, because -F gives a meaning to ';', '@' and '<'.
+    fields = {"Content-Type": "application/octet-stream", **form["fields"]}
+    given = [f"--form-string {shlex.quote(f'{name}={text}')}" for name, text in fields.items() if name != "key"]
+    parts = ["curl -sS --fail-with-body", *given, f"--form-string key={key}", "-F 'file=@-'"]
+    return " ".join([*parts, shlex.quote(form["url"]), source])
 
 
-def inbox(run_id: str) -> str:
-    """The prefix below which an external engine delivers the results of a run."""
-    return f"inbox/results/{run_id}/"
+def ingest(event: Mapping[str, Any], now: datetime) -> Json:
+    """Look at the marker that an EventBridge event (S3, Object Created) tells of; answers the report."""
+    marker = deliveries.marker(event["detail"]["object"]["key"])
+    return _look(marker, now) if marker else {"status": "no marker"}
+
+
+def wait(event: Mapping[str, Any], now: datetime) -> Json:
+    """Keep the token by which the run's execution goes on, and look for a marker that came before it."""
+    run = replace(stored_runs.get(event["run"]), ingest_token=event["token"])
+    if not stored_runs.save_progress(run):
+        engine.resume(event["token"], {"reason": {"code": "CANCELED", "detail": "the run has ended"}})
+        return {"status": "ended"}
+    for name in deliveries.MARKERS:
+        report = _look(deliveries.Marker(run.id, name), now)
+        if report["status"] == "accepted":
+            return report
+    return {"status": "waiting"}
+
+
+def _look(marker: deliveries.Marker, now: datetime) -> Json:
+    """Accept the delivery that a marker ends, or say why not; the answer is also written beside the marker.
+
+    A marker that is gone was accepted before. For one that comes before the execution waits there is no report
+    yet: the execution looks for it.
+    """
+    head = files.head(marker.key)
+    if head is None:
+        return {"status": "gone"}
+    try:
+        run = _external_run(marker.run)
+        if run.active and run.ingest_token is None:
+            return {"status": "waiting"}
+        said = _deliver(run, marker, head, now)
+    except REFUSALS as refusal:
+        said = {"status": "ignored", "code": refusal.code, "detail": refusal.detail}
+    report = {"run": marker.run, "marker": marker.name, **said, "at": runs.timestamp(now)}
+    files.write_json(marker.report, report)
+    return report
+
+
+def _external_run(run_id: str) -> runs.Run:
+    run = stored_runs.get(run_id)
+    if run.executors != ("external",):
+        raise errors.Conflict(f"run {run_id} is not executed by an external engine", "NOT_EXTERNAL")
+    return run
+
+
+def _deliver(run: runs.Run, marker: deliveries.Marker, head: Json, now: datetime) -> Json:
+    delivery = inbox.recorded_delivery(run.id)
+    if delivery is None:
+        runs.require_active(run)
+        delivery = inbox.record(run.id, _judge(run, marker, head))
+    if run.active:
+        _carry_out(run, delivery, now)
+    if not delivery.is_of(marker, head):
+        raise errors.Conflict(f"the results of run {run.id} were delivered before", "DELIVERED_BEFORE")
+    inbox.remove(run.id, delivery)
+    return {"status": "accepted", "files": len(delivery.files), "bytes": sum(one.size for one in delivery.files)}
+
+
+def _judge(run: runs.Run, marker: deliveries.Marker, head: Json) -> inbox.Delivery:
+    """The delivery that this marker ends. Raises TooLarge, InvalidRequest; a failure is believed whatever its files."""
+    if head["ContentLength"] > results.LARGEST_FILE:
+        raise errors.TooLarge(f"the marker has more than {results.LARGEST_FILE} bytes", "MARKER_TOO_LARGE")
+    told = deliveries.told(marker.name, files.read(marker.key, results.LARGEST_FILE) or b"")
+    judged = deliveries.judge(
+        inbox.listing(run.id),
+        settings.number("INGEST_FILES", MOST_FILES),
+        settings.number("INGEST_BYTES", MOST_BYTES),
+    )
+    delivery = inbox.Delivery(marker.name, *inbox.identity(head), judged.files, messages=told.messages)
+    if marker.name == deliveries.ERROR:
+        return delivery
+    if judged.faults:
+        raise errors.InvalidRequest("; ".join(judged.faults), "FILES_REFUSED")
+    template = _template(run)
+    there = {file.path: file.size for file in judged.files}
+    schema = template.results
+    if schema and told.metrics is not None and schema.file not in there:
+        written = {schema.file: json.dumps(told.metrics)}
+        _require_complete(template, {**there, **dict.fromkeys(written, 0)}, told)
+        return replace(delivery, written=written)
+    _require_complete(template, there, told)
+    return delivery
+
+
+def _require_complete(template: templates.Template, there: Mapping[str, int], told: deliveries.Told) -> None:
+    """Raise InvalidRequest when the marker came before files that the workflow asks for; it can be dropped again."""
+    missing = [*outputs.missing(template, there)]
+    if template.results and template.results.file not in there:
+        missing.append(template.results.file)
+    if missing:
+        names = ", ".join(f"'{name}'" for name in dict.fromkeys(missing))[:2000]
+        note = f" ({told.note})" if told.note else ""
+        raise errors.InvalidRequest(f"not delivered yet{note}: {names}; drop the marker after them", "INCOMPLETE")
+
+
+def _template(run: runs.Run) -> templates.Template:
+    return templates.parse(workflows.version(run.workflow, run.version).template, settings.executors())
+
+
+def _carry_out(run: runs.Run, delivery: inbox.Delivery, now: datetime) -> None:
+    """Move the files and let the execution go on. Raises Conflict when it was ended meanwhile, or the files changed."""
+    try:
+        inbox.move(run.id, delivery)
+    except errors.Conflict:
+        inbox.withdraw(run.id)
+        raise
+    if not engine.resume(str(run.ingest_token), _outcome(run, delivery, now)):
+        current = stored_runs.get(run.id)
+        if current.reason and current.reason.code in NOT_DELIVERED:
+            runs.require_active(current)
+
+
+def _outcome(run: runs.Run, delivery: inbox.Delivery, now: datetime) -> Json:
+    """What became of the step, as a step in a Lambda tells it."""
+    failed = delivery.marker == deliveries.ERROR
+    first = delivery.messages[0] if delivery.messages else "no message"
+    reason = {"code": "STEP_FAILED", "detail": f"the external engine failed: {first}"}
+    return {
+        "exitCode": None,
+        "reason": reason if failed else None,
+        "messages": list(delivery.messages),
+        "startedAt": run.started_at,
+        "finishedAt": runs.timestamp(now),
+    }

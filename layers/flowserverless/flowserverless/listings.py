@@ -3,9 +3,12 @@
 from typing import Any
 
 from flowserverless import access, cursor, views
-from flowserverless.domain import errors, ids, runs
+from flowserverless.domain import errors, ids, outputs, runs
 from flowserverless.store import groups, workflows
 from flowserverless.store import runs as stored_runs
+
+# The largest number that a file's id can be.
+LAST_PLACE = 999_999_999
 
 
 def state(text: str | None) -> runs.State | None:
@@ -48,16 +51,22 @@ def runs_of(group: str, of_state: runs.State | None, limit: int, at: str | None)
 
 def files_of(run: runs.Run, limit: int, at: str | None) -> views.FileListing:
     """Files of a run that has ended, in the order of the outputs."""
-    start = (cursor.read(at, int) or [0])[0]
-    if start < 0:
+    # Where the page begins, and how many files came before it: pages of the table differ in length.
+    place, seen = cursor.read(at, int, int) or (0, 0)
+    if not (0 <= place <= LAST_PLACE and seen >= 0):
         raise errors.InvalidRequest("this cursor is not one that a listing gave", "INVALID_CURSOR")
     found: list[runs.ResultFile] = []
-    while len(found) < limit and start + len(found) < run.file_count:
-        page, offset = divmod(start + len(found), stored_runs.FILES_IN_A_PAGE)
-        found += stored_runs.files_page(run, page)[offset:]
-    end = start + min(limit, len(found))
-    lines = [views.file(file) for file in found[:limit]]
-    listing: views.FileListing = _page("files", lines, end < run.file_count, end)
+    while len(found) < limit and seen + len(found) < run.file_count:
+        page, offset = divmod(place, outputs.PAGE_FILES)
+        there = stored_runs.files_page(run, page)[offset:]
+        if page and not there:
+            break
+        taken = there[: limit - len(found)]
+        found += taken
+        place = place + len(taken) if len(taken) < len(there) else (page + 1) * outputs.PAGE_FILES
+    listing: views.FileListing = {"files": [views.file(file) for file in found]}
+    if found and seen + len(found) < run.file_count:
+        listing["next"] = cursor.write([place, seen + len(found)])
     return listing
 
 

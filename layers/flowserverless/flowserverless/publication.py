@@ -1,16 +1,18 @@
 """Publishing a run: its files, archive, metrics, ranking entries and final state become visible in one moment."""
 
 from collections.abc import Mapping
+from concurrent import futures
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from flowserverless import archive, aws, documents, postprocessing, settings
-from flowserverless.domain import outputs, results, runs, templates
+from flowserverless import archive, aws, documents, engine, postprocessing, settings
+from flowserverless.domain import errors, outputs, results, runs, templates
 from flowserverless.store import files, rankings, workflows
 from flowserverless.store import runs as stored_runs
 
 MOST_MESSAGES = 100
+READERS = 8
 
 
 @dataclass(frozen=True)
@@ -26,20 +28,26 @@ class Verdict:
 def publish(event: Mapping[str, Any], now: datetime) -> dict[str, Any]:
     """End the run as its last step's `outcome`, or a service's `failure`, says; answers its state.
 
-    A run that has ended stays as it is; a canceled one gets the files it had left. `archive: false` in the
-    event does without an archive, for the case that building it is what failed.
+    A run that has ended stays as it is; one that was canceled or given up gets the files it had left, when it is
+    told (in the words of a Step Functions Execution Status Change) that its execution was stopped. A run that is
+    active although its execution was stopped is the reconciler's. `archive: false` in the event does without an
+    archive, for the case that building it is what failed.
     """
-    run = stored_runs.get(event["run"])
+    stopped = "executionArn" in event
+    try:
+        run = stored_runs.get(event["name"] if stopped else event["run"])
+    except errors.NotFound:
+        return _remove(event)
+    if run.active == stopped:
+        return _answer(stored_runs.Ended(run, won=False))
     published = workflows.version(run.workflow, run.version)
     template = templates.parse(published.template, settings.executors())
+    if stopped:
+        return _list_left(run, template)
     run = _with_outcome(run, event)
     verdict = _judge(run, template, event)
     ended_at = runs.timestamp(now)
     complete = _with_files(run, verdict.collected, event.get("archive", True))
-    if not run.active:
-        if run.state is runs.State.CANCELED and not run.file_count:
-            stored_runs.record_files(complete)
-        return _answer(stored_runs.Ended(run, won=False))
 
     def ending(current: runs.Run) -> runs.Run:
         told = replace(
@@ -53,6 +61,22 @@ def publish(event: Mapping[str, Any], now: datetime) -> dict[str, Any]:
 
     ended = stored_runs.finish(run.id, run.workflow, ending, _measure(run))
     return _answer(ended)
+
+
+def _list_left(run: runs.Run, template: templates.Template) -> dict[str, Any]:
+    """Record the files of a run that was ended from outside, when nobody had the time to look for them."""
+    if run.state is not runs.State.SUCCESS and not run.file_count:
+        specs = template.outputs if run.group else postprocessing.declared(template)[0]
+        if not stored_runs.record_files(_with_files(run, outputs.left(specs, _stored(run)), archived=True)):
+            return _remove({"run": run.id})
+    return _answer(stored_runs.Ended(run, won=False))
+
+
+def _remove(event: Mapping[str, Any]) -> dict[str, Any]:
+    """The run was deleted, but a step of it may have written until now: have its objects removed once more."""
+    name = event["name"] if "executionArn" in event else event["run"]
+    engine.remove_files(name, "again")
+    return {"run": name, "state": "DELETED"}
 
 
 def _answer(ended: stored_runs.Ended) -> dict[str, Any]:
@@ -71,28 +95,25 @@ def _with_outcome(run: runs.Run, event: Mapping[str, Any]) -> runs.Run:
     return runs.end_step(run, staged[-1], outcome) if outcome and staged else run
 
 
+def _stored(run: runs.Run) -> dict[str, int]:
+    return outputs.visible((file.path, file.size) for file in files.listing(files.run(run.id, "files/")))
+
+
 def _judge(run: runs.Run, template: templates.Template, event: Mapping[str, Any]) -> Verdict:
-    stored = outputs.visible((file.path, file.size) for file in files.listing(files.run(run.id, "files/")))
+    stored = _stored(run)
     specs, patterns = (template.outputs, template.files_outputs) if run.group else postprocessing.declared(template)
     outcome = event.get("outcome") or {}
     messages = tuple(str(text) for text in outcome.get("messages", ()))[:MOST_MESSAGES]
     reason = _failure(event)
     if reason is None:
         collected = outputs.declared(specs, patterns, stored)
-        missing = [*collected.missing, *_missing_inputs(run, template, stored)]
+        missing = outputs.missing(template, stored) if run.group else collected.missing
         if not missing:
             return Verdict(runs.State.SUCCESS, collected)
-        names = ", ".join(f"'{name}'" for name in dict.fromkeys(missing))
+        names = ", ".join(f"'{name}'" for name in missing)
         reason = runs.Reason("OUTPUT_MISSING", f"the steps succeeded but did not write {names}"[:2000])
     state = runs.State.CANCELED if reason.code == "CANCELED" else runs.State.ERROR
     return Verdict(state, outputs.left(specs, stored), reason, (reason.detail, *messages))
-
-
-def _missing_inputs(run: runs.Run, template: templates.Template, stored: Mapping[str, int]) -> list[str]:
-    """Files that post-processing needs of every run of this workflow and that this one did not write."""
-    if run.group is None or template.postproc is None:
-        return []
-    return [path for path in template.postproc.inputs_files if path not in stored]
 
 
 def _failure(event: Mapping[str, Any]) -> runs.Reason | None:
@@ -105,21 +126,22 @@ def _failure(event: Mapping[str, Any]) -> runs.Reason | None:
 
 def _with_files(run: runs.Run, collected: outputs.Collected, archived: bool) -> runs.Run:
     """The run with its files recorded beyond the first page, and its archive in S3."""
-    digests: dict[str, str] = {}
+    digests: Mapping[str, str] = {}
     built = runs.Archive(detail="the archive could not be built; the files can be downloaded one by one")
     if archived:
         built, digests = _archive(run, collected)
-    found = [replace(file, sha256=digests.get(file.name)) for file in collected.files]
-    stored_runs.save_further_files(run.id, found)
-    first = tuple(found[: stored_runs.FILES_IN_A_PAGE])
-    return replace(run, files=first, file_count=len(found), archive=built)
+    pages = outputs.pages(replace(file, sha256=digests.get(file.path)) for file in collected.files)
+    stored_runs.save_further_files(run.id, pages[1:])
+    return replace(run, files=pages[0], file_count=len(collected.files), archive=built)
 
 
-def _archive(run: runs.Run, collected: outputs.Collected) -> tuple[runs.Archive, dict[str, str]]:
+def _archive(run: runs.Run, collected: outputs.Collected) -> tuple[runs.Archive, Mapping[str, str]]:
+    """The archive, or why there is none; and the digests of the files by path, for which all are read either way."""
     most = settings.number("ARCHIVE_BYTES", 20_000_000_000)
     total = sum(file.size for file in collected.files)
     if total > most:
-        return runs.Archive(detail=f"the files have {total} bytes, more than the {most} that are archived"), {}
+        why = f"the files have {total} bytes, more than the {most} that are archived"
+        return runs.Archive(detail=why), _digests(run, collected)
     members = [(file.name, files.run(run.id, f"files/{file.path}"), file.size) for file in collected.files]
     manifest = {
         "run": run.id,
@@ -130,8 +152,16 @@ def _archive(run: runs.Run, collected: outputs.Collected) -> tuple[runs.Archive,
     try:
         info = archive.build(aws.client("s3"), files.bucket(), members, files.run(run.id, "archive.tar.gz"), manifest)
     except ValueError as error:
-        return runs.Archive(detail=f"the files cannot be unpacked side by side: {error}"), {}
-    return runs.Archive(size=info.size), {file.name: file.sha256 for file in info.files}
+        why = f"the files cannot be unpacked side by side: {error}"
+        return runs.Archive(detail=why[:2000]), _digests(run, collected)
+    by_name = {file.name: file.sha256 for file in info.files}
+    return runs.Archive(size=info.size), {file.path: by_name[file.name] for file in collected.files}
+
+
+def _digests(run: runs.Run, collected: outputs.Collected) -> Mapping[str, str]:
+    keys = {file.path: files.run(run.id, f"files/{file.path}") for file in collected.files}
+    with futures.ThreadPoolExecutor(READERS) as pool:
+        return dict(zip(keys, pool.map(files.digest, keys.values()), strict=True))
 
 
 def _measure(run: runs.Run) -> rankings.Measure:

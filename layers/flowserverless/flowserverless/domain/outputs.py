@@ -1,10 +1,17 @@
-"""Which of the files that a run left are its results, under which name, and which are missing."""
+"""Which of the files that a run left are its results, under which name, on which page, and which are missing."""
 
+import json
 import mimetypes
+import posixpath
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 
 from flowserverless.domain import paths, runs, templates
+
+PAGE_FILES = 100
+# A page is kept in an item of the table (400 KB); the first one stands in the run's own, with everything else.
+PAGE_BYTES = 200_000
+FIRST_PAGE_BYTES = 60_000
 
 
 @dataclass(frozen=True)
@@ -32,6 +39,14 @@ def _is_normal(path: str) -> bool:
         return False
 
 
+def missing(template: templates.Template, stored: Iterable[str]) -> tuple[str, ...]:
+    """What a run of this workflow has to leave and is not there: declared outputs, and what post-processing reads."""
+    there = set(stored)
+    _, unmatched = paths.match_outputs(template.kept, there)
+    read_later = template.postproc.inputs_files if template.postproc else ()
+    return tuple(dict.fromkeys([*unmatched, *(path for path in read_later if path not in there)]))
+
+
 def declared(specs: Sequence[templates.OutputSpec], patterns: Sequence[str], stored: Mapping[str, int]) -> Collected:
     """The results of a successful run: the template's outputs, else the workflow's files, else everything.
 
@@ -41,14 +56,14 @@ def declared(specs: Sequence[templates.OutputSpec], patterns: Sequence[str], sto
     if not specs:
         specs = [templates.OutputSpec(source=pattern, key=pattern) for pattern in patterns]
     if not specs:
-        return Collected(tuple(_numbered(_plain(path, size) for path, size in sorted(stored.items()))))
-    matched, missing = paths.match_outputs([spec.source for spec in specs], stored)
+        return Collected(tuple(_plain(path, size) for path, size in sorted(stored.items())))
+    matched, unmatched = paths.match_outputs([spec.source for spec in specs], stored)
     found: dict[str, runs.ResultFile] = {}
     for spec in specs:
         for path in matched[spec.source]:
             name = spec.key if path == spec.source else path
             found.setdefault(path, _described(spec, name, path, stored[path]))
-    return Collected(tuple(_numbered(found.values())), tuple(missing))
+    return Collected(tuple(found.values()), tuple(unmatched))
 
 
 def left(specs: Sequence[templates.OutputSpec], stored: Mapping[str, int]) -> Collected:
@@ -58,11 +73,14 @@ def left(specs: Sequence[templates.OutputSpec], stored: Mapping[str, int]) -> Co
         _described(by_source[path], by_source[path].key, path, size) if path in by_source else _plain(path, size)
         for path, size in sorted(stored.items())
     )
-    return Collected(tuple(_numbered(found)))
+    return Collected(tuple(found))
 
 
 def _plain(path: str, size: int) -> runs.ResultFile:
-    media_type = mimetypes.guess_type(path)[0] or "application/octet-stream"
+    # A compressed file is not of the type of what is in it: browsers would believe that and show garbage.
+    guessed, encoding = mimetypes.guess_type(path, strict=False)
+    media_type = "application/gzip" if encoding == "gzip" else None if encoding else guessed
+    media_type = media_type or "application/octet-stream"
     return runs.ResultFile(id="", name=path, path=path, size=size, media_type=media_type)
 
 
@@ -77,6 +95,27 @@ def _described(spec: templates.OutputSpec, name: str, path: str, size: int) -> r
     )
 
 
-def _numbered(files: Iterable[runs.ResultFile]) -> Iterable[runs.ResultFile]:
-    # The number leads to the page of the listing that holds the file, without a look at S3.
-    return (replace(file, id=f"{number:06d}") for number, file in enumerate(files))
+def pages(files: Iterable[runs.ResultFile]) -> list[tuple[runs.ResultFile, ...]]:
+    """The files with their ids, in pages that fit into items of the table; the first page may be empty.
+
+    An id is a number from which page (`number // PAGE_FILES`) and place on it can be read off, so that a file is
+    found without a look at the others. Where long names or descriptions make a page shorter, numbers are left out.
+    """
+    found: list[list[runs.ResultFile]] = [[]]
+    room = FIRST_PAGE_BYTES
+    for file in files:
+        size = len(json.dumps(asdict(file)))
+        first = len(found) == 1
+        if len(found[-1]) == PAGE_FILES or (size > room and (first or found[-1])):
+            found.append([])
+            room = PAGE_BYTES
+        number = (len(found) - 1) * PAGE_FILES + len(found[-1])
+        found[-1].append(replace(file, id=f"{number:06d}"))
+        room -= size
+    return [tuple(page) for page in found]
+
+
+def saved_as(file: runs.ResultFile) -> str:
+    """The name under which a file is saved: the end of its name, with the extension that the step gave it."""
+    name = posixpath.basename(file.name.rstrip("/")) or posixpath.basename(file.path)
+    return name if posixpath.splitext(name)[1] else name + posixpath.splitext(file.path)[1]

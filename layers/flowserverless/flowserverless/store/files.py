@@ -149,14 +149,15 @@ def is_complete(key: str, size: int, sha256: str | None) -> bool:
     if sha256 is None:
         return True
     kept = found.get("ChecksumSHA256")
-    return base64.b64decode(kept).hex() == sha256 if kept else _digest(key) == sha256
+    return base64.b64decode(kept).hex() == sha256 if kept else digest(key) == sha256
 
 
-def _digest(key: str) -> str:
-    digest = hashlib.sha256()
+def digest(key: str) -> str:
+    """The SHA-256 (hex) of an object, by reading it."""
+    found = hashlib.sha256()
     for chunk in aws.client("s3").get_object(Bucket=bucket(), Key=key)["Body"].iter_chunks(1 << 20):
-        digest.update(chunk)
-    return digest.hexdigest()
+        found.update(chunk)
+    return found.hexdigest()
 
 
 def some(prefix: str) -> list[str]:

@@ -1,6 +1,6 @@
 """Runs in the table: every change of state is one conditional transaction, and whoever comes second learns so."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -11,7 +11,6 @@ from pynamodb.transactions import TransactWrite
 from flowserverless.domain import errors, ids, runs
 from flowserverless.store import rankings, table
 
-FILES_IN_A_PAGE = 100
 ROUNDS = 50
 
 
@@ -372,23 +371,19 @@ def forget(run_id: str) -> None:
     table.GoneItem(*table.gone(parsed)).delete()
 
 
-def save_further_files(run_id: str, files: list[runs.ResultFile]) -> None:
-    """Keep the files beyond the first page, in pages of their own; they count once the run names them.
-
-    A repeat writes the same pages again.
-    """
+def save_further_files(run_id: str, pages: Sequence[Sequence[runs.ResultFile]]) -> None:
+    """Keep the pages of files after the first; they count once the run names them. A repeat writes the same again."""
     parsed = ids.run_id(run_id)
     with table.FilesItem.batch_write() as batch:
-        for start in range(FILES_IN_A_PAGE, len(files), FILES_IN_A_PAGE):
-            page = files[start : start + FILES_IN_A_PAGE]
-            batch.save(table.FilesItem(*table.files(parsed, start // FILES_IN_A_PAGE), files=_documents(page)))
+        for number, page in enumerate(pages, 1):
+            batch.save(table.FilesItem(*table.files(parsed, number), files=_documents(page)))
 
 
 def files_page(run: runs.Run, page: int) -> list[runs.ResultFile]:
     """Page `page` (from 0) of a run's files; [] behind the last."""
     if page == 0:
         return list(run.files)
-    if page * FILES_IN_A_PAGE >= run.file_count:
+    if len(run.files) == run.file_count:
         return []
     item = table.get(table.files(ids.run_id(run.id), page))
     return [runs.ResultFile(**file) for file in item.files] if item else []
