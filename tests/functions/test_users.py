@@ -1,0 +1,655 @@
+"""Registering, signing in and out, and passwords, on a user pool as the template declares it."""
+
+import base64
+import contextlib
+import json
+import time
+import types
+from datetime import UTC, datetime
+
+import gateway
+import pytest
+from botocore import awsrequest
+
+from flowserverless import aws as services
+from flowserverless import cursor, users
+from flowserverless.domain import errors
+from flowserverless.store import signouts
+from flowserverless.store import table as stored
+from local import template
+
+PASSWORD = "correct horse"
+STRANGER = "0ada0000-0000-4000-8000-00000000ffff"
+
+
+@pytest.fixture
+def cognito(aws, monkeypatch):
+    """An empty user pool: its client, the tokens that were revoked, and `failing` to let an operation fail."""
+    (declared,) = template.resources("AWS::Cognito::UserPool").values()
+    (app,) = template.resources("AWS::Cognito::UserPoolClient").values()
+    accepted = ("Policies", "AutoVerifiedAttributes", "UsernameConfiguration", "AccountRecoverySetting")
+    client = services.client("cognito-idp")
+    prefix = "before-call.cognito-identity-provider"
+    settings = {name: declared[name] for name in accepted}
+    pool = client.create_user_pool(PoolName="users", **settings)["UserPool"]["Id"]
+    created = client.create_user_pool_client(
+        UserPoolId=pool, ClientName="api", ExplicitAuthFlows=app["ExplicitAuthFlows"]
+    )
+    monkeypatch.setenv("USER_POOL_ID", pool)
+    monkeypatch.setenv("USER_POOL_CLIENT_ID", created["UserPoolClient"]["ClientId"])
+    monkeypatch.setenv("SELF_REGISTRATION", "open")
+    revoked = []
+
+    def revoke(params, **_):
+        revoked.append(json.loads(params["body"])["Token"])
+        return awsrequest.AWSResponse(params["url"], 200, {}, None), {}
+
+    @contextlib.contextmanager
+    def failing(operation, code):
+        error = {"Error": {"Code": code, "Message": "because"}, "ResponseMetadata": {"HTTPStatusCode": 400}}
+
+        def answer(**_):
+            return awsrequest.AWSResponse("", 400, {}, None), error
+
+        client.meta.events.register_first(f"{prefix}.{operation}", answer)
+        try:
+            yield
+        finally:
+            client.meta.events.unregister(f"{prefix}.{operation}", answer)
+
+    # moto has no RevokeToken.
+    client.meta.events.register(f"{prefix}.RevokeToken", revoke)
+    yield types.SimpleNamespace(client=client, pool=pool, revoked=revoked, failing=failing)
+    client.meta.events.unregister(f"{prefix}.RevokeToken", revoke)
+
+
+@pytest.fixture
+def post(invoke, cognito):
+    """Call an operation for which the authorizer is not asked."""
+
+    def call(operation, body):
+        return gateway.answer(invoke(operation, gateway.event("POST", OPEN[operation], body=body, problem=None)))
+
+    return call
+
+
+LOG_OUT = ("POST", "/users/logout")
+OPEN = {
+    "register_user": "/users/register",
+    "activate_user": "/users/activate",
+    "login_user": "/users/login",
+    "request_password_reset": "/users/password/request",
+    "reset_password": "/users/password/reset",
+}
+
+
+@pytest.fixture
+def register(post):
+    """Register a user; the answer's body."""
+
+    def call(name, **more):
+        answer = post("register_user", {"username": name, "password": PASSWORD, **more})
+        assert answer.status == 201, answer.body
+        return answer.json
+
+    return call
+
+
+@pytest.fixture
+def log_in(post):
+    """Try to sign in."""
+
+    def call(name="ada", password=PASSWORD):
+        return post("login_user", {"username": name, "password": password})
+
+    return call
+
+
+def refused(answer):
+    """Status and code of a problem, after a look at its form."""
+    problem = answer.json
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert problem["status"] == answer.status
+    assert problem["message"] == problem["detail"]
+    return answer.status, problem["code"]
+
+
+def claims(token):
+    payload = token.split(".")[1]
+    return json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
+
+
+def states(cognito):
+    found = cognito.client.list_users(UserPoolId=cognito.pool)["Users"]
+    return {user["Username"]: user["UserStatus"] for user in found}
+
+
+# Registering
+
+
+def test_who_registers_can_sign_in_at_once(register, log_in, cognito):
+    handle = register("ada")
+    assert set(handle) == {"id", "username", "active"}
+    assert (handle["username"], handle["active"]) == ("ada", True)
+    assert states(cognito) == {"ada": "CONFIRMED"}
+    assert log_in().json["id"] == handle["id"]
+
+
+def test_an_address_is_verified_first(register, post, log_in, cognito):
+    handle = register("ada", email="ada@example.org")
+    assert handle["active"] is False
+    assert states(cognito) == {"ada": "UNCONFIRMED"}
+    assert refused(log_in()) == (401, "NOT_ACTIVE")
+    answer = post("activate_user", {"userId": handle["id"], "code": "123456"})
+    assert (answer.status, answer.json) == (200, {"id": handle["id"], "username": "ada"})
+    assert log_in().status == 200
+
+
+@pytest.mark.parametrize("by", ["userId", "id", "username"])
+def test_a_user_is_activated_by_id_or_name(register, post, cognito, by):
+    handle = register("ada", email="ada@example.org", verify=True)
+    named = handle["username" if by == "username" else "id"]
+    assert post("activate_user", {by: named, "code": "123456"}).json["username"] == "ada"
+    assert states(cognito) == {"ada": "CONFIRMED"}
+
+
+def test_old_clients_register_without_verification(register, cognito):
+    assert register("ada", email="ada@example.org", verify=False)["active"] is True
+    assert register("bob", verify=False)["active"] is True
+    assert register("cy", verify=None)["active"] is True
+    assert set(states(cognito).values()) == {"CONFIRMED"}
+
+
+def test_without_an_address_there_is_nothing_to_verify(register):
+    assert register("ada", verify=True)["active"] is True
+
+
+def test_where_addresses_are_needed_nobody_gets_round_them(post, register, cognito, monkeypatch):
+    monkeypatch.setenv("SELF_REGISTRATION", "verified")
+    answer = post("register_user", {"username": "ada", "password": PASSWORD, "verify": False})
+    assert refused(answer) == (400, "EMAIL_NEEDED")
+    assert states(cognito) == {}
+    assert register("ada", email="ada@example.org", verify=False)["active"] is False
+    assert states(cognito) == {"ada": "UNCONFIRMED"}
+
+
+@pytest.mark.parametrize("mode", ["closed", None])
+def test_where_registration_is_closed(post, cognito, monkeypatch, mode):
+    monkeypatch.delenv("SELF_REGISTRATION")
+    if mode:
+        monkeypatch.setenv("SELF_REGISTRATION", mode)
+    body = {"username": "ada", "password": PASSWORD, "email": "ada@example.org"}
+    assert refused(post("register_user", body)) == (403, "REGISTRATION_CLOSED")
+    assert states(cognito) == {}
+
+
+def test_a_pool_that_only_administrators_fill_is_closed(post, cognito):
+    with cognito.failing("SignUp", "NotAuthorizedException"):
+        answer = post("register_user", {"username": "ada", "password": PASSWORD})
+    assert refused(answer) == (403, "REGISTRATION_CLOSED")
+
+
+def test_a_name_is_taken_once(register, post, log_in):
+    register("ada")
+    body = {"username": "ada", "password": "something else"}
+    assert refused(post("register_user", body)) == (409, "NAME_TAKEN")
+    assert log_in().status == 200
+
+
+def test_names_in_any_script_are_the_same_however_they_are_typed(register, post, log_in):
+    composed, decomposed = "Zo\u00eb", "Zoe\u0308"
+    assert register(decomposed)["username"] == composed
+    assert refused(post("register_user", {"username": composed, "password": PASSWORD})) == (409, "NAME_TAKEN")
+    assert log_in(decomposed).json["username"] == composed
+    for name in ("李雷", "Дарья", "🦊", "o'hara", "a@b.example", "x" * 128):
+        assert log_in(register(name)["username"]).status == 200
+
+
+BAD_NAMES = {
+    "empty": "",
+    "too long": "x" * 129,
+    "blank inside": "ada lovelace",
+    "blank": " ",
+    "blank before": " ada",
+    "no-break space": "ada\u00a0l",
+    "tab": "a\tb",
+    "line break": "ada\n",
+    "NUL": "a\x00b",
+    "control": "a\x1bb",
+    "invisible": "a\u200bb",
+    "right to left": "a\u202eb",
+    "half a character": "\ud800",
+    "private use": "\ue000",
+    "an id": "0ada0000-0000-4000-8000-000000000001",
+    "an id in capitals": "0ADA0000-0000-4000-8000-000000000001",
+    "number": 5,
+    "list": ["ada"],
+    "nothing": None,
+}
+
+
+def test_names_that_cannot_be(post, cognito, subtests):
+    for kind, name in BAD_NAMES.items():
+        with subtests.test(kind):
+            answer = post("register_user", {"username": name, "password": PASSWORD})
+            assert refused(answer) == (400, "INVALID_REQUEST")
+            assert "username" in answer.json["detail"]
+    assert states(cognito) == {}
+
+
+BAD_PASSWORDS = {
+    "empty": "",
+    "short": "1234567",
+    "long": "x" * 257,
+    "blank before": " password",
+    "blank after": "password ",
+    "line break": "pass\nword",
+    "number": 12345678,
+    "nothing": None,
+}
+
+
+def test_passwords_that_cannot_be(post, cognito, subtests):
+    for kind, password in BAD_PASSWORDS.items():
+        with subtests.test(kind):
+            answer = post("register_user", {"username": "ada", "password": password})
+            assert refused(answer) == (400, "INVALID_REQUEST")
+            assert "body.password" in answer.json["detail"]
+            assert not password or str(password) not in answer.json["detail"]
+    assert states(cognito) == {}
+
+
+def test_passwords_are_taken_literally(post, log_in):
+    for number, password in enumerate(("  in  side  ".strip(), "päßwörd-漢字", "$HOME`id`;'\"\\", "\t".join("abcde"))):
+        name = f"ada{number}"
+        assert post("register_user", {"username": name, "password": password}).status == 201
+        assert log_in(name, password).status == 200
+        for wrong in (password.upper(), password.lower(), f"{password} ", f" {password}", password[:-1]):
+            if wrong != password:
+                assert log_in(name, wrong).status == 401
+
+
+def test_addresses_that_cannot_be(post, cognito, subtests):
+    for email in ("", "ada", "ada@", "@example.org", "a b@example.org", "a@b@c", 5):
+        with subtests.test(email=email):
+            answer = post("register_user", {"username": "ada", "password": PASSWORD, "email": email})
+            assert refused(answer) == (400, "INVALID_REQUEST")
+    assert states(cognito) == {}
+
+
+def test_what_cognito_may_say_to_a_registration(post, cognito, subtests):
+    expected = {
+        "InvalidPasswordException": (400, "WEAK_PASSWORD"),
+        "InvalidParameterException": (400, "INVALID_REQUEST"),
+        "CodeDeliveryFailureException": (400, "INVALID_REQUEST"),
+        "TooManyRequestsException": (429, "TOO_MANY_ATTEMPTS"),
+        "LimitExceededException": (429, "TOO_MANY_ATTEMPTS"),
+        "InternalErrorException": (500, "INTERNAL_ERROR"),
+    }
+    for code, refusal in expected.items():
+        with subtests.test(code), cognito.failing("SignUp", code):
+            assert refused(post("register_user", {"username": "ada", "password": PASSWORD})) == refusal
+
+
+# Signing in
+
+
+def test_signing_in_gives_the_callers_token_and_when_it_ends(register, log_in, cognito):
+    handle = register("ada")
+    answer = log_in()
+    assert answer.status == 200
+    assert answer.headers["cache-control"] == "no-store"
+    assert set(answer.json) == {"id", "username", "token", "expiresAt"}
+    assert (answer.json["id"], answer.json["username"]) == (handle["id"], "ada")
+    said = claims(answer.json["token"])
+    assert (said["token_use"], said["sub"]) == ("access", handle["id"])
+    ends = datetime.fromisoformat(answer.json["expiresAt"])
+    assert ends == datetime.fromtimestamp(said["exp"], UTC)
+    assert answer.json["expiresAt"].endswith(".000000+00:00")
+
+
+def test_no_other_key_to_the_account_is_left(register, log_in, cognito):
+    register("ada")
+    log_in()
+    log_in()
+    assert len(set(cognito.revoked)) == 2
+
+
+def test_every_sign_in_gives_another_token(register, log_in):
+    register("ada")
+    first, second = (claims(log_in().json["token"])["jti"] for _ in range(2))
+    assert first != second
+
+
+def test_a_wrong_password_and_an_unknown_user_look_the_same(register, log_in):
+    register("ada")
+    wrong, unknown = log_in("ada", "wrong horse"), log_in("eve", "wrong horse")
+    assert refused(wrong) == (401, "WRONG_CREDENTIALS")
+    assert (wrong.status, wrong.headers, wrong.body) == (unknown.status, unknown.headers, unknown.body)
+
+
+def test_what_cognito_may_say_to_a_sign_in(log_in, cognito, subtests):
+    expected = {
+        "NotAuthorizedException": (401, "WRONG_CREDENTIALS"),
+        "UserNotFoundException": (401, "WRONG_CREDENTIALS"),
+        "InvalidParameterException": (401, "WRONG_CREDENTIALS"),
+        "UserNotConfirmedException": (401, "NOT_ACTIVE"),
+        "PasswordResetRequiredException": (401, "PASSWORD_RESET_REQUIRED"),
+        "TooManyRequestsException": (429, "TOO_MANY_ATTEMPTS"),
+        "InternalErrorException": (500, "INTERNAL_ERROR"),
+    }
+    for code, refusal in expected.items():
+        with subtests.test(code), cognito.failing("InitiateAuth", code):
+            assert refused(log_in()) == refusal
+
+
+def test_a_token_that_cannot_be_confined_to_this_service_is_not_given(register, log_in, cognito):
+    register("ada")
+    with cognito.failing("RevokeToken", "TooManyRequestsException"):
+        answer = log_in()
+    assert refused(answer) == (429, "TOO_MANY_ATTEMPTS")
+    assert "token" not in answer.json
+
+
+def test_a_disabled_user_cannot_sign_in(register, log_in, cognito):
+    register("ada")
+    cognito.client.admin_disable_user(UserPoolId=cognito.pool, Username="ada")
+    assert refused(log_in()) == (401, "WRONG_CREDENTIALS")
+
+
+def test_a_temporary_password_is_no_way_in(log_in, cognito):
+    cognito.client.admin_create_user(UserPoolId=cognito.pool, Username="ada", TemporaryPassword=PASSWORD)
+    assert refused(log_in()) == (401, "PASSWORD_CHANGE_REQUIRED")
+
+
+def test_bodies_that_are_no_sign_in(post, subtests):
+    for body in (
+        {},
+        [],
+        "null",
+        '"ada"',
+        "{",
+        "",
+        {"username": "ada"},
+        {"password": PASSWORD},
+        {"username": ["ada"], "password": PASSWORD},
+        {"username": "ada", "password": {"$ne": ""}},
+        {"username": "ada", "password": ""},
+        {"username": "a b", "password": PASSWORD},
+    ):
+        with subtests.test(body=body):
+            assert refused(post("login_user", body)) == (400, "INVALID_REQUEST")
+
+
+# Who is calling, and signing out
+
+
+def person(session):
+    """How the authorizer introduces whoever signed in."""
+    said = claims(session["token"])
+    return gateway.Person(said["sub"], said["username"], (), said["jti"], said["exp"])
+
+
+def test_whoami(invoke):
+    for who in (gateway.ADA, gateway.ORGANISER):
+        answer = gateway.answer(invoke("whoami", gateway.event("GET", "/users/whoami", user=who)))
+        assert answer.status == 200
+        assert answer.json == {"id": who.id, "username": who.name, "roles": list(who.roles)}
+
+
+def test_strangers_are_told_why(invoke, subtests):
+    closed = {"whoami": ("GET", "/users/whoami"), "list_users": ("GET", "/users"), "logout_user": LOG_OUT}
+    for operation, (method, path) in closed.items():
+        for problem in ("not logged in", "token expired", "token not valid", None):
+            with subtests.test(operation=operation, problem=problem):
+                answer = gateway.answer(invoke(operation, gateway.event(method, path, problem=problem)))
+                assert refused(answer) == (401, "UNAUTHENTICATED")
+                assert answer.json["detail"] == (problem or "not logged in")
+                assert answer.headers["www-authenticate"].startswith("Bearer")
+
+
+def sign_out(invoke, **asked):
+    return gateway.answer(invoke("logout_user", gateway.event(*LOG_OUT, **asked)))
+
+
+def test_signing_out_refuses_the_token_that_came(invoke, table, register, log_in, subtests):
+    register("ada")
+    now = int(time.time())
+    for body in (None, {}, "", "null", "no JSON", {"anything": 1}):
+        with subtests.test(body=body):
+            ada, again = (person(log_in().json) for _ in range(2))
+            answer = sign_out(invoke, user=ada, body=body)
+            assert (answer.status, answer.json) == (200, {"id": ada.id, "username": "ada"})
+            assert signouts.is_signed_out(ada.token, ada.id, now)
+            assert not signouts.is_signed_out(again.token, again.id, now)
+            assert stored.get(stored.token(ada.token)).expires > ada.expires
+
+
+def test_signing_out_twice_is_no_mistake(invoke, table):
+    assert sign_out(invoke, user=gateway.ADA).status == 200
+    assert sign_out(invoke, user=gateway.ADA).status == 200
+    again = sign_out(invoke, problem="signed out")
+    assert (again.status, again.json) == (200, {})
+
+
+# Passwords
+
+
+def test_a_password_is_reset_by_the_code_from_the_e_mail(register, post, log_in, table):
+    handle = register("ada")
+    since = int(time.time())
+    asked = post("request_password_reset", {"username": "ada"})
+    assert (asked.status, asked.json) == (200, {"requestId": "ada"})
+    body = {"requestId": asked.json["requestId"], "code": "654321", "password": "battery staple"}
+    answer = post("reset_password", body)
+    assert (answer.status, answer.json) == (200, {"id": handle["id"], "username": "ada"})
+    assert log_in("ada", PASSWORD).status == 401
+    assert log_in("ada", "battery staple").status == 200
+    assert signouts.is_signed_out("any", handle["id"], since - 1)
+    assert not signouts.is_signed_out("any", handle["id"], int(time.time()) + 1)
+
+
+def test_a_password_is_reset_by_name_or_id(register, post, log_in, table):
+    handle = register("ada")
+    for number, user in enumerate(("ada", handle["id"])):
+        password = f"battery staple {number}"
+        answer = post("reset_password", {"username": user, "code": "654321", "password": password})
+        assert answer.json == {"id": handle["id"], "username": "ada"}
+        assert log_in("ada", password).status == 200
+
+
+def test_asking_for_a_reset_tells_nothing_about_users(register, post, cognito, subtests):
+    register("ada")
+    known = post("request_password_reset", {"username": "ada"})
+    assert known.json == {"requestId": "ada"}
+    for code in users.NO_CODE_SENT:
+        with subtests.test(code), cognito.failing("ForgotPassword", code):
+            unknown = post("request_password_reset", {"username": "ada"})
+            assert (known.status, known.headers, known.body) == (unknown.status, unknown.headers, unknown.body)
+
+
+def test_asking_for_resets_is_bounded_by_cognito(post, cognito):
+    with cognito.failing("ForgotPassword", "TooManyRequestsException"):
+        assert refused(post("request_password_reset", {"username": "ada"})) == (429, "TOO_MANY_ATTEMPTS")
+
+
+@pytest.mark.parametrize(
+    ("operation", "call", "more"),
+    [
+        ("activate_user", "ConfirmSignUp", {}),
+        ("reset_password", "ConfirmForgotPassword", {"password": "battery staple"}),
+    ],
+)
+def test_trying_codes_tells_nothing_about_users(register, post, cognito, table, subtests, operation, call, more):
+    handle = register("ada")
+    unknown = post(operation, {"username": "eve", "code": "000000", **more})
+    nobody = post(operation, {"username": STRANGER, "code": "000000", **more})
+    assert unknown.body == nobody.body
+    for code in users.CODE_REFUSALS:
+        with subtests.test(code), cognito.failing(call, code):
+            wrong = post(operation, {"username": "ada", "code": "000000", **more})
+            assert refused(wrong) == (400, "INVALID_CODE")
+            assert (wrong.body, wrong.headers) == (unknown.body, unknown.headers)
+    assert not signouts.is_signed_out("any", handle["id"], 0)
+
+
+def test_a_new_password_follows_the_rules(register, post, cognito):
+    register("ada")
+    short = post("reset_password", {"username": "ada", "code": "1", "password": "short"})
+    assert refused(short) == (400, "INVALID_REQUEST")
+    with cognito.failing("ConfirmForgotPassword", "InvalidPasswordException"):
+        weak = post("reset_password", {"username": "ada", "code": "1", "password": "battery staple"})
+    assert refused(weak) == (400, "WEAK_PASSWORD")
+
+
+def test_codes_that_cannot_be(post, subtests):
+    for operation in ("activate_user", "reset_password"):
+        for body in (
+            {"code": "123456"},
+            {"username": None, "code": "123456"},
+            {"username": "ada"},
+            {"username": "ada", "code": 123456},
+            {"username": "ada", "code": ""},
+            {"username": "ada", "code": "1 2"},
+            {"username": "ada", "code": "1" * 65},
+            {"username": "a b", "code": "1"},
+        ):
+            with subtests.test(operation, body=body):
+                answer = post(operation, {**body, "password": "battery staple"})
+                assert refused(answer) == (400, "INVALID_REQUEST")
+
+
+# Finding users
+
+
+def listed(invoke, **query):
+    answer = gateway.answer(invoke("list_users", gateway.event("GET", "/users", query=query, user=gateway.ADA)))
+    assert answer.status == 200, answer.body
+    return answer.json
+
+
+def test_users_are_listed_by_id_and_name_and_nothing_else(invoke, register):
+    handles = [register(name, email=f"{name}@example.org", verify=False) for name in ("ada", "bob")]
+    wanted = [{"id": handle["id"], "username": handle["username"]} for handle in handles]
+    assert listed(invoke) == {"users": wanted}
+    assert listed(invoke, query="b") == {"users": wanted[1:]}
+    assert listed(invoke, query="x") == {"users": []}
+
+
+def test_users_who_cannot_sign_in_are_not_listed(invoke, register, cognito):
+    for name in ("ada", "adam"):
+        register(name)
+    register("adele", email="adele@example.org")
+    cognito.client.admin_disable_user(UserPoolId=cognito.pool, Username="adam")
+    assert [user["username"] for user in listed(invoke, query="ad")["users"]] == ["ada"]
+
+
+def test_a_prefix_is_only_a_prefix(invoke, register):
+    odd = ['a"b', "a\\b", "a*b", "a%b", 'a" or username ^= "']
+    for name in ("ada", *(name.replace(" ", "_") for name in odd)):
+        register(name)
+    for name in odd:
+        wanted = name.replace(" ", "_")
+        assert [user["username"] for user in listed(invoke, query=wanted)["users"]] == [wanted]
+    assert listed(invoke, query='" or username ^= "')["users"] == []
+    assert len(listed(invoke, query="a")["users"]) == 6
+
+
+def test_paging_shows_everybody_once(invoke, cognito):
+    everybody = {f"user{number:03}" for number in range(130)}
+    for name in everybody:
+        users.register(name, PASSWORD, None, by_code=False)
+    for limit, pages in ((1000, 1), (60, 3), (50, 3), (130, 1)):
+        seen, query, count = [], {"limit": str(limit)}, 0
+        while query:
+            page = listed(invoke, **query)
+            assert len(page["users"]) <= limit
+            seen += [user["username"] for user in page["users"]]
+            count += 1
+            query = {"limit": str(limit), "cursor": page["next"]} if "next" in page else None
+        assert (set(seen), len(seen), count) == (everybody, 130, pages)
+    assert len(listed(invoke)["users"]) == 60
+
+
+def test_a_made_up_cursor(invoke, register, cognito, subtests):
+    register("ada")
+    for at in ("x", "bm90IGpzb24", "WzFd", "W10", "eyJhIjoxfQ", "ü"):
+        with subtests.test(at):
+            asked = gateway.event("GET", "/users", query={"cursor": at}, user=gateway.ADA)
+            assert refused(gateway.answer(invoke("list_users", asked))) == (400, "INVALID_CURSOR")
+    asked = gateway.event("GET", "/users", query={"cursor": cursor.write(["made up"])}, user=gateway.ADA)
+    with cognito.failing("ListUsers", "InvalidParameterException"):
+        assert refused(gateway.answer(invoke("list_users", asked))) == (400, "INVALID_CURSOR")
+
+
+def test_limits_that_cannot_be(invoke, cognito, subtests):
+    for limit in ("0", "1001", "-1", "x", "1.5"):
+        with subtests.test(limit):
+            asked = gateway.event("GET", "/users", query={"limit": limit}, user=gateway.ADA)
+            assert refused(gateway.answer(invoke("list_users", asked))) == (400, "INVALID_REQUEST")
+
+
+def test_members_are_found_by_id_or_name(register):
+    ada, bob = (register(name)["id"] for name in ("ada", 'o"hara\\'))
+    assert users.find(["ada", bob, bob.upper(), "ada"]) == {ada: "ada", bob: 'o"hara\\'}
+    assert users.find([]) == {}
+
+
+def test_all_unknown_members_are_named(register, cognito):
+    register("ada")
+    register("new", email="new@example.org")
+    with pytest.raises(errors.InvalidRequest) as refusal:
+        users.find(["ada", "eve", STRANGER, "new", "a b", ""])
+    for name in ("eve", STRANGER, "new", "a b", "''"):
+        assert name in refusal.value.detail
+    assert "ada" not in refusal.value.detail.replace(STRANGER, "")
+
+
+def test_somebody_called_like_the_id_of_another_is_not_taken_for_them(register, cognito):
+    ada = register("ada")["id"]
+    cognito.client.admin_create_user(UserPoolId=cognito.pool, Username=ada)
+    assert users.find([ada]) == {ada: "ada"}
+
+
+def test_an_overloaded_cognito_is_no_unknown_user(register, cognito):
+    register("ada")
+    with cognito.failing("AdminGetUser", "TooManyRequestsException"), pytest.raises(errors.OverQuota):
+        users.find(["ada"])
+
+
+# What never happens
+
+
+def test_no_answer_but_the_sign_in_holds_a_token_or_a_password(invoke, register, post, log_in, table):
+    session = log_in(register("ada")["username"]).json
+    ada = person(session)
+    answers = [
+        post("register_user", {"username": "bob", "password": PASSWORD}),
+        post("register_user", {"username": "bob", "password": PASSWORD}),
+        log_in("ada", f"{PASSWORD}!"),
+        post("activate_user", {"userId": ada.id, "code": "123456"}),
+        post("request_password_reset", {"username": "ada"}),
+        post("reset_password", {"username": "ada", "code": "654321", "password": PASSWORD}),
+        gateway.answer(invoke("list_users", gateway.event("GET", "/users", user=ada))),
+        gateway.answer(invoke("whoami", gateway.event("GET", "/users/whoami", user=ada))),
+        sign_out(invoke, user=ada),
+    ]
+    for answer in answers:
+        text = answer.body.decode()
+        assert session["token"] not in text
+        assert PASSWORD not in text
+        assert "654321" not in text
+        assert not {"token", "code", "password"} & set(answer.json) or answer.status >= 400
+
+
+def test_nothing_secret_is_logged(register, log_in, post, caplog, table):
+    register("ada")
+    token = log_in().json["token"]
+    log_in("ada", "wrong horse")
+    post("register_user", {"username": "ada", "password": PASSWORD})
+    post("register_user", {"username": "a b", "password": PASSWORD})
+    post("reset_password", {"username": "ada", "code": "654321", "password": PASSWORD})
+    logged = "\n".join(str(vars(record)) for record in caplog.records)
+    assert logged.count("'message': 'answered'") == 6
+    for secret in (token, PASSWORD, "wrong horse", "654321"):
+        assert secret not in logged
