@@ -81,11 +81,12 @@ def operation(
     optional: bool = False,
     body: Strict | None = None,
     content: Strict | None = None,
+    also: dict[int, str] | None = None,
 ) -> Strict:
     """What the OpenAPI document says of a route beyond its types: the statuses it answers and who may call it.
 
     `optional` operations answer everybody and more to those who are signed in; `body` and `content` describe
-    requests and answers that are not JSON.
+    requests and answers that are not JSON, `also` names further statuses that are no refusals.
     """
     closed = () if public or optional else (401, 403)
     problems = sorted({400, 404, 500, 503, *closed, *((401, 403) if optional else ()), *refusals})
@@ -94,12 +95,13 @@ def operation(
         success["content"] = content or {}
     if status == 302:
         success["headers"] = {"Location": {"description": "A signed URL", "schema": {"type": "string"}}}
+    others = {code: {"description": meaning, "content": {}} for code, meaning in (also or {}).items()}
     schemes: list[dict[str, list[str]]] = [{"bearer": []}, {"apiKey": []}]
     described: Strict = {
         "operation_id": name,
         "tags": [tag],
         "status_code": status,
-        "responses": {status: success, **{code: _problem_response(code) for code in problems}},
+        "responses": {status: success, **others, **{code: _problem_response(code) for code in problems}},
         "security": [] if public else [*schemes, {}] if optional else schemes,
     }
     if body:

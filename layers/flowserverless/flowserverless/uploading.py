@@ -16,7 +16,7 @@ from flowserverless.store import files, table
 
 FORM_SECONDS = 3600
 # What the OpenAPI document says of the body, which is read here and not by a typed parameter.
-BODY = {"multipart/form-data": "file", "application/json": requests.AnnounceUpload}
+BODY = {"multipart/form-data": "file", "application/json": "AnnounceUpload"}
 
 
 def receive(resolver: api.Resolver, group: str, now: datetime) -> views.UploadHandle:
