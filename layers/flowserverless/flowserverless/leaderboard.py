@@ -23,7 +23,7 @@ def show(workflow: str, order: str | None, include_all: bool, limit: int, at: st
         return board
     # While a new schema's board is being built, the old board is shown with the schema it follows.
     current = head.board == published.board
-    document = published if current else workflows.version(workflow, head.board)
+    document = published if current else workflows.version(workflow, rankings.version_of(head.board))
     schema = results.parse(document.template["results"])
     criteria = ranking.parse_order(schema, order)
     start = cursor.read(at, int, int, str, str) or [0, 0, "", ""]

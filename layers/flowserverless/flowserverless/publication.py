@@ -6,9 +6,9 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from flowserverless import archive, aws, documents, engine, postprocessing, settings
-from flowserverless.domain import errors, outputs, results, runs, templates
-from flowserverless.store import files, rankings, workflows
+from flowserverless import archive, aws, engine, measuring, postprocessing, settings
+from flowserverless.domain import errors, outputs, runs, templates
+from flowserverless.store import files, workflows
 from flowserverless.store import runs as stored_runs
 
 MOST_MESSAGES = 100
@@ -59,7 +59,7 @@ def publish(event: Mapping[str, Any], now: datetime) -> dict[str, Any]:
         )
         return runs.end(told, verdict.state, ended_at, verdict.reason, verdict.messages)
 
-    ended = stored_runs.finish(run.id, run.workflow, ending, _measure(run))
+    ended = stored_runs.finish(run.id, run.workflow, ending, measuring.of(run))
     return _answer(ended)
 
 
@@ -162,16 +162,3 @@ def _digests(run: runs.Run, collected: outputs.Collected) -> Mapping[str, str]:
     keys = {file.path: files.run(run.id, f"files/{file.path}") for file in collected.files}
     with futures.ThreadPoolExecutor(READERS) as pool:
         return dict(zip(keys, pool.map(files.digest, keys.values()), strict=True))
-
-
-def _measure(run: runs.Run) -> rankings.Measure:
-    """Read the run's results by the schema of any board; a file is fetched once."""
-    content: dict[str, bytes | None] = {}
-
-    def measure(board: str) -> tuple[results.ResultSchema, rankings.Measurement]:
-        schema = results.parse(workflows.version(run.workflow, board).template["results"])
-        if schema.file not in content:
-            content[schema.file] = files.read(files.run(run.id, f"files/{schema.file}"), results.LARGEST_FILE + 1)
-        return schema, results.extract(schema, content[schema.file], documents.plain_yaml)
-
-    return measure

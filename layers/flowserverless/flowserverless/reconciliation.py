@@ -45,13 +45,13 @@ def reconcile_all(now: datetime) -> dict[str, int]:
         _attempt(counts, "removals", item, lambda key: _remove(str(table.owner(key)), now))
     for item in _due("POSTPROC"):
         _attempt(counts, "postProcessing", item, lambda key: _post_process(key.pk.split("#")[1], now))
-    for item in _due("REBUILD"):
+    for item in _due("REBUILD", runs.timestamp(now)):
         _attempt(counts, "rebuilds", item, lambda key: _rebuild(key.pk.split("#")[1], now))
     return counts
 
 
-def _due(kind: str) -> Iterator[Any]:
-    yield from table.Item.due_index.query(kind)
+def _due(kind: str, until: str | None = None) -> Iterator[Any]:
+    yield from table.Item.due_index.query(kind, table.Due.due_at <= until if until else None)
 
 
 def _attempt(counts: dict[str, int], kind: str, item: Any, put_right: Any) -> None:

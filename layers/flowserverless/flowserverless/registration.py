@@ -47,7 +47,6 @@ def _publish(workflow: str, key: str, now: datetime) -> dict[str, Any]:
         instructions=package.instructions,
         template=package.document,
         files=listed,
-        board=version if package.template.results else None,
         published_at=runs.timestamp(now),
     )
     _check_size(published)
@@ -56,7 +55,7 @@ def _publish(workflow: str, key: str, now: datetime) -> dict[str, Any]:
     _store(workflow, version, package)
     rebuild = workflows.publish(published, package.template.postproc is not None)
     if rebuild:
-        engine.rebuild_ranking(workflow, version)
+        engine.rebuild_ranking(workflow, published.board or version)
     return {"status": "accepted", "version": version}
 
 

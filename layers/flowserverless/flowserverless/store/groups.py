@@ -2,7 +2,6 @@
 
 import hashlib
 from collections.abc import Mapping
-from typing import Any
 
 from pynamodb.exceptions import UpdateError
 from pynamodb.transactions import TransactWrite
@@ -54,7 +53,7 @@ def create(group: table.GroupItem, members: Mapping[str, str], workflow: table.W
     """
     group.boards = rankings.written({board: None for board in (workflow.board, workflow.next_board) if board})
     head = table.WorkflowItem
-    same = _same(head.board, workflow.board) & _same(head.next_board, workflow.next_board)
+    same = table.is_still(head.board, workflow.board) & table.is_still(head.next_board, workflow.next_board)
 
     def compose(transaction: TransactWrite) -> None:
         transaction.condition_check(head, *table.workflow(group.workflow), condition=head.pk.exists() & same)
@@ -73,10 +72,6 @@ def create(group: table.GroupItem, members: Mapping[str, str], workflow: table.W
         if taken:
             raise errors.Conflict(f"there is a group named '{group.name}' already", "GROUP_NAME_TAKEN") from None
         raise table.Busy("the workflow was being published; try again") from None
-
-
-def _same(attribute: Any, value: str | None) -> Any:
-    return attribute == value if value else attribute.does_not_exist()
 
 
 def member(group: table.GroupItem, user: str, name: str) -> table.MemberItem:
@@ -120,7 +115,8 @@ def update(group: table.GroupItem, name: str, before: Mapping[str, str], members
 def links(partition: str, limit: int, after: str | None) -> tuple[list[table.GroupLinkItem], bool]:
     """Groups of `USER#{user}` or `WORKFLOW#{workflow}` by id, behind group `after`; and whether more follow."""
     key = table.GroupLinkItem.sk
-    condition = key.between(f"GROUP#{after}~", "GROUP#~") if after else key.startswith("GROUP#")
+    # Behind the group itself, before any whose id begins with its id.
+    condition = key.between(f"GROUP#{after}!", "GROUP#~") if after else key.startswith("GROUP#")
     found = list(table.GroupLinkItem.query(partition, condition, consistent_read=True, limit=limit + 1))
     return found[:limit], len(found) > limit
 

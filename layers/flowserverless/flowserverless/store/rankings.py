@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from pynamodb.expressions.update import Action
 from pynamodb.transactions import TransactWrite
 
 from flowserverless.domain import ranking, results, runs
@@ -42,6 +43,29 @@ def bests(group: table.GroupItem) -> dict[str, dict[str, str] | None]:
 def written(boards: Mapping[str, dict[str, str] | None]) -> str:
     """The text a group's `boards` holds; one spelling for one content, because conditions compare it."""
     return json.dumps(boards, sort_keys=True, separators=(",", ":"))
+
+
+def board_id(version: str, number: int) -> str:
+    """The id of the workflow's board number `number`, which reads results as `version` says."""
+    return f"{version}-{number}"
+
+
+def version_of(board: str) -> str:
+    """The version whose results schema a board follows."""
+    return board.partition("-")[0]
+
+
+def revise(
+    transaction: TransactWrite, group: table.GroupItem, boards: Mapping[str, dict[str, str] | None], ended: int = 0
+) -> None:
+    """Write a group's `boards` on the condition that nobody changed the group; `ended` runs are active no more."""
+    actions: list[Action] = [
+        table.GroupItem.boards.set(written(boards)),
+        table.GroupItem.revision.set(group.revision + 1),
+    ]
+    if ended:
+        actions.append(table.GroupItem.active_runs.add(-ended))
+    transaction.update(group, actions, condition=table.GroupItem.revision == group.revision)
 
 
 def _part(workflow: str, board: str, part: str, entry: Entry) -> table.EntryItem:
@@ -138,6 +162,27 @@ def page(workflow: str, board: str, part: str, limit: int, after: str | None = N
     )
     found = [_entry(item) for item in items]
     return found[:limit], len(found) > limit
+
+
+def clear(workflow: str, board: str, limit: int) -> bool:
+    """Delete some entries of a board that no group takes part in any more; says whether none is left.
+
+    The list of all runs leads to the groups' own lists, so its entries go last.
+    """
+    for part in ("BEST", "ALL"):
+        found, _ = page(workflow, board, part, limit)
+        if found and part == "ALL":
+            _remove(_gone(workflow, board, f"G#{entry.group}", entry.key) for entry in found)
+        if found:
+            _remove(_gone(workflow, board, part, entry.key) for entry in found)
+            return False
+    return True
+
+
+def _remove(items: Iterable[table.EntryItem]) -> None:
+    with table.EntryItem.batch_write() as batch:
+        for item in items:
+            batch.delete(item)
 
 
 def every(workflow: str, board: str, part: str) -> Iterator[Entry]:

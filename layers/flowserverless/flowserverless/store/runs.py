@@ -144,6 +144,14 @@ def newest(owner: ids.RunId, limit: int, state: runs.State | None, before: str |
     return found, False
 
 
+def oldest(owner: ids.RunId, limit: int) -> list[runs.Run]:
+    """Up to `limit` runs of a group (or of post-processing) that are older than the ULID of `owner`, oldest first."""
+    items = table.RunItem.query(
+        table.partition(owner), table.RunItem.sk.between("RUN#", f"RUN#{owner.ulid}"), consistent_read=True, limit=limit
+    )
+    return [from_item(item) for item in items]
+
+
 def create(run: runs.Run, once: table.OnceItem | None, quota: int) -> None:
     """Write a group's new run PENDING, count it, and bind its idempotency key, all or nothing.
 
@@ -253,7 +261,7 @@ def _finish_run(final: runs.Run, now: Context, group: table.GroupItem, measure: 
         nonlocal changed
         transaction.save(to_item(final), condition=ACTIVE)
         boards = rankings.enter(transaction, group, entries)
-        _revise(transaction, group, boards, ended=1)
+        rankings.revise(transaction, group, boards, ended=1)
         changed = _raise_version(transaction, now.workflow, rankings.bests(group), boards, str(final.finished_at))
 
     table.commit(compose)
@@ -261,19 +269,25 @@ def _finish_run(final: runs.Run, now: Context, group: table.GroupItem, measure: 
 
 
 def _finish_post_processing(final: runs.Run, now: Context) -> Ended:
+    """Of post-processing, the last good run and the last run are kept; what this one takes the place of is deleted."""
     workflow = now.workflow
     final = replace(final, ranking_version=now.run.ranking_version)
     actions: list[Action] = [
         table.WorkflowItem.active_run.remove(),
         table.WorkflowItem.last_run.set(final.id),
     ]
+    good = workflow.good_run
     if final.state is runs.State.SUCCESS:
-        actions.append(table.WorkflowItem.good_run.set(final.id))
-    if final.state is runs.State.CANCELED or final.ranking_version == workflow.ranking_version:
+        good = final.id
+        actions.append(table.WorkflowItem.good_run.set(good))
+    if final.ranking_version == workflow.ranking_version:
         actions += [table.WorkflowItem.due.remove(), table.WorkflowItem.due_at.remove()]
+    unseen = {workflow.good_run, workflow.last_run} - {None, good, final.id}
 
     def compose(transaction: TransactWrite) -> None:
         transaction.save(to_item(final), condition=ACTIVE)
+        for run_id in unseen:
+            _forsake(transaction, ids.run_id(run_id), str(final.finished_at))
         transaction.update(
             workflow,
             actions,
@@ -285,14 +299,44 @@ def _finish_post_processing(final: runs.Run, now: Context) -> Ended:
     return Ended(final, won=True)
 
 
-def _revise(transaction: TransactWrite, group: table.GroupItem, boards: Mapping[str, Any], ended: int) -> None:
-    actions: list[Action] = [
-        table.GroupItem.boards.set(rankings.written(boards)),
-        table.GroupItem.revision.set(group.revision + 1),
-    ]
-    if ended:
-        actions.append(table.GroupItem.active_runs.add(-ended))
-    transaction.update(group, actions, condition=table.GroupItem.revision == group.revision)
+def _forsake(transaction: TransactWrite, run: ids.RunId, now: str, condition: Any = None) -> None:
+    """Replace a run by a note that its objects are to be removed."""
+    transaction.delete(table.RunItem(*table.run(run)), condition=condition)
+    transaction.save(table.GoneItem(*table.gone(run), run=str(run), due="GONE", due_at=now))
+
+
+def rank(run_id: str, workflow: str, board: str, measure: rankings.Measure) -> None:
+    """Enter a successful run on a board that its group joined after the run had ended.
+
+    A run that stands there already, or is gone, and a board that the group has left are no error. Raises Busy.
+    """
+    for _ in range(ROUNDS):
+        try:
+            found = _settled(run_id, workflow)
+        except errors.NotFound:
+            return
+        if found.group is None or board not in rankings.bests(found.group) or board in found.run.standings:
+            return
+        try:
+            _rank(found.run, found.group, board, measure)
+            return
+        except table.ConditionFailed:
+            continue
+    raise table.Busy(f"run {run_id} could not be ranked: its group keeps changing")
+
+
+def _rank(run: runs.Run, group: table.GroupItem, board: str, measure: rankings.Measure) -> None:
+    standings, entries = rankings.measured(run, [board], measure)
+    kept = {known: standing for known, standing in run.standings.items() if known in rankings.bests(group)}
+    item = to_item(replace(run, standings={**kept, **standings}))
+
+    def compose(transaction: TransactWrite) -> None:
+        transaction.update(
+            item, [table.RunItem.standings.set(item.standings)], condition=table.RunItem.state == str(run.state)
+        )
+        rankings.revise(transaction, group, rankings.enter(transaction, group, entries))
+
+    table.commit(compose)
 
 
 def _raise_version(
@@ -306,16 +350,14 @@ def _raise_version(
     if before == after:
         return False
     visible = before.get(str(workflow.board)) != after.get(str(workflow.board))
-    unswapped = (
-        table.WorkflowItem.board == workflow.board if workflow.board else table.WorkflowItem.board.does_not_exist()
-    )
+    same = table.is_still(table.WorkflowItem.board, workflow.board) & (table.WorkflowItem.version == workflow.version)
     if not visible:
-        transaction.condition_check(table.WorkflowItem, workflow.pk, workflow.sk, condition=unswapped)
+        transaction.condition_check(table.WorkflowItem, workflow.pk, workflow.sk, condition=same)
         return False
     actions: list[Action] = [table.WorkflowItem.ranking_version.add(1)]
     if workflow.post_processed:
         actions += [table.WorkflowItem.due.set("POSTPROC"), table.WorkflowItem.due_at.set(now)]
-    transaction.update(workflow, actions, condition=unswapped)
+    transaction.update(workflow, actions, condition=same)
     return True
 
 
@@ -326,13 +368,18 @@ def delete(run_id: str, workflow: str, now: str) -> bool:
     for the post-processing run that the workflow shows.
     """
     for _ in range(ROUNDS):
-        found = context(run_id, workflow)
+        found = _settled(run_id, workflow)
         runs.require_final(found.run)
         try:
             return _delete(found, now)
         except table.ConditionFailed:
             continue
     raise table.Busy(f"run {run_id} could not be deleted: its group keeps changing")
+
+
+def _settled(run_id: str, workflow: str) -> Context:
+    """As `context`, with the run read after its group: it then has every standing that the group's revision counts."""
+    return replace(context(run_id, workflow), run=get(run_id))
 
 
 def _delete(found: Context, now: str) -> bool:
@@ -345,11 +392,10 @@ def _delete(found: Context, now: str) -> bool:
 
     def compose(transaction: TransactWrite) -> None:
         nonlocal changed
-        transaction.delete(table.RunItem(*table.run(parsed)), condition=table.RunItem.state == str(run.state))
-        transaction.save(table.GoneItem(*table.gone(parsed), run=run.id, due="GONE", due_at=now))
+        _forsake(transaction, parsed, now, table.RunItem.state == str(run.state))
         if group:
             boards = rankings.leave(transaction, group, run, successors)
-            _revise(transaction, group, boards, ended=0)
+            rankings.revise(transaction, group, boards)
             changed = _raise_version(transaction, workflow, rankings.bests(group), boards, now)
         else:
             transaction.condition_check(

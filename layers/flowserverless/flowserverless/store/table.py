@@ -15,7 +15,7 @@
     group of wf   WORKFLOW#{wf}                GROUP#{group}         Query; BatchGetItem for names on a leaderboard
     group's name  WORKFLOW#{wf}                NAME#{name digest}    condition: names are unique in a workflow
     post-proc.    WORKFLOW#{wf}                RUN#{ulid}            as a group's run; FILES# and GONE# alike
-    rebuild       WORKFLOW#{wf}                REBUILD               GetItem: a board that is being filled anew
+    rebuild       WORKFLOW#{wf}                REBUILD#{board}       Query: a board being filled or taken down
     catalogue     CATALOGUE                    WORKFLOW#{wf}         Query
     user's group  USER#{user}                  GROUP#{group}         Query
     signed out    TOKEN#{token id}             TOKEN                 GetItem by the authorizer; expires by itself
@@ -23,7 +23,8 @@
     best entry    BOARD#{wf}#{board}#BEST      {rank key}            Query: one per group, in ranking order
     group's own   BOARD#{wf}#{board}#G#{group} {rank key}            Query: who is next when the best is deleted
 
-A board is one way of reading results: its id is the version whose schema it follows. The sparse index
+A board is one way of reading results: its id is the version whose schema it follows and a number, because a
+version that is published again begins another board. The sparse index
 `due` (keys only) holds what somebody must come back to: active runs by deadline, deleted runs whose
 files are still there, rankings whose post-processing or rebuild is owed.
 """
@@ -36,6 +37,7 @@ from collections.abc import Callable, Iterable
 from typing import Any, ClassVar
 
 from pynamodb.attributes import (
+    Attribute,
     BooleanAttribute,
     DiscriminatorAttribute,
     JSONAttribute,
@@ -44,6 +46,7 @@ from pynamodb.attributes import (
 )
 from pynamodb.connection import Connection
 from pynamodb.exceptions import TransactWriteError
+from pynamodb.expressions.condition import Condition
 from pynamodb.indexes import GlobalSecondaryIndex, KeysOnlyProjection
 from pynamodb.models import Model
 from pynamodb.transactions import TransactWrite
@@ -177,7 +180,7 @@ class WorkflowItem(Item, discriminator="workflow"):
     active_run = UnicodeAttribute(null=True)
     last_run = UnicodeAttribute(null=True)
     good_run = UnicodeAttribute(null=True)
-    attempted_version = NumberAttribute(default=0)
+    boards_begun = NumberAttribute(default=0)
 
 
 class TemplateItem(Item, discriminator="template"):
@@ -195,10 +198,17 @@ class TemplateItem(Item, discriminator="template"):
 
 
 class RebuildItem(Item, discriminator="rebuild"):
-    """A board that is being filled from kept result files; `after` is the last group that was done."""
+    """A board that is being filled from kept result files, or taken down; `phase` is one of rebuilds.PHASES.
 
+    Filling and leaving go over the workflow's groups: `group` is the last one that is done, `run` is the ULID of
+    the run of the group after it that was done last. Before `due_at` the reconciler lets it be.
+    """
+
+    workflow = UnicodeAttribute()
     board = UnicodeAttribute()
-    after = UnicodeAttribute(null=True)
+    phase = UnicodeAttribute()
+    group = UnicodeAttribute(null=True)
+    run = UnicodeAttribute(null=True)
 
 
 class CatalogueItem(Item, discriminator="catalogue"):
@@ -287,9 +297,9 @@ def template(workflow_id: str, version: str | None = None) -> Key:
     return f"WORKFLOW#{workflow_id}", f"VERSION#{version}" if version else "TEMPLATE"
 
 
-def rebuild(workflow_id: str) -> Key:
-    """Key of a board's rebuild."""
-    return f"WORKFLOW#{workflow_id}", "REBUILD"
+def rebuild(workflow_id: str, board_id: str) -> Key:
+    """Key of a board that is being filled or taken down."""
+    return f"WORKFLOW#{workflow_id}", f"REBUILD#{board_id}"
 
 
 def board(workflow_id: str, board_id: str, part: str) -> str:
@@ -320,6 +330,11 @@ def get(key: Key) -> Any | None:
         return Item.get(*key, consistent_read=True)
     except Item.DoesNotExist:
         return None
+
+
+def is_still(attribute: Attribute[Any], value: Any) -> Condition:
+    """The condition that an optional attribute is as it was read."""
+    return attribute.does_not_exist() if value is None else attribute == value
 
 
 class ConditionFailed(Exception):
