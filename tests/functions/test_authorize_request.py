@@ -23,6 +23,7 @@ from hypothesis import strategies
 
 from flowserverless import admission, credentials, tokens
 from flowserverless.store import signouts
+from local import emulator
 
 POOL = "us-east-1_AbCdEf123"
 CLIENT = "1h57kf5cpq17m0eml12EXAMPLE"
@@ -582,3 +583,8 @@ def test_nothing_that_can_stand_in_a_header_is_let_in_or_breaks(judge, headers):
 @hypothesis.settings(suppress_health_check=[hypothesis.HealthCheck.function_scoped_fixture], max_examples=200)
 def test_no_header_opens_without_the_signature(judge, header, signature):
     assert judge(bearer(forged(header, claims(), signature))) == nobody("token not valid")
+
+
+def test_the_sample_event(invoke, cognito, aws):
+    sample = json.loads((emulator.PROJECT / "events" / "authorize_request.json").read_text("utf-8"))
+    assert invoke("authorize_request", sample)["context"] == nobody("token not valid")

@@ -16,7 +16,7 @@ from flowserverless import cursor, users
 from flowserverless.domain import errors
 from flowserverless.store import signouts
 from flowserverless.store import table as stored
-from local import template
+from local import emulator, template
 
 PASSWORD = "correct horse"
 STRANGER = "0ada0000-0000-4000-8000-00000000ffff"
@@ -653,3 +653,20 @@ def test_nothing_secret_is_logged(register, log_in, post, caplog, table):
     assert logged.count("'message': 'answered'") == 6
     for secret in (token, PASSWORD, "wrong horse", "654321"):
         assert secret not in logged
+
+
+def test_the_sample_events_play_a_users_story(invoke, cognito, table):
+    story = {
+        "register_user": 201,
+        "activate_user": 200,
+        "login_user": 200,
+        "whoami": 200,
+        "list_users": 200,
+        "request_password_reset": 200,
+        "reset_password": 200,
+        "logout_user": 200,
+    }
+    for operation, status in story.items():
+        sample = json.loads((emulator.PROJECT / "events" / f"{operation}.json").read_text("utf-8"))
+        answer = gateway.answer(invoke(operation, sample))
+        assert (operation, answer.status) == (operation, status)

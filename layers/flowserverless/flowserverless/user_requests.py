@@ -47,7 +47,7 @@ class ActivateUser(requests.Body):
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"username": "ada", "code": "123456"}]})
 
-    userId: UserName | None = None
+    user_id: UserName | None = Field(None, alias="userId")
     id: UserName | None = None
     username: UserName | None = None
     code: Code
@@ -61,7 +61,7 @@ class ActivateUser(requests.Body):
     @property
     def user(self) -> str:
         """Whose code it is: an id or a name."""
-        return self.userId or self.id or self.username or ""
+        return self.user_id or self.id or self.username or ""
 
 
 class RequestPasswordReset(requests.Body):
@@ -79,7 +79,7 @@ class ResetPassword(requests.Body):
         json_schema_extra={"examples": [{"username": "ada", "code": "123456", "password": "battery staple"}]}
     )
 
-    requestId: UserName | None = None
+    request_id: UserName | None = Field(None, alias="requestId")
     username: UserName | None = None
     code: Code
     password: NewPassword = Field(repr=False)
@@ -93,4 +93,4 @@ class ResetPassword(requests.Body):
     @property
     def user(self) -> str:
         """Whose password it is; a request is known by the name that it was made for."""
-        return self.requestId or self.username or ""
+        return self.request_id or self.username or ""
