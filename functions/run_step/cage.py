@@ -109,6 +109,7 @@ class Cage:
         order = warden.Order(
             commands=commands,
             environment={**variables, **self._environment()},
+            base=self._base,
             directories=(self.directory, self.home),
             places=self._sweep.places,
             user=self._lodger.user,
@@ -184,8 +185,7 @@ def _supervise(order: warden.Order, hear: Callable[[str, bytes], None], stop: th
         ) as process,
     ):
         try:
-            with contextlib.suppress(BrokenPipeError):
-                _tell(process, warden.SIZE.pack(len(content)) + content)
+            _tell(process, warden.SIZE.pack(len(content)) + content)
             report = _listen(process, time.monotonic() + order.seconds + GRACE_SECONDS, hear, stop)
         finally:
             process.kill()
@@ -203,9 +203,11 @@ def _listen(
 ) -> warden.Report | None:
     received = bytearray()
     output = process.stdout.fileno() if process.stdout else -1
+    asked = False
     while time.monotonic() < deadline:
-        if stop.is_set() and process.stdin and not process.stdin.closed:
-            process.stdin.close()
+        if stop.is_set() and not asked:
+            asked = True
+            _tell(process, b"!")
             deadline = min(deadline, time.monotonic() + GRACE_SECONDS)
         if not select.select([output], [], [], 0.1)[0]:
             continue
@@ -235,9 +237,10 @@ def _frames(received: bytearray) -> list[tuple[bytes, bytes]]:
 
 
 def _tell(process: subprocess.Popen[bytes], content: bytes) -> None:
-    if process.stdin:
-        process.stdin.write(content)
-        process.stdin.flush()
+    with contextlib.suppress(BrokenPipeError):
+        if process.stdin:
+            process.stdin.write(content)
+            process.stdin.flush()
 
 
 def _identity(directory: str) -> tuple[int, int] | None:

@@ -2,7 +2,8 @@
 
 Run as a program by `cage.py`, with an order on standard input and frames on standard output. It has no secrets and
 one thread, so it can fork safely, adopt every orphan of the step, and kill all of it without touching any other
-process of the function. When the function dies or wants the step to end, standard input says so.
+process of the function. Another byte on standard input asks it to end the step; the end of standard input means that
+the function is dead, and that it has to clean up as well.
 
 A frame is one letter, a length of four bytes and that many bytes: `o` and `e` what the step wrote to standard
 output and standard error, `r` the report at the end (JSON).
@@ -21,6 +22,7 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple, NoReturn
 
 import disk
+import leftovers
 import processes
 
 TICK_SECONDS = 0.05
@@ -33,12 +35,14 @@ CANNOT_EXECUTE = 126
 class Order(NamedTuple):
     """What to execute, as whom and within which bounds (bytes and seconds).
 
-    `user` and `reads_everything` say who to become (see `processes.become`). `directories` are those that the step
-    fills; what its user owns directly in one of the `places`, which are shared with others, counts as well.
+    `user` and `reads_everything` say who to become (see `processes.become`). `base` holds all that belongs to the
+    step. `directories` in it are those that the step fills; what its user owns directly in one of the `places`,
+    which are shared with others, counts as well.
     """
 
     commands: Sequence[Sequence[str]]
     environment: Mapping[str, str]
+    base: str
     directories: Sequence[str]
     places: Sequence[str]
     user: int | None
@@ -228,8 +232,14 @@ def main() -> None:
     processes.hide()
     processes.adopt_orphans()
     (size,) = SIZE.unpack(_read(SIZE.size))
-    report = Warden(Order(**json.loads(_read(size)))).run()
-    _send(b"r", json.dumps(report._asdict()).encode())
+    order = Order(**json.loads(_read(size)))
+    with contextlib.suppress(BrokenPipeError):
+        report = Warden(order).run()
+        _send(b"r", json.dumps(report._asdict()).encode())
+    # The function kills us once it has the report. Where it is dead itself, nobody else cleans up.
+    while os.read(sys.stdin.fileno(), CHUNK):
+        pass
+    leftovers.wipe(order.base)
 
 
 def _limit(kind: int, most: int, spare: int = 0) -> None:
