@@ -66,7 +66,7 @@ def document() -> dict[str, Any]:
     components = found.setdefault("components", {})
     components.setdefault("schemas", {})["Problem"] = PROBLEM
     components["securitySchemes"] = SCHEMES
-    for unused in ("HTTPValidationError", "ValidationError"):
+    for unused in ("HTTPValidationError", "ResponseValidationError", "ValidationError"):
         components["schemas"].pop(unused, None)
     for path in found["paths"].values():
         for operation in path.values():
