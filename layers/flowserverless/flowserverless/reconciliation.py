@@ -51,7 +51,7 @@ def reconcile_all(now: datetime) -> dict[str, int]:
 
 
 def _due(kind: str, until: str | None = None) -> Iterator[Any]:
-    yield from table.Item.due_index.query(kind, table.Due.due_at <= until if until else None)
+    yield from table.DueItem.due_index.query(kind, table.Due.due_at <= until if until else None)
 
 
 def _attempt(counts: dict[str, int], kind: str, item: Any, put_right: Any) -> None:

@@ -54,17 +54,6 @@ from pynamodb.transactions import TransactWrite
 from flowserverless.domain import errors, ids
 
 
-class Due(GlobalSecondaryIndex["Item"]):  # type: ignore[no-untyped-call]
-    """What somebody must come back to, by kind and time; items without `due` are not in it."""
-
-    class Meta:
-        index_name = "due"
-        projection = KeysOnlyProjection()
-
-    due = UnicodeAttribute(hash_key=True)
-    due_at = UnicodeAttribute(range_key=True)
-
-
 class Item(Model):
     """Any item; the attribute `kind` says which of the classes below it is."""
 
@@ -80,6 +69,29 @@ class Item(Model):
     sk = UnicodeAttribute(range_key=True)
     due = UnicodeAttribute(null=True)
     due_at = UnicodeAttribute(null=True)
+
+
+class Due(GlobalSecondaryIndex["DueItem"]):  # type: ignore[no-untyped-call]
+    """What somebody must come back to, by kind and time; items without `due` are not in it."""
+
+    class Meta:
+        index_name = "due"
+        projection = KeysOnlyProjection()
+
+    due = UnicodeAttribute(hash_key=True)
+    due_at = UnicodeAttribute(range_key=True)
+
+
+class DueItem(Model):
+    """An item as the index shows it: without `kind`, by which a query for an Item would look in vain."""
+
+    class Meta(Item.Meta):
+        pass
+
+    pk = UnicodeAttribute(hash_key=True)
+    sk = UnicodeAttribute(range_key=True)
+    due = UnicodeAttribute()
+    due_at = UnicodeAttribute()
     due_index = Due()
 
 
@@ -312,7 +324,7 @@ def token(token_id: str) -> Key:
     return f"TOKEN#{token_id}", "TOKEN"
 
 
-def owner(key: Item) -> ids.RunId:
+def owner(key: Item | DueItem) -> ids.RunId:
     """The run id that a RUN# or GONE# item's keys stand for."""
     kind, name = key.pk.split("#", 1)
     return ids.RunId(name, key.sk.split("#", 1)[1], kind == "WORKFLOW")
