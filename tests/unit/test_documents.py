@@ -36,6 +36,10 @@ def refused(name="a.yaml", **files):
         ("a: 1\nb: [x, 1.5, true, null, ~]", {"a": 1, "b": ["x", 1.5, True, None, None]}),
         ("day: 2020-01-01\nat: 2020-01-01T00:00:00Z", {"day": "2020-01-01", "at": "2020-01-01T00:00:00Z"}),
         ("= : x", {"=": "x"}),
+        (
+            "a: 12:30\nb: 1:30.5\nc: 0x1F\nd: 1_000\ne: -1.5e+3",
+            {"a": "12:30", "b": "1:30.5", "c": 31, "d": 1000, "e": -1500.0},
+        ),
         ("a: &x {k: 1}\nb: *x", {"a": {"k": 1}, "b": {"k": 1}}),
         ("a: &x {k: 1, l: 2}\nb: {<<: *x, k: 3}", {"a": {"k": 1, "l": 2}, "b": {"k": 3, "l": 2}}),
         ("text: |\n  a\n  b\n", {"text": "a\nb\n"}),
@@ -65,11 +69,17 @@ def test_yaml(text, value):
         ('a: !!int ""', "a.yaml", "cannot be read"),
         ("a: !!bool x", "a.yaml", "cannot be read"),
         ("a: !!float x", "a.yaml", "cannot be read"),
-        (f"a: {'9' * 5000}", "a.yaml", "cannot be read"),
+        (f"a: {'9' * 4301}", "a.yaml:1", "is no number"),
+        (f"a: 0x{'f' * 100_000}", "a.yaml:1", "is no number"),
+        (f"a: !!float {'1:' * 1000}1.5", "a.yaml:1", "is no number"),
+        ("a: !!int 12:30", "a.yaml:1", "is no number"),
         ("? [a]\n: b", "a.yaml:1", "unhashable key"),
         ("a: \0", "a.yaml", "cannot be read"),
         (b"a: \xff", "a.yaml", "cannot be read"),
-        ("[" * 20_000, "a.yaml", "is nested too deeply"),
+        ("[" * 200_000, "a.yaml:1", "is nested too deeply"),
+        ("- " * 100_000, "a.yaml:1", "is nested too deeply"),
+        ("{a: [" * 50_000, "a.yaml:1", "is nested too deeply"),
+        ("- a\n" * 60_000, "a.yaml:20000", "is nested too deeply or too large"),
         ("[" * 40 + "]" * 40, "a.yaml:1", "is nested too deeply"),
         ("a: &a [*a]", "a.yaml:1", "is nested too deeply or too large"),
         ("a: &a {<<: *a}", "a.yaml:1", "is nested too deeply or too large"),
@@ -151,11 +161,21 @@ def test_includes_cannot_explode():
     assert place.startswith("f")
 
 
+def test_includes_are_not_followed_without_end():
+    files = {f"f{n}_yaml": f"- !include f{n + 1}.yaml" for n in range(1000)}
+    [(place, message)] = refused("f0.yaml", **files)
+    assert (place, "more than 8 files" in message) == ("f8.yaml:1", True)
+
+
 def test_all_documents_together_are_bounded():
     half = "x" * (documents.LARGEST // 2)
     [(place, message)] = refused(a_yaml="- !include b.txt\n- !include c.txt", b_txt=half, c_txt=half)
     assert place == "a.yaml:2"
     assert "larger than" in message
+
+
+def test_numbers_to_the_base_of_sixty_are_texts_however_long():
+    assert loaded(a_yaml=f"a: {'1:' * 100_000}1.5").value == {"a": "1:" * 100_000 + "1.5"}
 
 
 def test_a_standalone_file_includes_nothing():

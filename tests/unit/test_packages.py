@@ -349,6 +349,17 @@ def test_damaged_members_are_noticed_before_anything_is_stored():
     assert (place, "is damaged: Bad CRC-32" in message) == ("data/names.txt", True)
 
 
+@pytest.mark.parametrize("name", ["benchmark.yaml", "parameters/names.yaml", "README.md", "flowserv.yaml"])
+def test_the_damage_is_told_once(name):
+    content = bytearray(packed(FILES | {"README.md": "unused\n"}, compression=zipfile.ZIP_STORED))
+    at = content.find(b"PK\1\2", content.rfind(b"PK\3\4"))
+    while content[at + 46 : at + 46 + len(name)] != name.encode():
+        at = content.find(b"PK\1\2", at + 1)
+    content[at + 16] ^= 1
+    damage = [(place, message) for place, message in refused(bytes(content)) if "is damaged" in message]
+    assert [place for place, _ in damage if place == name] == [name]
+
+
 def test_a_package_can_be_too_large_in_every_way():
     random = bytes(range(256)) * 4000
     assert refused(FILES | {"data/x": random, "data/y": random}) == [

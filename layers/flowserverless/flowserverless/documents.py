@@ -18,6 +18,10 @@ from flowserverless.domain import elements, faults, paths
 LARGEST = 256 * 1024
 # Names of elements weigh, too.
 HEAVIEST = 2 * elements.MOST_VALUES
+DEEPEST_INCLUDE = 8
+# Python converts no more digits.
+LONGEST_NUMBER = 4300
+TOO_LARGE = "is nested too deeply or too large"
 
 
 @dataclass(frozen=True)
@@ -58,6 +62,8 @@ class Documents:
         """As `load`, but raises ValueError if there is no such document: the fault is that of who asks."""
         if name in self._open:
             raise ValueError("includes itself")
+        if len(self._open) > DEEPEST_INCLUDE:
+            raise ValueError(f"is included by more than {DEEPEST_INCLUDE} files in each other")
         if name not in self._read:
             self._open.append(name)
             try:
@@ -111,10 +117,37 @@ def _json(content: bytes, name: str) -> Document:
     return Document(value, name, 1 + sum(content.count(mark) for mark in (b",", b"[", b"{")))
 
 
+_CORE = "tag:yaml.org,2002:"
+_MERGE = f"{_CORE}merge"
+_NUMBERS = (f"{_CORE}int", f"{_CORE}float")
+_JSON_TAGS = (*_NUMBERS, *(f"{_CORE}{kind}" for kind in ("null", "bool", "str", "seq", "map")))
+
+
 class _Loader(yaml.SafeLoader):
     """YAML as JSON: what would be a date is a text, and a tag for anything else is a fault."""
 
     include: Callable[[str], Document] | None = None
+    _nodes = _depth = 0
+
+    def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
+        # PyYAML would read on for minutes and recurse until the interpreter stops it.
+        self._nodes, self._depth = self._nodes + 1, self._depth + 1
+        if self._nodes > HEAVIEST or self._depth > elements.DEEPEST:
+            raise yaml.composer.ComposerError(None, None, TOO_LARGE, self.peek_event().start_mark)  # type: ignore[no-untyped-call]
+        node = super().compose_node(parent, index)
+        self._depth -= 1
+        return node
+
+    def resolve(self, kind: type[yaml.Node], value: str | None, implicit: object) -> str:
+        # YAML 1.1 takes 12:30 for a number to the base of 60.
+        tag: str = super().resolve(kind, value, implicit)  # type: ignore[no-untyped-call]
+        return f"{_CORE}str" if tag in _NUMBERS and ":" in (value or "") else tag
+
+    def construct_number(self, node: yaml.ScalarNode) -> object:
+        text = str(self.construct_scalar(node))
+        if ":" in text or len(text) > LONGEST_NUMBER:
+            raise yaml.constructor.ConstructorError(None, None, f"{elements.shown(text)} is no number", node.start_mark)
+        return yaml.SafeLoader.yaml_constructors[node.tag](self, node)
 
     def construct_include(self, node: yaml.Node) -> object:
         return self.included(node).value
@@ -130,14 +163,14 @@ class _Loader(yaml.SafeLoader):
         raise yaml.constructor.ConstructorError(None, None, problem, node.start_mark)
 
 
-_JSON_TAGS = {f"tag:yaml.org,2002:{kind}" for kind in ("null", "bool", "int", "float", "str", "seq", "map")}
-_MERGE = "tag:yaml.org,2002:merge"
 _Loader.yaml_constructors = {
     tag: construct for tag, construct in yaml.SafeLoader.yaml_constructors.items() if tag in _JSON_TAGS or tag is None
 }
 _Loader.add_constructor("!include", _Loader.construct_include)
+for _tag in _NUMBERS:
+    _Loader.add_constructor(_tag, _Loader.construct_number)
 _Loader.yaml_implicit_resolvers = {
-    first: [(tag, form) for tag, form in resolvers if tag in _JSON_TAGS | {_MERGE}]
+    first: [(tag, form) for tag, form in resolvers if tag in (*_JSON_TAGS, _MERGE)]
     for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
 }
 
@@ -157,9 +190,8 @@ def _yaml(content: bytes, name: str, include: Callable[[str], Document] | None) 
         return Document(value, name, weight, dict(_lines(loader, node, name, "")))
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
-        raise _broken(f"{name}:{mark.line + 1}" if mark else name, f"cannot be read: {error.problem}") from None
-    except RecursionError:
-        raise _broken(name, "is nested too deeply") from None
+        problem = error.problem if error.problem == TOO_LARGE else f"cannot be read: {error.problem}"
+        raise _broken(f"{name}:{mark.line + 1}" if mark else name, problem) from None
     # What PyYAML lets through when a tag and its text do not fit, as in `!!int ""`.
     except (yaml.YAMLError, ValueError, LookupError) as error:
         raise _broken(name, f"cannot be read: {error}") from None
@@ -174,7 +206,7 @@ class _Weigher:
     found: list[faults.Fault]
     weights: dict[int, int] = field(default_factory=dict)
 
-    def weigh(self, node: yaml.Node, depth: int = 0) -> int:
+    def weigh(self, node: yaml.Node) -> int:
         known = self.weights.get(id(node))
         if known is not None:
             return known
@@ -184,13 +216,13 @@ class _Weigher:
             weight = self.loader.included(node).weight
         elif isinstance(node, yaml.MappingNode):
             self._refuse_twice(node)
-            weight = 1 + sum(self.weigh(each, depth + 1) for pair in node.value for each in pair)
+            weight = 1 + sum(self.weigh(each) for pair in node.value for each in pair)
         elif isinstance(node, yaml.SequenceNode):
-            weight = 1 + sum(self.weigh(each, depth + 1) for each in node.value)
+            weight = 1 + sum(self.weigh(each) for each in node.value)
         else:
             weight = 1
-        if weight > HEAVIEST or depth > elements.DEEPEST:
-            raise _broken(f"{self.name}:{node.start_mark.line + 1}", "is nested too deeply or too large")
+        if weight > HEAVIEST:
+            raise _broken(f"{self.name}:{node.start_mark.line + 1}", TOO_LARGE)
         self.weights[id(node)] = weight
         return weight
 

@@ -111,11 +111,12 @@ def read(
         template = _template(manifest, loaded, available, lambda_images)
     instructions = _instructions(manifest, contents, found)
     files = _files(manifest, contents, found)
-    checksums = _checksums(files, contents, found)
+    checksums = _checksums(contents, found)
     if template:
         found += _misplaced(template, files, manifest.specfile)
     if found or template is None:
-        raise faults.Faults(found)
+        # What is wrong with a file is found again by everyone who needs it.
+        raise faults.Faults(dict.fromkeys(found))
     return Package(
         name=manifest.name,
         description=manifest.description,
@@ -123,7 +124,7 @@ def read(
         specfile=manifest.specfile,
         template=template,
         files={target: contents.members[path].filename for target, path in files.items()},
-        checksums=checksums,
+        checksums={target: checksums[path] for target, path in files.items()},
         archive=contents.archive,
     )
 
@@ -400,17 +401,17 @@ def _folders(path: str) -> Iterator[int]:
     return (index for index, letter in enumerate(path) if letter == "/")
 
 
-def _checksums(files: Mapping[str, str], contents: _Contents, found: list[faults.Fault]) -> dict[str, str]:
-    """SHA-256, in hex, of each file; reading it whole shows whether it is."""
+def _checksums(contents: _Contents, found: list[faults.Fault]) -> dict[str, str]:
+    """SHA-256, in hex, of every file. Reading them all shows whether the package is whole."""
     checksums: dict[str, str] = {}
-    for target, path in files.items():
+    for path in contents.members:
         digest = hashlib.sha256()
         try:
             for chunk in contents.stream(path):
                 digest.update(chunk)
         except ValueError as error:
             found.append(faults.Fault(elements.clipped(path), str(error)))
-        checksums[target] = digest.hexdigest()
+        checksums[path] = digest.hexdigest()
     return checksums
 
 

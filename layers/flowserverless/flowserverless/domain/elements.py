@@ -10,10 +10,9 @@ from flowserverless.domain import faults
 _Kind = TypeVar("_Kind")
 
 # Bounds for every document; real templates have a few hundred values, nested six deep.
-MOST_VALUES = 20_000
+MOST_VALUES = 10_000
 DEEPEST = 32
-# In characters of all texts and names together: a template is kept in one item of the table, which holds 400
-# KB.
+# In characters of all texts and names together: a template is kept in one item of the table, of at most 400 KB.
 MOST_TEXT = 200_000
 # The place of a document itself.
 WHOLE = "document"
@@ -23,8 +22,7 @@ WHOLE = "document"
 class Reader:
     """One object of a document, the place where it stands, and the list to which its faults are added.
 
-    Each method reads one element. What has the wrong type is a fault, and the answer is then that of a
-    missing one.
+    Each method reads one element. One of the wrong type is a fault, and the answer then that of a missing one.
     """
 
     document: Mapping[str, object]
@@ -117,13 +115,11 @@ def reader(value: object, place: str, found: list[faults.Fault]) -> Reader | Non
 def require_json(document: object, place: str = "") -> None:
     """Raise faults.Faults unless the value is JSON of a bounded size that every store and client can carry.
 
-    Readers of documents rely on it: names are texts, numbers finite and of 64 bits, texts are Unicode without
-    NUL.
+    Readers rely on it: names are texts, numbers finite and of 64 bits, texts Unicode without NUL.
     """
     found: list[faults.Fault] = []
     values = length = 0
-    # A loop, not a recursion: the stranger decides how deeply the document is nested, or that it contains
-    # itself.
+    # A loop, not a recursion: the stranger decides how deeply the document is nested, or that it contains itself.
     pending: list[tuple[object, str, int]] = [(document, place, 0)]
     while pending:
         value, here, depth = pending.pop()

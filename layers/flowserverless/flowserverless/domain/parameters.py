@@ -159,17 +159,19 @@ def document(parameter: Parameter) -> dict[str, object]:
 def referenced_files(arguments: object) -> frozenset[str]:
     """The ids of all uploads that arguments name, in lists and records too, whatever else is wrong with them.
 
-    Raises InvalidRequest for more than MOST_FILES.
+    Raises InvalidRequest for more than MOST_FILES, and for what is nested so deeply that no parameter can take it.
     """
     files: set[str] = set()
     # A loop, not a recursion: a caller decides how deeply this is nested.
-    open_values: list[object] = [arguments]
-    while open_values:
-        value = open_values.pop()
+    pending: list[tuple[object, int]] = [(arguments, 0)]
+    while pending:
+        value, depth = pending.pop()
+        if depth > elements.DEEPEST:
+            raise errors.InvalidRequest("arguments are nested too deeply", "INVALID_ARGUMENTS")
         if isinstance(value, list):
-            open_values += value
+            pending += [(each, depth + 1) for each in value]
         elif isinstance(value, Mapping):
-            open_values += value.values()
+            pending += [(each, depth + 1) for each in value.values()]
             file_id = _handle(value).get("fileId")
             if isinstance(file_id, str) and _is_file_id(file_id):
                 files.add(file_id)
