@@ -58,6 +58,8 @@ def deploy(target: Target, parameters: Mapping[str, str]) -> dict[str, str]:
 
     What has not changed is neither built nor deployed again. Raises DeploymentError.
     """
+    if unknown := parameters.keys() - template.load(target.template).get("Parameters", {}).keys():
+        raise DeploymentError(f"the template has no parameter {', '.join(sorted(unknown))}")
     runtime = emulator.runtime()
     values = {**_defaults(target, runtime), **parameters}
     overrides = ["--parameter-overrides", *(f"{name}={_quoted(value)}" for name, value in values.items())]
