@@ -1,5 +1,4 @@
-"""The JSON and YAML documents of a package, with `!include`, and the line of the file where each element
-stands.
+"""The JSON and YAML documents of a package, with `!include`, and the line of the file where each element stands.
 
 YAML is read as the JSON that it spells: no dates, no objects, no element twice. Aliases and includes can make
 a small file describe a huge document, so what they would amount to is counted before any of it is built.
@@ -117,10 +116,10 @@ def _json(content: bytes, name: str) -> Document:
     return Document(value, name, 1 + sum(content.count(mark) for mark in (b",", b"[", b"{")))
 
 
-_CORE = "tag:yaml.org,2002:"
-_MERGE = f"{_CORE}merge"
-_NUMBERS = (f"{_CORE}int", f"{_CORE}float")
-_JSON_TAGS = (*_NUMBERS, *(f"{_CORE}{kind}" for kind in ("null", "bool", "str", "seq", "map")))
+CORE = "tag:yaml.org,2002:"
+MERGE = f"{CORE}merge"
+NUMBERS = (f"{CORE}int", f"{CORE}float")
+JSON_TAGS = (*NUMBERS, *(f"{CORE}{kind}" for kind in ("null", "bool", "str", "seq", "map")))
 
 
 class _Loader(yaml.SafeLoader):
@@ -141,7 +140,7 @@ class _Loader(yaml.SafeLoader):
     def resolve(self, kind: type[yaml.Node], value: str | None, implicit: object) -> str:
         # YAML 1.1 takes 12:30 for a number to the base of 60.
         tag: str = super().resolve(kind, value, implicit)  # type: ignore[no-untyped-call]
-        return f"{_CORE}str" if tag in _NUMBERS and ":" in (value or "") else tag
+        return f"{CORE}str" if tag in NUMBERS and ":" in (value or "") else tag
 
     def construct_number(self, node: yaml.ScalarNode) -> object:
         text = str(self.construct_scalar(node))
@@ -164,13 +163,13 @@ class _Loader(yaml.SafeLoader):
 
 
 _Loader.yaml_constructors = {
-    tag: construct for tag, construct in yaml.SafeLoader.yaml_constructors.items() if tag in _JSON_TAGS or tag is None
+    tag: construct for tag, construct in yaml.SafeLoader.yaml_constructors.items() if tag in JSON_TAGS or tag is None
 }
 _Loader.add_constructor("!include", _Loader.construct_include)
-for _tag in _NUMBERS:
-    _Loader.add_constructor(_tag, _Loader.construct_number)
+for tag in NUMBERS:
+    _Loader.add_constructor(tag, _Loader.construct_number)
 _Loader.yaml_implicit_resolvers = {
-    first: [(tag, form) for tag, form in resolvers if tag in (*_JSON_TAGS, _MERGE)]
+    first: [(tag, form) for tag, form in resolvers if tag in (*JSON_TAGS, MERGE)]
     for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
 }
 
@@ -229,7 +228,7 @@ class _Weigher:
     def _refuse_twice(self, node: yaml.MappingNode) -> None:
         known: set[str] = set()
         for key, _ in node.value:
-            if isinstance(key, yaml.ScalarNode) and key.tag != _MERGE:
+            if isinstance(key, yaml.ScalarNode) and key.tag != MERGE:
                 if key.value in known:
                     place = f"{self.name}:{key.start_mark.line + 1}"
                     self.found.append(faults.Fault(place, f"has '{elements.clipped(key.value)}' a second time"))

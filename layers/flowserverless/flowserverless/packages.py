@@ -95,8 +95,7 @@ def read(
     available: Collection[str] = frozenset({"lambda"}),
     lambda_images: Iterable[str] = steps.LAMBDA_IMAGES,
 ) -> Package:
-    """Read a package, given as bytes or as a seekable stream; raises faults.Faults with everything that is
-    wrong.
+    """Read a package, given as bytes or as a seekable stream; raises faults.Faults with everything that is wrong.
 
     `max_bytes` bounds the size of all files together when unpacked, `max_files` their number; `available` and
     `lambda_images` are those of templates.parse. A fault's place is a file of the package, with the line
@@ -148,8 +147,7 @@ class _Contents:
     def stream(self, path: str) -> Iterator[bytes]:
         """The content of a file, piece by piece; raises ValueError if it is damaged.
 
-        zipfile unpacks no more than the list of members declares, and notices by the checksum if that was a
-        lie.
+        zipfile unpacks no more than the list of members declares, and notices by the checksum if that was a lie.
         """
         try:
             with self.archive.open(self.members[path]) as stream:

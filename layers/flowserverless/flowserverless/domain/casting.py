@@ -1,7 +1,7 @@
 """What a JSON value is worth as a Boolean, a number or a text, and how a step is told a value.
 
-The conversions are flowServ's, as far as a caller can have meant them; each raises ValueError with a sentence
-about the value.
+The conversions are flowServ's, as far as a caller can have meant them. Each raises ValueError with a sentence about
+the value.
 """
 
 import json

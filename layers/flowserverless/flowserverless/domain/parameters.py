@@ -33,8 +33,8 @@ MOST_OPTIONS = 500
 MOST_NESTING = 5
 # Each is read from the table before a run starts and named in the run's item.
 MOST_FILES = 100
-_NUMBER = r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?"
-RANGE = re.compile(rf"\s*([\[(])\s*({_NUMBER}|-inf|)\s*,\s*({_NUMBER}|\+?inf|)\s*([\])])\s*")
+NUMBER = r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?"
+RANGE = re.compile(rf"\s*([\[(])\s*({NUMBER}|-inf|)\s*,\s*({NUMBER}|\+?inf|)\s*([\])])\s*")
 # What Python imports from the directory of the script it runs, before its own library.
 IMPORTABLE = (".py", ".pyc", ".pyd", ".so", ".pth")
 
@@ -102,8 +102,7 @@ class FileArgument:
 class Bound:
     """The values of a run's parameters, of the declared types and with defaults.
 
-    A file's value is its target path. A parameter that is optional and has neither argument nor default has
-    no value.
+    A file's value is its target path. A parameter that is optional and has neither argument nor default has no value.
     """
 
     values: Mapping[str, object]
@@ -315,9 +314,8 @@ class _Binding:
         return target
 
     def _refuse_foreign(self, target: str, declared: str | None) -> None:
-        # Whoever may replace the organiser's code, or put a module beside it that Python finds first, writes
-        # their own score. Where the organiser names the place they have decided; elsewhere the caller chooses
-        # data only.
+        # Whoever may replace the organiser's code, or put a module beside it that Python finds first, writes their
+        # own score. Where the organiser names the place they have decided; elsewhere the caller chooses data only.
         if any(paths.conflict(target, path) for path in self.static):
             raise ValueError(f"may not replace the workflow's own '{elements.clipped(target)}'")
         if declared is not None and target.lower().endswith(IMPORTABLE):

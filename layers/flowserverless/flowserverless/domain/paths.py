@@ -23,9 +23,8 @@ _Item = TypeVar("_Item")
 def normalise(path: str) -> str:
     """The one spelling of a path in the run directory: no `.`, no `..`, no doubled or trailing slashes.
 
-    Raises ValueError for whatever is not a path below the run directory on every file system: absolute paths,
-    paths that climb out, backslashes, control characters, texts that are not Unicode, and names that are too
-    long.
+    Raises ValueError for whatever is not a path below the run directory on every file system: absolute paths, paths
+    that climb out, backslashes, control characters, texts that are not Unicode, and names that are too long.
     """
     if not isinstance(path, str):
         raise ValueError("a path must be a text")

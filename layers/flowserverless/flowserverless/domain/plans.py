@@ -17,10 +17,9 @@ LARGEST_ENVIRONMENT = 1_000_000
 class Step:
     """One step, ready to be executed.
 
-    `variables` is its environment; `values` has the same variables as JSON values for functions and
-    notebooks. `inputs` and `outputs` are patterns of files in the run directory, None standing for all.
-    `argument_names` maps arguments of a code step's function, `notebook_params` parameters of a notebook, to
-    variables.
+    `variables` is its environment; `values` has the same variables as JSON values for functions and notebooks.
+    `inputs` and `outputs` are patterns of files in the run directory, None standing for all. `argument_names` maps
+    arguments of a code step's function, `notebook_params` parameters of a notebook, to variables.
     """
 
     index: int

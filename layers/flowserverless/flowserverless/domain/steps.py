@@ -24,8 +24,7 @@ FARGATE: Mapping[float, tuple[int, int, int]] = {
     8: (16384, 61440, 4096),
     16: (32768, 122880, 8192),
 }
-# Variables that decide how a shell, a loader, a language or an AWS client behaves, or that the runner sets
-# itself.
+# Variables that decide how a shell, a loader, a language or an AWS client behaves, or that the runner sets itself.
 RESERVED_VARIABLES = re.compile(
     r"_|PATH|HOME|LANG|IFS|ENV|SHELL|SHELLOPTS|TMPDIR|PWD|OLDPWD|CDPATH|GLOBIGNORE|NLSPATH|CLASSPATH|python"
     r"|PS[0-9]|UID|EUID|PPID|LINENO|OPTIND"
@@ -52,8 +51,7 @@ class Resources:
 class Step:
     """One step as declared. `inputs` and `outputs` are patterns; None stands for all files of the run.
 
-    `variables` maps argument names of a code step's function, or parameters of a notebook, to context
-    variables.
+    `variables` maps argument names of a code step's function, or parameters of a notebook, to context variables.
     """
 
     name: str
@@ -98,8 +96,7 @@ def lacking(step: Step, available: Collection[str], lambda_images: Iterable[str]
 def read_resources(document: object, place: str = "resources") -> Resources:
     """Read `{vcpu, memory, gpu, timeoutSeconds}` (memory in MiB); raises faults.Faults.
 
-    What is left out gets the least that fits: one vCPU, its smallest memory, no GPU, no limit of time of its
-    own.
+    What is left out gets the least that fits: one vCPU, its smallest memory, no GPU, no limit of time of its own.
     """
     found: list[faults.Fault] = []
     reader = elements.reader(document, place, found)

@@ -14,6 +14,8 @@ from flowserverless.domain import casting, elements, faults, parameters, paths, 
 MOST_STEPS = 100
 # Where a reference is replaced, below `workflow`. An action may look like one: flowServ's actor steps.
 REPLACED = re.compile(r"parameters\.[^.\[]+|(steps\[[0-9]+\]\.)?files\.inputs\[[0-9]+\]|steps\[[0-9]+\]\.action")
+NOT_REPLACED = "has a reference where none is replaced: only values of workflow.parameters are"
+
 _Declarations: TypeAlias = tuple[parameters.Parameter, ...]
 _Results: TypeAlias = results.ResultSchema | None
 _Steps: TypeAlias = tuple[steps.Step, ...]
@@ -90,15 +92,15 @@ def parse(
 ) -> Template:
     """Read a template; raises faults.Faults with everything that is wrong with it.
 
-    `available` is what this installation can execute with: "lambda", "batch", "notebook" (papermill in the
-    Lambda) and "gpu" (in Batch). Unknown top-level elements are ignored, as in flowServ; below, they are
-    faults.
+    `available` is what this installation can execute with: "lambda", "batch", "notebook" (papermill in the Lambda)
+    and "gpu" (in Batch). Unknown top-level elements are ignored, as in flowServ; below, they are faults.
     """
     elements.require_json(document)
     found: list[faults.Fault] = []
     reader = elements.reader(document, "", found)
     if reader is None:
         raise faults.Faults(found)
+    _refuse_references(reader, "outputs", "results")
     declared = _parameters(reader)
     external = _external(reader)
     installation = _Installation(available, tuple(lambda_images))
@@ -173,12 +175,20 @@ def _check_references(reader: elements.Reader, scope: Mapping[str, object]) -> N
             if name not in scope:
                 reader.fault(place, f"refers to the parameter '{elements.clipped(name)}', which is not declared")
         if not REPLACED.fullmatch(place):
-            reader.fault(place, "has a reference where none is replaced: only values of workflow.parameters are")
+            reader.fault(place, NOT_REPLACED)
             continue
         try:
             references.parse(text)
         except ValueError as error:
             reader.fault(place, str(error))
+
+
+def _refuse_references(reader: elements.Reader, *listed: str) -> None:
+    """Note references in elements outside `workflow`, where they would be taken for parts of file names."""
+    for element in listed:
+        for place, text in _texts(reader.document.get(element), element):
+            if "$[[" in text:
+                reader.fault(place, NOT_REPLACED)
 
 
 def _texts(value: object, place: str) -> Iterator[tuple[str, str]]:
@@ -316,6 +326,7 @@ def _postproc(parent: elements.Reader, main: Template, installation: _Installati
     if reader is None:
         return None
     reader.refuse_unknown("workflow", "inputs", "outputs")
+    _refuse_references(reader, "inputs", "outputs")
     if parent.document.get("results") is None:
         reader.fault("", "can never run: without `results` there is no ranking")
     workflow = _workflow(reader, {"runs": "file"}, installation)
