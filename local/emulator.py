@@ -49,8 +49,8 @@ STOP_SECONDS = 30.0
 
 PR_SET_PDEATHSIG = 1
 
-_children: dict[int, subprocess.Popen[bytes]] = {}
-"""The emulators that this process started, by process id: a parent has to take note of its children's end."""
+_children: dict[pathlib.Path, subprocess.Popen[bytes]] = {}
+"""The emulators that this process started, by home: a parent has to take note of its children's end."""
 
 # Kept, because Python warns of a child that nobody holds on to; an emulator may outlive the program that started it.
 _STARTED: list[subprocess.Popen[bytes]] = []
@@ -123,7 +123,7 @@ def start(home: pathlib.Path, keep: bool = True, with_caller: bool = False) -> E
                 preexec_fn=_ending_with(os.getpid()) if with_caller else None,
             )
         _STARTED.append(process)
-        _children[process.pid] = process
+        _children[home] = process
         emulator = Emulator(home, port, process.pid)
         _record(home).write_text(json.dumps({"port": port, "pid": process.pid}))
     try:
@@ -140,6 +140,8 @@ def running(home: pathlib.Path) -> Emulator | None:
         return None
     with _lock(home) as lock:
         if lock is not None:
+            if child := _children.pop(home, None):
+                child.wait()
             return None
         known = json.loads(_record(home).read_text())
         return Emulator(home, known["port"], known["pid"])
@@ -159,8 +161,6 @@ def stop(home: pathlib.Path) -> bool:
     with contextlib.suppress(ProcessLookupError):
         os.killpg(emulator.pid, signal.SIGKILL)
     _wait_until(lambda: running(home) is None, STOP_SECONDS)
-    if child := _children.pop(emulator.pid, None):
-        child.wait()
     if not clean:
         log = home / "emulator.log"
         raise EmulatorError(f"the emulator did not stop in {STOP_SECONDS:.0f} s and was killed; see {log}")

@@ -1,0 +1,88 @@
+"""Starting and ending the emulator, whatever was left behind by the time before."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+
+import pytest
+
+from local import emulator
+
+
+@pytest.fixture
+def home(tmp_path):
+    yield tmp_path
+    emulator.stop(tmp_path)
+
+
+def wait_until_ended(home):
+    deadline = time.monotonic() + 10
+    while emulator.running(home) is not None:
+        assert time.monotonic() < deadline, "the emulator is still running"
+        time.sleep(0.05)
+
+
+def test_what_it_holds_survives_a_stop(home):
+    first = emulator.start(home)
+    s3 = emulator.client("s3", first.url)
+    s3.create_bucket(Bucket="kept")
+    s3.put_object(Bucket="kept", Key="key", Body=b"body")
+    assert emulator.stop(home)
+    second = emulator.start(home)
+    assert second.url == first.url
+    assert emulator.client("s3", second.url).get_object(Bucket="kept", Key="key")["Body"].read() == b"body"
+
+
+def test_it_runs_once_and_stops_once(home):
+    running = emulator.start(home, keep=False)
+    assert emulator.running(home) == running
+    with pytest.raises(emulator.EmulatorError, match="running already"):
+        emulator.start(home)
+    assert emulator.stop(home)
+    assert emulator.running(home) is None
+    assert not emulator.stop(home)
+
+
+def test_it_starts_again_after_it_was_killed(home):
+    os.kill(emulator.start(home).pid, signal.SIGKILL)
+    wait_until_ended(home)
+    assert emulator.start(home).url
+
+
+def test_a_process_that_has_taken_over_its_id_is_left_alone(home):
+    """After a crash and a restart of the machine, the recorded id may be anybody's."""
+    record = {"port": 1, "pid": os.getpid()}
+    (home / "emulator.json").write_text(json.dumps(record))
+    assert emulator.running(home) is None
+    assert not emulator.stop(home)
+
+
+def test_another_port_is_taken_when_the_old_one_is_not_free(home, tmp_path_factory):
+    elsewhere = tmp_path_factory.mktemp("elsewhere")
+    other = emulator.start(elsewhere, keep=False)
+    try:
+        (home / "emulator.json").write_text(json.dumps({"port": other.port, "pid": 1}))
+        assert emulator.start(home, keep=False).port != other.port
+    finally:
+        emulator.stop(elsewhere)
+
+
+def test_it_ends_with_its_caller_even_if_that_is_killed(home):
+    program = f"""
+        import pathlib, time
+        from local import emulator
+        print(emulator.start(pathlib.Path({str(home)!r}), keep=False, with_caller=True).url, flush=True)
+        time.sleep(60)
+    """
+    caller = subprocess.Popen(
+        [sys.executable, "-c", textwrap.dedent(program)], stdout=subprocess.PIPE, cwd=emulator.PROJECT
+    )
+    with caller:
+        assert caller.stdout.readline().startswith(b"http://127.0.0.1:")
+        assert emulator.running(home) is not None
+        caller.kill()
+    wait_until_ended(home)
