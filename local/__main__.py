@@ -57,9 +57,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True)
 
     serving = commands.add_parser("serve", help="start the stack, or deploy the template to it again")
-    serving.add_argument(
-        "parameters", nargs="*", type=_parameter, metavar="Name=value", help="template parameters"
-    )
+    serving.add_argument("parameters", nargs="*", type=_parameter, metavar="Name=value", help="template parameters")
     serving.set_defaults(run=serve)
 
     stopping = commands.add_parser("stop", help="end the stack and keep its state")
