@@ -2,12 +2,12 @@
 
 from typing import Any
 
-from flowserverless import deletion, task
+from flowserverless import api, deletion, task
 
 
 def remove_files(event: dict[str, Any]) -> dict[str, Any]:
     """Remove some thousand objects; answer whether nothing is left."""
-    return {"done": deletion.remove_files(event["run"])}
+    return {"done": deletion.remove_files(event["run"], api.now())}
 
 
 handler = task.handler(remove_files)

@@ -1,6 +1,6 @@
 """Deleting: rows and ranking entries at once, objects afterwards by calls that are repeated until none is left."""
 
-import botocore.exceptions
+from datetime import datetime
 
 from flowserverless import api, engine, postprocessing
 from flowserverless.domain import errors, ids, parameters, runs
@@ -21,19 +21,20 @@ def delete(run: runs.Run, now: str) -> None:
         engine.remove_files(run.id, "0")
         if changed:
             postprocessing.start_if_owed(run.workflow, api.now())
-    except (botocore.exceptions.ClientError, botocore.exceptions.BotoCoreError):
+    except Exception:
+        # Whatever it is: the run is deleted, and an error would say that it is not.
         api.logger.exception("the reconciler does the rest", extra={"run": run.id})
 
 
-def remove_files(run_id: str) -> bool:
+def remove_files(run_id: str, now: datetime) -> bool:
     """Delete some of a deleted run's objects, then its further items; says whether nothing is left.
 
-    The note that objects are left goes last.
+    The note that objects are left goes last, and not before a step that was canceled has written its last.
     """
     for _ in range(REQUESTS):
         keys = files.some(files.run(run_id)) or files.some(f"inbox/results/{run_id}/")
         if not keys:
-            stored_runs.forget(run_id)
+            stored_runs.forget(run_id, runs.timestamp(now))
             return True
         files.remove(keys)
     return False

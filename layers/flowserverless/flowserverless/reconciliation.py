@@ -95,7 +95,10 @@ def _time_out(run: runs.Run, now: str) -> bool:
 
 def _start_again(run: runs.Run, now: datetime) -> bool:
     age = (now - datetime.fromisoformat(run.created_at)).total_seconds()
-    if run.state is runs.State.PENDING and age < STALE_SECONDS:
+    external = run.config.get("engine") == "external"
+    # A run of an external engine is RUNNING from the start; its execution has begun once it waits for results.
+    begun = run.ingest_token is not None if external else run.state is runs.State.RUNNING
+    if not begun and age < STALE_SECONDS:
         if age < settings.number("GRACE_SECONDS", GRACE_SECONDS):
             return False
         engine.start(run)
@@ -105,7 +108,7 @@ def _start_again(run: runs.Run, now: datetime) -> bool:
 
 def _end(run: runs.Run, reason: runs.Reason, now: str) -> bool:
     """ERROR, without an archive: the archive needs more time than a pass over all runs has."""
-    detail = runs.Archive(detail="the run ended without an archive; its files can be downloaded one by one")
+    detail = runs.Archive(detail="the run ended before an archive of its files was built")
 
     def ending(current: runs.Run) -> runs.Run:
         ended = runs.end(current, runs.State.ERROR, now, reason, (reason.detail,))

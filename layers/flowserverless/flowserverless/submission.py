@@ -42,8 +42,9 @@ def start(
     once = _once(group_id, key, payload, now) if key is not None else None
     further = [table.upload(group_id, file) for file in files]
     group, found = access.group(who, group_id, *further, *([(once.pk, once.sk)] if once else []))
-    if once and (once.pk, once.sk) in found:
-        return _repeated(found[(once.pk, once.sk)], once)
+    first = _first(once, found, now)
+    if once and first:
+        return _repeated(first, once)
     uploads = {item.file: item for item in found.values() if isinstance(item, table.UploadItem)}
     run = _plan(group, who, arguments, config, {file: groups.arrived(item) for file, item in uploads.items()}, now)
     return _submit(run, once)
@@ -56,6 +57,12 @@ def _once(group_id: str, key: str, payload: str, now: datetime) -> table.OnceIte
         payload=_digest(payload),
         expires=int(now.timestamp()) + KEY_DAYS * 86400,
     )
+
+
+def _first(once: table.OnceItem | None, found: Mapping[table.Key, Any], now: datetime) -> table.OnceItem | None:
+    """The earlier use of the same key, unless it has expired: DynamoDB removes such an item days later."""
+    first = found.get((once.pk, once.sk)) if once else None
+    return first if first and first.expires > int(now.timestamp()) else None
 
 
 def _digest(text: str) -> str:
@@ -131,8 +138,9 @@ def _refused(run: runs.Run, once: table.OnceItem | None, quota: int) -> runs.Run
         # The transaction was ours and its answer was lost.
         _start(run)
         return run
-    if once and (once.pk, once.sk) in found:
-        return _repeated(found[(once.pk, once.sk)], once)
+    first = _first(once, found, datetime.fromisoformat(run.created_at))
+    if once and first:
+        return _repeated(first, once)
     if keys[0] not in found or found[keys[0]].active_runs < 0:
         raise errors.NotFound(f"unknown group '{run.group}'")
     raise errors.OverQuota(f"the group has {quota} active runs, which is as many as it may have", "TOO_MANY_RUNS")
@@ -141,7 +149,10 @@ def _refused(run: runs.Run, once: table.OnceItem | None, quota: int) -> runs.Run
 def _repeated(first: table.OnceItem, again: table.OnceItem) -> runs.Run:
     if first.payload != again.payload:
         raise errors.Conflict("this Idempotency-Key was used for another request", "IDEMPOTENCY_KEY_REUSED")
-    run = stored_runs.get(first.run)
+    try:
+        run = stored_runs.get(first.run)
+    except errors.NotFound:
+        raise errors.Conflict("the run that this Idempotency-Key started was deleted", "RUN_IS_DELETED") from None
     if run.state is runs.State.PENDING:
         _start(run)
     return run

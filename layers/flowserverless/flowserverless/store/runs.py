@@ -2,9 +2,10 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from datetime import datetime, timedelta
 from typing import Any
 
-from pynamodb.exceptions import UpdateError
+from pynamodb.exceptions import DeleteError, UpdateError
 from pynamodb.expressions.update import Action
 from pynamodb.transactions import TransactWrite
 
@@ -12,6 +13,8 @@ from flowserverless.domain import errors, ids, runs
 from flowserverless.store import rankings, table
 
 ROUNDS = 50
+# A step whose run ended without it (canceled, timed out) writes no longer than a Lambda lives: 15 minutes.
+STRAGGLER = timedelta(minutes=16)
 
 
 @dataclass(frozen=True)
@@ -155,8 +158,8 @@ def oldest(owner: ids.RunId, limit: int) -> list[runs.Run]:
 def create(run: runs.Run, once: table.OnceItem | None, quota: int) -> None:
     """Write a group's new run PENDING, count it, and bind its idempotency key, all or nothing.
 
-    Raises ConditionFailed when the group is gone, has `quota` active runs, or the key is taken; the caller reads
-    which. The group's counter is what keeps a group from being deleted under a run that starts.
+    Raises ConditionFailed when the group is gone, has `quota` active runs, or the key is taken and has not expired;
+    the caller reads which. The group's counter is what keeps a group from being deleted under a run that starts.
     """
     group = table.GroupItem(*table.group(str(run.group)))
 
@@ -168,7 +171,8 @@ def create(run: runs.Run, once: table.OnceItem | None, quota: int) -> None:
             condition=table.GroupItem.active_runs.between(0, quota - 1),
         )
         if once:
-            transaction.save(once, condition=table.OnceItem.pk.does_not_exist())
+            expired = table.OnceItem.expires <= int(datetime.fromisoformat(run.created_at).timestamp())
+            transaction.save(once, condition=table.OnceItem.pk.does_not_exist() | expired)
 
     table.commit(compose)
 
@@ -299,10 +303,16 @@ def _finish_post_processing(final: runs.Run, now: Context) -> Ended:
     return Ended(final, won=True)
 
 
-def _forsake(transaction: TransactWrite, run: ids.RunId, now: str, condition: Any = None) -> None:
-    """Replace a run by a note that its objects are to be removed."""
+def _forsake(transaction: TransactWrite, run: ids.RunId, quiet_at: str, condition: Any = None) -> None:
+    """Replace a run by a note that its objects are to be removed; after `quiet_at` nothing adds any."""
     transaction.delete(table.RunItem(*table.run(run)), condition=condition)
-    transaction.save(table.GoneItem(*table.gone(run), run=str(run), due="GONE", due_at=now))
+    transaction.save(table.GoneItem(*table.gone(run), run=str(run), due="GONE", due_at=quiet_at))
+
+
+def _quiet_at(run: runs.Run) -> str:
+    """When the last step of a run that ended has certainly written its last object."""
+    ended = datetime.fromisoformat(str(run.finished_at))
+    return runs.timestamp(ended if run.state is runs.State.SUCCESS else ended + STRAGGLER)
 
 
 def rank(run_id: str, workflow: str, board: str, measure: rankings.Measure) -> None:
@@ -392,7 +402,7 @@ def _delete(found: Context, now: str) -> bool:
 
     def compose(transaction: TransactWrite) -> None:
         nonlocal changed
-        _forsake(transaction, parsed, now, table.RunItem.state == str(run.state))
+        _forsake(transaction, parsed, _quiet_at(run), table.RunItem.state == str(run.state))
         if group:
             boards = rankings.leave(transaction, group, run, successors)
             rankings.revise(transaction, group, boards)
@@ -408,13 +418,21 @@ def _delete(found: Context, now: str) -> bool:
     return changed
 
 
-def forget(run_id: str) -> None:
-    """Drop what is left of a deleted run, after its objects are gone; harmless when repeated."""
+def forget(run_id: str, now: str) -> None:
+    """Drop what is left of a deleted run, after its objects are gone; harmless when repeated.
+
+    While something may still write, the note stays, so that the reconciler has the objects removed once more.
+    """
     parsed = ids.run_id(run_id)
     with table.FilesItem.batch_write() as batch:
         for page in _further_pages(parsed):
             batch.delete(page)
-    table.GoneItem(*table.gone(parsed)).delete()
+    gone = table.GoneItem(*table.gone(parsed))
+    try:
+        gone.delete(condition=table.GoneItem.due_at.does_not_exist() | (table.GoneItem.due_at <= now))
+    except DeleteError as error:
+        if error.cause_response_code != "ConditionalCheckFailedException":
+            raise
 
 
 def save_further_files(run_id: str, pages: Sequence[Sequence[runs.ResultFile]]) -> None:
