@@ -111,8 +111,8 @@ def verify(token: str, keys: Keys, pool: str, client: str) -> Identity:
         claims = _claims(token, keys, pool)
     except jwt.ExpiredSignatureError:
         raise Refused(credentials.EXPIRED) from None
-    except (jwt.PyJWTError, ValueError, TypeError, RecursionError):
-        # PyJWT lets through what Python's own parsers raise for a header that is strange enough.
+    except (jwt.PyJWTError, ValueError):
+        # PyJWT lets through that a token cannot even be encoded.
         raise Refused(credentials.NOT_VALID) from None
     if (claims["token_use"], claims["client_id"]) != ("access", client):
         raise Refused(credentials.NOT_VALID)
