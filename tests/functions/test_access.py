@@ -1,0 +1,158 @@
+"""Every operation played as everybody: the table in docs/security.md, cell by cell."""
+
+import json
+import re
+from collections.abc import Callable
+from typing import Any
+
+import contest
+import gateway
+import pytest
+
+from flowserverless import api
+from flowserverless.domain import runs
+from flowserverless.store import files, groups, workflows
+from flowserverless.store import table as stored
+from local import emulator, template
+
+PASSWORD = "correct horse"
+DOCUMENT = emulator.PROJECT / "docs" / "security.md"
+ROLES = ("stranger", "user", "member", "owner", "organiser")
+PEOPLE = {
+    "stranger": None,
+    "user": gateway.Person("u-eve", "eve"),
+    "member": gateway.Person("u-bob", "bob"),
+    "owner": gateway.Person("u-ada", "ada"),
+    "organiser": gateway.ORGANISER,
+}
+# Last, because what they delete is needed by the others.
+DESTRUCTIVE = ("cancel_run", "delete_upload", "delete_run", "delete_group")
+
+
+def cells() -> dict[tuple[str, str], bool]:
+    """May this role do this operation, by (operation, role)."""
+    rows = re.findall(r"^\| (\w+) \| (\w+) \| (\w+) \| (\w+) \| (\w+) \| (\w+) \|$", DOCUMENT.read_text("utf-8"), re.M)
+    found = {}
+    for operation, *answers in rows[1:]:
+        assert set(answers) <= {"yes", "no"}, operation
+        found |= {(operation, role): answer == "yes" for role, answer in zip(ROLES, answers, strict=True)}
+    return found
+
+
+CELLS = cells()
+ROUTES = {
+    properties["CodeUri"].rpartition("/")[2]: (event["Properties"]["Method"], event["Properties"]["Path"])
+    for properties in template.resources("AWS::Serverless::Function").values()
+    for event in properties.get("Events", {}).values()
+    if event["Type"] == "Api"
+}
+
+
+def test_the_table_has_every_operation_of_the_api() -> None:
+    assert {operation for operation, _ in CELLS} == set(ROUTES)
+
+
+@pytest.fixture
+def place(table: str, bucket: str, state_machine: str, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
+    """A workflow with post-processing results, and a group with a member, an upload, an ended and an active run."""
+    from flowserverless import aws
+
+    client = aws.client("cognito-idp")
+    pool = client.create_user_pool(PoolName="users")["UserPool"]["Id"]
+    flows = ["ALLOW_USER_PASSWORD_AUTH", "ALLOW_REFRESH_TOKEN_AUTH"]
+    made = client.create_user_pool_client(UserPoolId=pool, ClientName="api", ExplicitAuthFlows=flows)
+    monkeypatch.setenv("USER_POOL_ID", pool)
+    monkeypatch.setenv("USER_POOL_CLIENT_ID", made["UserPoolClient"]["ClientId"])
+    monkeypatch.setenv("SELF_REGISTRATION", "open")
+    contest.publish("w", contest.template())
+    head = workflows.get("w")
+    now = runs.timestamp(api.now())
+    group = stored.GroupItem(*stored.group("g"), group="g", workflow="w", name="G", owner="u-ada", created_at=now)
+    groups.create(group, {"u-ada": "ada", "u-bob": "bob"}, head)
+    ended, active = contest.begin("w", "g"), contest.begin("w", "g")
+    contest.end(ended, score=1.0)
+    item = stored.get(stored.run(stored.ids.run_id(ended)))
+    shown = {"id": "000000", "name": "a", "path": "a", "size": 1, "media_type": "text/plain"}
+    item.update(
+        actions=[
+            stored.RunItem.files.set([shown]),
+            stored.RunItem.file_count.set(1),
+            stored.RunItem.archive.set({"size": 1}),
+        ]
+    )
+    files.write(files.log(ended, 0), b"log")
+    post = f"postproc-w-{stored.ids.run_id(ended).ulid}"
+    result = stored.get(stored.run(stored.ids.run_id(ended)))
+    copy = {name: value for name, value in result.attribute_values.items() if name not in ("pk", "sk", "kind", "group")}
+    stored.RunItem(*stored.run(stored.ids.run_id(post)), **copy).save()
+    head.update(actions=[stored.WorkflowItem.good_run.set(post), stored.WorkflowItem.last_run.set(post)])
+    upload = api.new_ulid()
+    files.write(files.upload("g", upload), b"x")
+    stored.UploadItem(*stored.upload("g", upload), file=upload, name="x", size=1, created_at=now).save()
+    return {"workflowId": "w", "groupId": "g", "ended": ended, "active": active, "upload": upload}
+
+
+def event(operation: str, place: dict[str, str], person: gateway.Person | None) -> dict[str, Any]:
+    """A request that would succeed for somebody who may."""
+    method, path = ROUTES[operation]
+    known = {
+        "workflowId": "w",
+        "groupId": "g",
+        "runId": place["active" if operation == "cancel_run" else "ended"],
+        "fileId": place["upload"] if "upload" in operation else "000000",
+    }
+    parameters = {name: known[name] for name in re.findall(r"\{(\w+)\}", path)}
+    bodies: dict[str, Any] = {
+        "create_group": {"name": "another"},
+        "update_group": {"name": "G"},
+        "start_run": {"arguments": []},
+        "cancel_run": {},
+        "upload_file": {"name": "x", "size": 1, "sha256": "0" * 64},
+        "register_user": {"username": "newcomer", "password": PASSWORD, "verify": False},
+        "login_user": {"username": "newcomer", "password": PASSWORD},
+        "activate_user": {"username": "newcomer", "code": "123456"},
+        "request_password_reset": {"username": "newcomer"},
+        "reset_password": {"username": "newcomer", "code": "123456", "password": PASSWORD},
+    }
+    return gateway.event(method, path, parameters or None, body=bodies.get(operation), user=person)
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_everybody_may_what_the_table_says_and_nothing_else(
+    role: str, place: dict[str, str], invoke: Callable[[str, dict[str, Any]], Any]
+) -> None:
+    wrong = []
+    for operation in (*sorted(set(ROUTES) - set(DESTRUCTIVE)), *DESTRUCTIVE):
+        answer = gateway.answer(invoke(operation, event(operation, place, PEOPLE[role])))
+        allowed = CELLS[operation, role]
+        refused = answer.status == (401 if role == "stranger" else 403)
+        credentials = operation in ("login_user", "activate_user", "reset_password", "logout_user")
+        if refused == allowed and not (allowed and credentials):
+            wrong.append(f"{operation}: {answer.status} {answer.body[:200]!r}")
+        if not allowed:
+            assert json.loads(answer.body)["status"] == answer.status
+        assert answer.status < 500, (operation, answer.body)
+    assert not wrong
+
+
+@pytest.mark.parametrize("operation", ["cancel_run", "delete_run"])
+@pytest.mark.parametrize(("role", "status"), [("stranger", 401), ("user", 403), ("member", 403), ("owner", 403)])
+def test_post_processing_is_changed_by_organisers_only(
+    operation: str, role: str, status: int, place: dict[str, str], invoke: Callable[[str, dict[str, Any]], Any]
+) -> None:
+    shown = str(workflows.get("w").good_run)
+    request = gateway.event(ROUTES[operation][0], "/runs/{runId}", {"runId": shown}, user=PEOPLE[role])
+    assert gateway.answer(invoke(operation, request)).status == status
+    assert stored.get(stored.run(stored.ids.run_id(shown))) is not None
+
+
+@pytest.mark.parametrize("group", ["g", "nobody"])
+def test_strangers_and_other_users_cannot_tell_whether_a_group_exists(
+    group: str, place: dict[str, str], invoke: Callable[[str, dict[str, Any]], Any]
+) -> None:
+    eve = gateway.answer(
+        invoke("get_group", gateway.event("GET", "/groups/{groupId}", {"groupId": group}, user=PEOPLE["user"]))
+    )
+    assert (eve.status, eve.json["code"]) == (403, "NO_ACCESS")
+    run = gateway.event("GET", "/runs/{runId}", {"runId": f"{group}-01M83R72TGVQWEX2T39N6CF6QA"}, user=PEOPLE["user"])
+    assert gateway.answer(invoke("get_run", run)).status == 403
