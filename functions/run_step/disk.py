@@ -1,18 +1,25 @@
-"""How much a step has written to disk, watched without walking its directories all the time."""
+"""How much a step has written, watched without walking its directories all the time."""
 
 import contextlib
 import os
 import stat
+import time
 from collections.abc import Iterator, Sequence
 
+import processes
+
 BLOCK = 512  # the unit of st_blocks, whatever the file system
+ENTRY_BYTES = 4096
+PERIOD_SECONDS = 0.5
 
 
 class Usage:
-    """Tells whether directories, and what a user owns directly in shared places, have grown by more than a limit.
+    """Tells whether what a step holds in files has grown by more than a limit.
 
-    The free space of the file systems is asked every time; the directories are walked only when it has shrunk
-    enough.
+    These are its directories, what its user owns directly in shared places, and files without a name that its
+    processes keep open: deleted ones, and those in memory only. Every file counts as one block at least, so that
+    empty ones are bounded too. The files are looked at now and then, the more there are the less often, and at once
+    when the free space has shrunk by more than the limit; others use and leave space too, so that alone says little.
     """
 
     def __init__(self, directories: Sequence[str], places: Sequence[str], owner: int, limit: int) -> None:
@@ -24,30 +31,32 @@ class Usage:
         self._systems = [os.open(place, os.O_RDONLY | os.O_CLOEXEC) for place in (*directories, *places)]
         self._used_before = self._used()
         self._reference = self._free()
+        self._next_look = time.monotonic() + PERIOD_SECONDS
 
     def is_exceeded(self) -> bool:
         """Whether there is more than the limit beyond what there was at first."""
-        if self._reference - self._free() <= self._limit:
+        now = time.monotonic()
+        if now < self._next_look and self._reference - self._free() <= self._limit:
             return False
         grown = self._used() - self._used_before
-        # Somebody else may have used the space.
         self._reference = self._free() + max(0, grown)
+        self._next_look = now + max(PERIOD_SECONDS, 20 * (time.monotonic() - now))
         return grown > self._limit
 
     def _free(self) -> int:
         free = {}
         for system in self._systems:
             status = os.statvfs(system)
-            free[os.fstat(system).st_dev] = status.f_bavail * status.f_frsize
-        return sum(free.values())
+            free[os.fstat(system).st_dev] = status.f_bavail * status.f_frsize + status.f_ffree * ENTRY_BYTES
+        return sum(free.values()) - _memory_in_files()
 
     def _used(self) -> int:
-        total, pending = 0, [*self._directories, *self._own_entries()]
+        total, pending = _nameless_bytes(), [*self._directories, *self._own_entries()]
         while pending:
             path = pending.pop()
             with contextlib.suppress(OSError):
                 status = os.lstat(path)
-                total += status.st_blocks * BLOCK
+                total += max(ENTRY_BYTES, status.st_blocks * BLOCK)
                 if stat.S_ISDIR(status.st_mode):
                     pending += [os.path.join(path, name) for name in os.listdir(path)]
         return total
@@ -67,3 +76,24 @@ def _owner(entry: os.DirEntry[str]) -> int | None:
     with contextlib.suppress(OSError):
         return entry.stat(follow_symlinks=False).st_uid
     return None
+
+
+def _memory_in_files() -> int:
+    """Bytes of memory that hold the contents of files that are on no disk, of all processes."""
+    with contextlib.suppress(OSError), open("/proc/meminfo", encoding="ascii") as file:
+        return next((int(line.split()[1]) * 1024 for line in file if line.startswith("Shmem:")), 0)
+    return 0
+
+
+def _nameless_bytes() -> int:
+    """Bytes in files without a name that processes below this one keep open."""
+    found = {}
+    for process in processes.descendants(os.getpid()):
+        folder = f"/proc/{process.pid}/fd"
+        with contextlib.suppress(OSError):
+            for name in os.listdir(folder):
+                with contextlib.suppress(OSError):
+                    status = os.stat(f"{folder}/{name}")
+                    if stat.S_ISREG(status.st_mode) and status.st_nlink == 0:
+                        found[status.st_dev, status.st_ino] = status.st_blocks * BLOCK
+    return sum(found.values())

@@ -200,6 +200,6 @@ def test_the_time_that_the_function_has_left_bounds_the_step(store, monkeypatch)
             return 1500 + 1000 * stage.app.RESERVE_SECONDS
 
     result = stage.app.handler({"manifestUrl": store.stage("sleep 60")}, Context())
-    assert result["reason"] == {"code": "TIMEOUT", "detail": "step 's' took longer than 1.5 seconds"} or (
-        "took longer than 1.4" in result["reason"]["detail"]
-    )
+    assert result["reason"]["code"] == "TIMEOUT"
+    seconds = re.search(r"longer than ([0-9.]+) seconds", result["reason"]["detail"])[1]
+    assert 1 <= float(seconds) <= 1.5

@@ -200,17 +200,59 @@ def test_a_program_that_reports_its_huge_file_by_itself_gets_the_same_reason(sto
 @pytest.mark.parametrize("place", [".", "$HOME", "/tmp"] if os.geteuid() == 0 else [".", "$HOME"])
 def test_many_files_that_are_too_much_together_are_stopped(store, place):
     command = f"cd {place}; i=0; while :; do i=$((i+1)); head -c 1000000 /dev/zero > f{os.getpid()}-$i; done"
-    result = store.run(command, limits={"outputBytes": 20 * MIB, "fileBytes": 2 * MIB, "seconds": 15})
+    result = store.run(command, limits={"outputBytes": 8 * MIB, "fileBytes": 2 * MIB})
     assert result["reason"]["code"] == "OUTPUT_TOO_LARGE"
     assert not [name for name in os.listdir("/tmp") if name.startswith(f"f{os.getpid()}-")]
 
 
+DELETED = """
+import os, time
+held = []
+for number in range(10):
+    held.append(open(str(number), 'wb'))
+    os.unlink(str(number))
+    held[-1].write(bytes(1 << 20))
+    held[-1].flush()
+time.sleep(30)
+"""
+IN_MEMORY = """
+import os, time
+for number in range(10):
+    os.write(os.memfd_create('hog'), bytes(1 << 20))
+time.sleep(30)
+"""
+EMPTY = """
+import time
+for number in range(1500):
+    open(str(number), 'w').close()
+time.sleep(30)
+"""
+
+
+@pytest.mark.parametrize("script", [DELETED, IN_MEMORY, EMPTY], ids=["deleted", "in-memory", "empty"])
+def test_files_that_no_directory_accounts_for_are_stopped_as_well(store, script):
+    result = store.run(python(script), limits={"outputBytes": 4 * MIB}, outputs=[])
+    assert result["reason"]["code"] == "OUTPUT_TOO_LARGE"
+
+
 def test_space_that_somebody_else_uses_is_not_counted(tmp_path, monkeypatch):
-    free = iter([1000, 100, 100, 99, 50, 50])
+    free = iter([1000, 100, 100, 99])
     monkeypatch.setattr(stage.disk.Usage, "_free", lambda usage: next(free))
     usage = stage.disk.Usage([str(tmp_path)], [], os.getuid(), 500)
+    assert not usage.is_exceeded(), "600 bytes are gone, but none of them is in the directory"
     assert not usage.is_exceeded()
-    assert not usage.is_exceeded()
+
+
+@pytest.mark.parametrize(
+    ("free", "period"), [([9000, 0, 0], 1000), ([9000, 99000, 99000], 0)], ids=["at-once", "in-time"]
+)
+def test_growth_is_noticed_when_space_shrinks_and_in_time_where_others_leave_more(tmp_path, monkeypatch, free, period):
+    left = iter(free)
+    monkeypatch.setattr(stage.disk.Usage, "_free", lambda usage: next(left))
+    monkeypatch.setattr(stage.disk, "PERIOD_SECONDS", period)
+    usage = stage.disk.Usage([str(tmp_path)], [], os.getuid(), 8000)
+    (tmp_path / "file").write_bytes(bytes(9000))
+    assert usage.is_exceeded()
 
 
 @pytest.mark.parametrize("command", ["rm -rf ~", "rm -rf ~ ../home ../run/* .", "chmod 000 ~ ."])
