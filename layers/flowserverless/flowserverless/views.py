@@ -249,13 +249,6 @@ class Leaderboard(TypedDict):
     postproc: NotRequired[PostProcessingHandle | RunHandle]
 
 
-class UserHandle(TypedDict):
-    """A user."""
-
-    id: str
-    username: str
-
-
 class Link(TypedDict):
     """A route of the service: its name and its pattern relative to the service's URL."""
 

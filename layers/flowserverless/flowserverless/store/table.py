@@ -18,15 +18,15 @@
     rebuild       WORKFLOW#{wf}                REBUILD#{board}       Query: a board being filled or taken down
     catalogue     CATALOGUE                    WORKFLOW#{wf}         Query
     user's group  USER#{user}                  GROUP#{group}         Query
-    signed out    TOKEN#{token id}             TOKEN                 GetItem by the authorizer; expires by itself
+    signed out    TOKEN#{token or user id}     TOKEN                 BatchGetItem by the authorizer; expires by itself
     entry         BOARD#{wf}#{board}#ALL       {rank key}            Query: every ranked run, in ranking order
     best entry    BOARD#{wf}#{board}#BEST      {rank key}            Query: one per group, in ranking order
     group's own   BOARD#{wf}#{board}#G#{group} {rank key}            Query: who is next when the best is deleted
 
 A board is one way of reading results: its id is the version whose schema it follows and a number, because a
 version that is published again begins another board. The sparse index
-`due` (keys only) holds what somebody must come back to: active runs by deadline, deleted runs whose
-files are still there, rankings whose post-processing or rebuild is owed.
+`due` (keys only) holds what somebody must come back to: active runs by deadline, runs that ended while their
+execution has not been stopped yet, deleted runs whose files are still there, rankings whose post-processing or rebuild is owed.
 """
 
 import os
@@ -240,7 +240,7 @@ class GroupLinkItem(Item, discriminator="link"):
 
 
 class TokenItem(Item, discriminator="token"):
-    """An access token that was signed out before its time."""
+    """An access token, or all of a user, signed out before its time."""
 
     expires = NumberAttribute()
 
