@@ -183,7 +183,7 @@ def handler(resolver: Resolver) -> Callable[[Strict, Any], Strict]:
         headers["X-Content-Type-Options"] = ["nosniff"]
         headers["Strict-Transport-Security"] = ["max-age=63072000"]
         headers["Access-Control-Allow-Origin"] = [os.environ.get("ALLOWED_ORIGIN", "*")]
-        headers["Access-Control-Expose-Headers"] = ["Location, X-Request-Id, Retry-After"]
+        headers["Access-Control-Expose-Headers"] = ["Location, X-Request-Id, X-Next-Cursor, Retry-After"]
         headers.setdefault("Cache-Control", ["no-store"])
         logger.info("answered", extra={"status": answer["statusCode"], "operation": event.get("resource")})
         return answer
@@ -215,9 +215,10 @@ def wants_csv(accept: str | None) -> bool:
     return "text/csv" in (accept or "").lower()
 
 
-def as_csv(text: str) -> Response[Any]:
-    """A CSV answer; UTF-8, with a header row."""
-    return Response(int(HTTPStatus.OK), "text/csv; charset=utf-8; header=present", text)
+def as_csv(text: str, more: str | None = None) -> Response[Any]:
+    """A CSV answer; UTF-8, with a header row. `more` is the cursor of the next page."""
+    headers = {"X-Next-Cursor": more} if more else {}
+    return Response(int(HTTPStatus.OK), "text/csv; charset=utf-8; header=present", text, headers)
 
 
 def redirect(url: str) -> Response[Any]:

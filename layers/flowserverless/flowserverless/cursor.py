@@ -6,6 +6,9 @@ from typing import Any
 
 from flowserverless.domain import errors
 
+# All that cursors hold comes from sort keys, which have at most 1024 bytes with their prefix (WORKFLOW#).
+LONGEST = 1015
+
 
 def write(position: Any) -> str:
     """A cursor for a JSON position."""
@@ -23,7 +26,13 @@ def read(text: str | None, *kinds: type) -> list[Any] | None:
         position = json.loads(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)))
     except (ValueError, RecursionError):
         position = None
-    fits = isinstance(position, list) and len(position) == len(kinds)
-    if not fits or not all(type(value) is kind for value, kind in zip(position, kinds, strict=True)):
+    if not isinstance(position, list) or [type(value) for value in position] != list(kinds) or not _fits(position):
         raise errors.InvalidRequest("this cursor is not one that a listing gave", "INVALID_CURSOR")
     return list(position)
+
+
+def _fits(position: list[Any]) -> bool:
+    return all(
+        value.isascii() and len(value) <= LONGEST if isinstance(value, str) else 0 <= value < 2**53
+        for value in position
+    )

@@ -1,15 +1,48 @@
 """Reading a leaderboard: in the workflow's own order at the cost of a page, in any other order at the cost of all."""
 
-import itertools
-from collections.abc import Iterable
-from typing import Any
+import bisect
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 from flowserverless import cursor, postprocessing, views
 from flowserverless.domain import errors, ranking, results
 from flowserverless.store import rankings, workflows
 
-# An order of the caller's own is sorted in memory; beyond this many entries it is refused.
+# An order of the caller's own is sorted in memory: beyond so many entries, or characters in them, it is refused.
 MOST_REORDERED = 10_000
+MOST_TEXT_REORDERED = 20_000_000
+# Of a page as JSON; a function may answer 6 MB, in which every quotation mark takes one more.
+MOST_BYTES = 4_000_000
+
+Keyed = Sequence[tuple[str, rankings.Entry]]
+
+
+@dataclass(frozen=True)
+class View:
+    """One way of looking at a board; cursors belong to one."""
+
+    workflow: str
+    board: str
+    schema: results.ResultSchema
+    order: tuple[results.OrderBy, ...]
+    include_all: bool
+
+    @property
+    def name(self) -> str:
+        """A short name of what decides which line comes after which."""
+        by = [[one.column, one.descending] for one in self.order]
+        return hashlib.sha256(json.dumps([self.board, by, self.include_all]).encode()).hexdigest()[:16]
+
+
+@dataclass(frozen=True)
+class Position:
+    """Where a page ends: the rank and the number of its last line, and the rank key of that line's run."""
+
+    rank: int = 0
+    number: int = 0
+    key: str = ""
 
 
 def show(workflow: str, order: str | None, include_all: bool, limit: int, at: str | None) -> views.Leaderboard:
@@ -21,54 +54,67 @@ def show(workflow: str, order: str | None, include_all: bool, limit: int, at: st
         board["postproc"] = postproc
     if head.board is None:
         return board
-    # While a new schema's board is being built, the old board is shown with the schema it follows.
+    # While another schema's board is being filled, the old board is shown with the schema it follows.
     current = head.board == published.board
     document = published if current else workflows.version(workflow, rankings.version_of(head.board))
     schema = results.parse(document.template["results"])
-    criteria = ranking.parse_order(schema, order)
-    start = cursor.read(at, int, int, str, str) or [0, 0, "", ""]
-    part = "ALL" if include_all else "BEST"
-    if criteria == schema.order:
-        found, more = rankings.page(workflow, head.board, part, limit, start[3] or None)
-        keyed = [(entry.key, entry) for entry in found]
-    else:
-        keyed, more = _reordered(schema, criteria, workflow, head.board, include_all, limit, start[1])
+    view = View(workflow, head.board, schema, ranking.parse_order(schema, order), include_all)
+    start = _start(view, at)
+    keyed, more = _page(view, limit, start.key)
+    lines = _lines(view, keyed, start)
     board["schema"] = views.columns(schema)
-    board["ranking"], position = _lines(schema, workflow, keyed, start)
-    if more:
-        board["next"] = cursor.write(position)
+    board["ranking"] = lines
+    if more or len(lines) < len(keyed):
+        last = Position(lines[-1]["rank"], start.number + len(lines), keyed[len(lines) - 1][0])
+        board["next"] = cursor.write([view.name, last.rank, last.number, last.key])
     return board
 
 
-def _reordered(
-    schema: results.ResultSchema,
-    criteria: tuple[results.OrderBy, ...],
-    workflow: str,
-    board: str,
-    include_all: bool,
-    limit: int,
-    start: int,
-) -> tuple[list[tuple[str, rankings.Entry]], bool]:
-    entries = list(itertools.islice(rankings.every(workflow, board, "ALL"), MOST_REORDERED + 1))
-    if len(entries) > MOST_REORDERED:
-        detail = f"more than {MOST_REORDERED} runs are ranked; only the workflow's own order can be read"
-        raise errors.InvalidRequest(detail, "TOO_MANY_TO_REORDER")
-    encode = ranking.encoder(schema, criteria)
-    keyed = ranking.ordered(encode, entries) if include_all else ranking.best_per_group(encode, entries)
-    return keyed[start : start + limit], len(keyed) > start + limit
+def _start(view: View, at: str | None) -> Position:
+    position = cursor.read(at, str, int, int, str)
+    if position is None:
+        return Position()
+    name, rank, number, key = position
+    if name != view.name:
+        detail = "this cursor is of another order, or of a ranking that was built anew; begin again without it"
+        raise errors.InvalidRequest(detail, "OUTDATED_CURSOR")
+    return Position(rank, number, key)
 
 
-def _lines(
-    schema: results.ResultSchema, workflow: str, keyed: list[tuple[str, rankings.Entry]], start: Iterable[Any]
-) -> tuple[list[views.RankingLine], list[Any]]:
-    rank, position, previous, _ = start
-    names = rankings.group_names(workflow, {entry.group for _, entry in keyed})
+def _page(view: View, limit: int, after: str) -> tuple[Keyed, bool]:
+    if view.order == view.schema.order:
+        part = "ALL" if view.include_all else "BEST"
+        found, more = rankings.page(view.workflow, view.board, part, limit, after or None)
+        return [(entry.key, entry) for entry in found], more
+    keyed = _reordered(view)
+    first = bisect.bisect_right(keyed, after, key=lambda pair: pair[0])
+    return keyed[first : first + limit], len(keyed) > first + limit
+
+
+def _reordered(view: View) -> Keyed:
+    encode = ranking.encoder(view.schema, view.order)
+    entries: list[rankings.Entry] = []
+    text = 0
+    for entry in rankings.every(view.workflow, view.board, "ALL"):
+        entries.append(entry)
+        text += sum(len(value) for value in entry.values if isinstance(value, str))
+        if len(entries) > MOST_REORDERED or text > MOST_TEXT_REORDERED:
+            detail = f"more than {MOST_REORDERED} runs are ranked; only the workflow's own order can be read"
+            raise errors.InvalidRequest(detail, "TOO_MANY_TO_REORDER")
+    return ranking.ordered(encode, entries) if view.include_all else ranking.best_per_group(encode, entries)
+
+
+def _lines(view: View, keyed: Keyed, start: Position) -> list[views.RankingLine]:
+    """The lines of a page, at least one and no more than fit into an answer."""
+    names = rankings.group_names(view.workflow, {entry.group for _, entry in keyed})
+    previous = ranking.value_part(start.key) if start.key else None
     parts = [ranking.value_part(key) for key, _ in keyed]
-    numbers = list(ranking.ranks(parts, rank, position, previous or None))
-    lines = [
-        views.ranking_line(schema, number, entry, names.get(entry.group, entry.group))
-        for number, (_, entry) in zip(numbers, keyed, strict=True)
-    ]
-    if not keyed:
-        return lines, [rank, position, previous, ""]
-    return lines, [numbers[-1], position + len(keyed), parts[-1], keyed[-1][0]]
+    lines: list[views.RankingLine] = []
+    size = 0
+    for rank, (_, entry) in zip(ranking.ranks(parts, start.rank, start.number, previous), keyed, strict=True):
+        line = views.ranking_line(view.schema, rank, entry, names.get(entry.group, entry.group))
+        size += len(json.dumps(line))
+        if lines and size > MOST_BYTES:
+            break
+        lines.append(line)
+    return lines

@@ -1,0 +1,328 @@
+"""A workflow reads results otherwise than before: the runs that it has are ranked anew, and no reader notices."""
+
+from datetime import timedelta
+
+import contest
+import gateway
+import pytest
+
+from flowserverless import leaderboard, measuring, rebuilding, reconciliation
+from flowserverless.domain import ids, runs
+from flowserverless.store import files, groups, rankings, rebuilds, workflows
+from flowserverless.store import runs as stored_runs
+
+pytestmark = pytest.mark.usefixtures("table", "bucket", "state_machine")
+
+BY_TIME = contest.template(results=contest.results_by("-seconds", "-score"))
+BY_NOTE = contest.template(results=contest.results_by("note"))
+# 15 minutes are what a board that is not shown any more is kept for its last readers.
+LATER = 16 * 60
+
+
+def rebuild(at=0, seconds=3600):
+    """Go on with the workflow's boards; 0 seconds are one page."""
+    return rebuilding.go_on("w", contest.START + timedelta(seconds=at), seconds)
+
+
+def succeed(group, at, score=None, seconds=None, note=None, run=None):
+    """A run that wrote a result file and was ranked by it."""
+    run = run or contest.begin("w", group)
+    document = {"metrics": {"score": score}, "seconds": seconds, "note": note}
+    files.write_json(files.run(run, "files/results/score.json"), document)
+    contest.end(run, at=at, measure=measuring.of(stored_runs.get(run)))
+    return run
+
+
+def shown(include_all=False):
+    """The runs on the leaderboard, which has the columns of the board that is shown."""
+    board = leaderboard.show("w", None, include_all, 1000, None)
+    head = workflows.get("w")
+    assert head.board is None or board["schema"] == [
+        {"name": column["name"], "label": column["label"], "dtype": column["dtype"]}
+        for column in workflows.version("w", rankings.version_of(head.board)).template["results"]["schema"]
+    ]
+    return [line["run"]["id"] for line in board["ranking"]]
+
+
+def left_of(board):
+    """How many items of a board there are."""
+    parts = ("ALL", "BEST", *(f"G#{group}" for group in "abcd"))
+    return sum(len(contest.listed("w", board, part)) for part in parts)
+
+
+def boards_of(group):
+    return set(rankings.bests(groups.get(group)))
+
+
+@pytest.fixture
+def three():
+    """Two groups with three runs, of which the order depends on what counts."""
+    contest.publish()
+    contest.join("w", "a", "b")
+    first = succeed("a", 1, score=0.9, seconds=30, note="m")
+    second = succeed("b", 2, score=0.8, seconds=10, note="z")
+    third = succeed("a", 3, score=0.7, seconds=20, note="a")
+    return first, second, third
+
+
+def test_another_order_ranks_the_kept_results_and_removes_the_old_board(three):
+    first, second, third = three
+    old = workflows.get("w").board
+    assert shown(True) == [first, second, third]
+    contest.publish("w", BY_TIME)
+    assert shown(True) == [first, second, third]
+    before = workflows.get("w")
+    assert rebuild()
+    head = workflows.get("w")
+    assert (head.board, head.next_board) == (before.next_board, None)
+    assert head.ranking_version == before.ranking_version + 1
+    assert shown(True) == [second, third, first]
+    assert shown() == [second, third]
+    assert contest.stored_statuses(three, head.board) == {
+        first: ("superseded", third),
+        second: ("ranked", None),
+        third: ("ranked", None),
+    }
+    assert boards_of("a") == boards_of("b") == {head.board}
+    assert left_of(old) == 8
+    assert rebuild(LATER)
+    assert left_of(old) == 0
+    assert rebuilds.first("w", contest.moment(10 * LATER)) is None
+
+
+def test_a_version_that_reads_results_as_the_one_before_keeps_the_board(three):
+    board = workflows.get("w").board
+    contest.publish("w", contest.template(outputs=[{"source": "results/score.json", "title": "Score"}]))
+    head = workflows.get("w")
+    assert (head.board, head.next_board) == (board, None)
+    assert rebuilds.first("w", contest.moment(LATER)) is None
+    assert len(shown(True)) == 3
+
+
+def test_a_column_that_old_results_lack_is_why_they_are_not_ranked(three):
+    schema = [*contest.RESULTS["schema"], {"name": "depth", "label": "Depth", "dtype": "int"}]
+    contest.publish("w", contest.template(results=contest.results_by("depth", schema=schema)))
+    rebuild()
+    board = workflows.get("w").board
+    assert set(contest.stored_statuses(three, board).values()) == {("not_ranked", "MISSING_COLUMN")}
+    assert shown(True) == []
+
+
+def test_a_result_file_that_was_not_kept_is_why_a_run_is_not_ranked(three):
+    contest.publish("w", contest.template(results=contest.results_by("score", file="results/other.json")))
+    rebuild()
+    board = workflows.get("w").board
+    assert set(contest.stored_statuses(three, board).values()) == {("not_ranked", "NO_RESULT_FILE")}
+
+
+def test_readers_see_the_old_board_or_the_new_one_whatever_happens_on_the_way(three, monkeypatch):
+    """One page holds one run; between any two pages something else happens to the ranking."""
+    monkeypatch.setattr(rebuilding, "RUNS", 1)
+    monkeypatch.setattr(rebuilding, "GROUPS", 1)
+    monkeypatch.setattr(rebuilding, "ENTRIES", 1)
+    first, second, third = three
+    present = {first: (0.9, 30, 1), second: (0.8, 10, 2), third: (0.7, 20, 3)}
+    waiting = contest.begin("w", "b")
+    contest.publish("w", BY_TIME)
+    new = workflows.get("w").next_board
+
+    def by_score():
+        return sorted(present, key=lambda run: (-present[run][0], present[run][1]))
+
+    def by_time():
+        return sorted(present, key=lambda run: (present[run][1], -present[run][0]))
+
+    def end_one(group, score, seconds, at, run=None):
+        present[succeed(group, at, score=score, seconds=seconds, run=run)] = (score, seconds, at)
+
+    def remove(run):
+        contest.remove(run)
+        del present[run]
+
+    def join():
+        contest.join("w", "aa")
+        end_one("aa", 0.99, 40, 6)
+
+    events = iter(
+        [
+            lambda: end_one("b", 0.95, 5, 4, waiting),
+            lambda: remove(third),
+            join,
+            lambda: end_one("a", 0.6, 1, 7),
+            lambda: remove(second),
+            lambda: contest.join("w", "d"),
+            lambda: end_one("d", 0.5, 2, 8),
+        ]
+    )
+    seen = set()
+    for _ in range(60):
+        assert shown(True) == (by_time() if workflows.get("w").board == new else by_score())
+        seen.add(workflows.get("w").board)
+        if rebuild(seconds=0) and next(events, None) is None:
+            break
+        next(events, lambda: None)()
+    else:
+        pytest.fail("the rebuild does not come to an end")
+    assert len(seen) == 2
+    assert next(events, None) is None
+    assert rebuild(LATER)
+    assert rebuilds.first("w", contest.moment(10 * LATER)) is None
+    best = {}
+    for run in by_time():
+        best.setdefault(ids.run_id(run).owner, run)
+    assert shown() == list(best.values())
+
+
+@pytest.mark.parametrize("place", ["advance", "show", "join"])
+def test_what_is_done_twice_after_a_function_died_does_no_harm(three, monkeypatch, place):
+    contest.publish("w", BY_TIME)
+    once_more = [True, True]
+    real = getattr(rebuilds, place)
+
+    def dying(*arguments):
+        answered = real(*arguments)
+        if once_more:
+            once_more.pop()
+            raise TimeoutError("the function ended here")
+        return answered
+
+    monkeypatch.setattr(rebuilds, place, dying)
+    for _ in range(3):
+        try:
+            assert rebuild()
+        except TimeoutError:
+            continue
+    first, second, third = three
+    assert shown(True) == [second, third, first]
+    assert workflows.get("w").ranking_version == 3
+
+
+def test_two_that_rebuild_at_the_same_time_do_no_harm(three, monkeypatch):
+    contest.publish("w", BY_TIME)
+    real, other = stored_runs.rank, [lambda: rebuild()]
+
+    def overtaken(*arguments):
+        if other:
+            other.pop()()
+        real(*arguments)
+
+    monkeypatch.setattr(stored_runs, "rank", overtaken)
+    rebuild()
+    first, second, third = three
+    assert shown(True) == [second, third, first]
+    assert shown() == [second, third]
+    assert workflows.get("w").ranking_version == 3
+
+
+@pytest.mark.parametrize("pages", [0, 1, 2])
+def test_a_newer_version_supersedes_the_board_that_is_being_filled(three, pages):
+    first, second, third = three
+    boards = {workflows.get("w").board}
+    contest.publish("w", BY_TIME)
+    boards.add(workflows.get("w").next_board)
+    for _ in range(pages):
+        rebuild(seconds=0)
+    contest.publish("w", BY_NOTE)
+    assert shown(True) == [first, second, third]
+    assert rebuild()
+    assert rebuild(LATER)
+    assert shown(True) == [second, first, third]
+    board = workflows.get("w").board
+    assert boards_of("a") == boards_of("b") == {board}
+    assert [left_of(gone) for gone in boards] == [0, 0]
+    assert left_of(board) == 8
+    assert rebuilds.first("w", contest.moment(10 * LATER)) is None
+    assert set(stored_runs.get(first).standings) <= {board, *boards}
+
+
+def test_a_version_that_is_published_again_begins_another_board(three):
+    first, second, third = three
+    boards = [workflows.get("w").board]
+    for document in (BY_TIME, contest.TEMPLATE):
+        contest.publish("w", document)
+        assert rebuild()
+        boards.append(workflows.get("w").board)
+    assert shown(True) == [first, second, third]
+    assert len(set(boards)) == 3
+    assert rebuild(LATER)
+    assert shown(True) == [first, second, third]
+    assert [left_of(board) for board in boards] == [0, 0, 8]
+
+
+def test_a_workflow_that_ranks_nothing_any_more_shows_nothing_and_keeps_no_entries(three):
+    board = workflows.get("w").board
+    contest.publish("w", contest.template(results=None))
+    assert leaderboard.show("w", None, False, 10, None) == {"schema": None, "ranking": [], "rankingVersion": 3}
+    assert rebuild()
+    assert rebuild(LATER)
+    assert left_of(board) == 0
+    assert boards_of("a") == set()
+
+
+def test_a_workflow_that_begins_to_rank_ranks_what_it_has():
+    contest.publish("w", contest.template(results=None))
+    contest.join("w", "a", "b")
+    first, second = succeed("a", 1, score=0.5), succeed("b", 2, score=0.6)
+    assert workflows.get("w").ranking_version == 0
+    contest.publish()
+    assert shown(True) == []
+    assert rebuild()
+    assert shown(True) == [second, first]
+    assert workflows.get("w").ranking_version == 1
+
+
+def test_a_group_that_is_deleted_on_the_way_is_left_out(three, monkeypatch):
+    contest.publish("w", BY_TIME)
+    first, second, third = three
+    real, other = rebuilds.join, [lambda: (contest.remove(second), groups.delete(groups.get("b")))]
+
+    def overtaken(item, group):
+        if group == "b" and other:
+            other.pop()()
+        real(item, group)
+
+    monkeypatch.setattr(rebuilds, "join", overtaken)
+    assert rebuild()
+    assert shown(True) == [third, first]
+
+
+def test_the_new_ranking_is_post_processed(invoke):
+    contest.publish("w", contest.template(postproc=contest.POST_PROCESSING))
+    contest.join("w", "a")
+    succeed("a", 1, score=0.5)
+    contest.publish("w", {**BY_TIME, "postproc": contest.POST_PROCESSING})
+    assert workflows.get("w").active_run is None
+    assert invoke("rebuild_ranking", {"workflow": "w"}) == {"done": True}
+    run = stored_runs.get(workflows.get("w").active_run)
+    assert (run.state, run.ranking_version) == (runs.State.PENDING, 2)
+
+
+def test_the_reconciler_goes_on_only_with_what_nobody_is_at_work_on(three):
+    contest.publish("w", BY_TIME)
+    begun = contest.START + timedelta(seconds=10)
+    assert reconciliation.reconcile_all(begun) == {"rebuilds": 1}
+    rebuild(at=10, seconds=0)
+    assert "rebuilds" not in reconciliation.reconcile_all(begun + timedelta(minutes=10))
+    assert reconciliation.reconcile_all(begun + timedelta(minutes=16))["rebuilds"] == 1
+
+
+def test_a_cursor_of_a_board_that_is_not_shown_any_more_is_refused(three, invoke):
+    def page(**query):
+        event = gateway.event("GET", "/workflows/{workflowId}/leaderboard", {"workflowId": "w"}, query, problem=None)
+        return gateway.answer(invoke("get_leaderboard", event))
+
+    cursor = page(limit="1").json["next"]
+    assert page(limit="1", cursor=cursor).status == 200
+    contest.publish("w", BY_TIME)
+    rebuild()
+    refused = page(limit="1", cursor=cursor)
+    assert (refused.status, refused.json["code"]) == (400, "OUTDATED_CURSOR")
+
+
+def test_a_run_says_which_of_its_columns_was_not_a_number_after_its_results_are_read_anew(three):
+    schema = [{"name": "note", "label": "Note", "dtype": "float"}]
+    contest.publish("w", contest.template(results={"file": "results/score.json", "schema": schema}))
+    rebuild()
+    standing = stored_runs.get(three[0]).standings[workflows.get("w").board]
+    assert standing.code == "NOT_A_NUMBER"
+    assert "'note'" in standing.detail
