@@ -8,12 +8,6 @@ def number(name: str, default: int) -> int:
     return int(os.environ.get(name) or default)
 
 
-def flag(name: str) -> bool:
-    """A switch from the environment."""
-    return os.environ.get(name) == "true"
-
-
 def executors() -> frozenset[str]:
-    """What this installation can execute beside container and code steps in a Lambda."""
-    switches = {"batch": flag("WITH_BATCH"), "notebook": flag("WITH_NOTEBOOKS")}
-    return frozenset({"lambda", *(name for name, on in switches.items() if on)})
+    """What this installation can execute beside runs of external engines: steps with a Python image, in a Lambda."""
+    return frozenset({"lambda"})
