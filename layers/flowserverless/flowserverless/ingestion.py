@@ -94,15 +94,19 @@ def _look(marker: deliveries.Marker, now: datetime) -> Json:
     head = files.head(marker.key)
     if head is None:
         return {"status": "gone"}
+    delivery = None
     try:
         run = _external_run(marker.run)
         if run.active and run.ingest_token is None:
             return {"status": "waiting"}
-        said = _deliver(run, marker, head, now)
+        delivery = _deliver(run, marker, head, now)
+        said = {"status": "accepted", "files": len(delivery.files), "bytes": sum(one.size for one in delivery.files)}
     except REFUSALS as refusal:
         said = {"status": "ignored", "code": refusal.code, "detail": refusal.detail}
     report = {"run": marker.run, "marker": marker.name, **said, "at": runs.timestamp(now)}
     files.write_json(marker.report, report)
+    if delivery:
+        inbox.remove(marker.run, delivery)
     return report
 
 
@@ -113,17 +117,16 @@ def _external_run(run_id: str) -> runs.Run:
     return run
 
 
-def _deliver(run: runs.Run, marker: deliveries.Marker, head: Json, now: datetime) -> Json:
+def _deliver(run: runs.Run, marker: deliveries.Marker, head: Json, now: datetime) -> inbox.Delivery:
     delivery = inbox.recorded_delivery(run.id)
     if delivery is None:
         runs.require_active(run)
         delivery = inbox.record(run.id, _judge(run, marker, head))
-    if run.active:
+    if run.active and not delivery.done:
         _carry_out(run, delivery, now)
     if not delivery.is_of(marker, head):
         raise errors.Conflict(f"the results of run {run.id} were delivered before", "DELIVERED_BEFORE")
-    inbox.remove(run.id, delivery)
-    return {"status": "accepted", "files": len(delivery.files), "bytes": sum(one.size for one in delivery.files)}
+    return delivery
 
 
 def _judge(run: runs.Run, marker: deliveries.Marker, head: Json) -> inbox.Delivery:
@@ -178,6 +181,7 @@ def _carry_out(run: runs.Run, delivery: inbox.Delivery, now: datetime) -> None:
         current = stored_runs.get(run.id)
         if current.reason and current.reason.code in NOT_DELIVERED:
             runs.require_active(current)
+    inbox.conclude(run.id, delivery)
 
 
 def _outcome(run: runs.Run, delivery: inbox.Delivery, now: datetime) -> Json:

@@ -4,7 +4,7 @@ The inbox is written by strangers, so a delivery is judged as a whole before any
 """
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from flowserverless.domain import paths
@@ -15,9 +15,9 @@ ERROR = "_ERROR"
 MARKERS = (SUCCESS, ERROR)
 REPORT = ".report.json"
 
-# The messages of a run stand in its item of the table, with much else.
-MOST_MESSAGES = 20
+# The messages of a run stand as JSON in its item of the table, with much else.
 LONGEST_MESSAGE = 2000
+MESSAGE_BYTES = 40_000
 # So many faults are named; more say nothing new.
 MOST_FAULTS = 20
 
@@ -105,13 +105,17 @@ def told(name: str, body: bytes) -> Told:
     return Told(note="the marker's metrics are not an object" if metrics is not None else None)
 
 
-def _messages(listed: Iterable[object]) -> Iterable[str]:
-    texts = (str(each).strip() for each in listed)
-    kept = [text for text in texts if text]
-    if len(kept) > MOST_MESSAGES:
-        kept[MOST_MESSAGES - 1 :] = [f"... and {len(kept) - MOST_MESSAGES + 1} more messages"]
-    # JSON texts can hold halves of characters, which nothing can store.
-    return (text[:LONGEST_MESSAGE].encode("utf-8", "replace").decode() for text in kept)
+def _messages(listed: Sequence[object]) -> Iterator[str]:
+    room = MESSAGE_BYTES
+    for number, each in enumerate(listed):
+        # JSON texts can hold halves of characters, which nothing can store.
+        text = str(each).strip()[:LONGEST_MESSAGE].encode("utf-8", "replace").decode()
+        room -= len(json.dumps(text))
+        if room < 0:
+            yield f"... and {len(listed) - number} more messages"
+            return
+        if text:
+            yield text
 
 
 def judge(delivered: Iterable[File], most_files: int, most_bytes: int) -> Judged:

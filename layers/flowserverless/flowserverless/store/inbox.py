@@ -4,7 +4,7 @@ import functools
 import json
 from collections.abc import Mapping
 from concurrent import futures
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from flowserverless import aws
@@ -26,7 +26,7 @@ _CHANGED = ("PreconditionFailed", "412")
 class Delivery:
     """The one delivery that a run gets: which objects, as they were when it was accepted, and what the marker said.
 
-    `written` are files that the marker stands for, by path.
+    `written` are files that the marker stands for, by path; `done` says that the execution goes on with it.
     """
 
     marker: str
@@ -35,6 +35,7 @@ class Delivery:
     files: tuple[deliveries.File, ...]
     written: Mapping[str, str] = field(default_factory=dict)
     messages: tuple[str, ...] = ()
+    done: bool = False
 
     def is_of(self, marker: deliveries.Marker, head: dict[str, Any]) -> bool:
         """Whether this marker, as `files.head` shows it, is the one that the delivery was accepted for."""
@@ -62,10 +63,9 @@ def record(run_id: str, delivery: Delivery) -> Delivery:
 
     From then on the delivery can be carried out by anybody, any number of times, with the same result.
     """
-    body = json.dumps(asdict(delivery)).encode()
     s3 = aws.client("s3")
     try:
-        s3.put_object(Bucket=files.bucket(), Key=_record(run_id), Body=body, IfNoneMatch="*")
+        s3.put_object(Bucket=files.bucket(), Key=_record(run_id), Body=_json(delivery), IfNoneMatch="*")
     except s3.exceptions.ClientError as error:
         # 409: another request for the same key was under way, and has won or will be repeated.
         if aws.error_code(error) not in (*_CHANGED, "ConditionalRequestConflict"):
@@ -86,9 +86,18 @@ def recorded_delivery(run_id: str) -> Delivery | None:
     return Delivery(**{**document, "files": listed, "messages": tuple(document["messages"])})
 
 
+def conclude(run_id: str, delivery: Delivery) -> None:
+    """Note that the execution goes on with the delivery: from now on nothing of the run may change."""
+    files.write(_record(run_id), _json(replace(delivery, done=True)), "application/json")
+
+
 def withdraw(run_id: str) -> None:
     """Forget a delivery that turned out not to be what was accepted, so that the next marker can be."""
     files.remove([_record(run_id)])
+
+
+def _json(delivery: Delivery) -> bytes:
+    return json.dumps(asdict(delivery)).encode()
 
 
 def _record(run_id: str) -> str:

@@ -1,0 +1,414 @@
+"""External engines: a delivery becomes the results of a run, whole and once, or nothing changes and a report says why."""
+
+import json
+
+import pytest
+import workbench
+
+from flowserverless import aws
+from flowserverless.domain import runs
+from flowserverless.store import runs as stored_runs
+
+FILES = {
+    "results/scores.json": b'{"score": 0.75}',
+    "results/plots/a.svg": b"<svg/>",
+    "results/plots/b.svg": b"<svg></svg>",
+}
+
+
+@pytest.fixture
+def bench(invoke, monkeypatch, table, bucket, state_machine):
+    made = workbench.Bench(invoke, monkeypatch)
+    made.publish(workbench.DELIVERED)
+    return made
+
+
+def inbox(run, name=""):
+    return f"inbox/results/{run}/{name}"
+
+
+def deliver(bench, run, files=FILES, marker="_SUCCESS", said=b""):
+    """Deliver as an engine does, and answer the report."""
+    for path, content in files.items():
+        bench.put(inbox(run, path), content)
+    return drop(bench, run, marker, said)
+
+
+def drop(bench, run, marker="_SUCCESS", said=b""):
+    key = inbox(run, marker)
+    bench.put(key, said)
+    answer = bench.invoke("ingest_results", workbench.dropped(bench.bucket, key))
+    if "at" in answer:
+        assert json.loads(bench.get(f"{key}.report.json")) == answer
+    return answer
+
+
+def state_of(bench, run):
+    """All that a refused delivery must leave as it is."""
+    there = {key: bench.get(key) for key in bench.listed() if not key.endswith(".report.json")}
+    return there, stored_runs.get(run), list(bench.resumed)
+
+
+def test_a_delivery_becomes_the_results_of_the_run(bench):
+    run = bench.start_external()
+    assert bench.run(run)["state"] == "RUNNING"
+
+    report = deliver(bench, run)
+
+    assert (report["status"], report["files"], report["bytes"]) == ("accepted", 3, sum(map(len, FILES.values())))
+    assert bench.listed(inbox(run)) == [inbox(run, "_SUCCESS.report.json")]
+    (outcome,) = bench.resumed
+    bench.end(run, outcome=outcome)
+    handle = bench.run(run)
+    assert (handle["state"], handle["ranking"]["status"]) == ("SUCCESS", "ranked")
+    assert {file["name"]: file["size"] for file in handle["files"]} == {name: len(body) for name, body in FILES.items()}
+    assert handle["steps"][0]["state"] == "SUCCESS"
+    assert {key: bench.get(key) for key in bench.listed(f"runs/{run}/files/")} == {
+        f"runs/{run}/files/{name}": body for name, body in FILES.items()
+    }
+
+
+def test_metrics_in_the_marker_are_written_as_the_result_file(bench):
+    run = bench.start_external()
+    plots = {name: body for name, body in FILES.items() if "plots" in name}
+
+    report = deliver(bench, run, plots, said=json.dumps({"metrics": {"score": 0.5, "note": "\ud800"}}))
+
+    assert report["status"] == "accepted"
+    assert json.loads(bench.get(f"runs/{run}/files/results/scores.json"))["score"] == 0.5
+
+
+def test_a_delivered_result_file_counts_more_than_metrics(bench):
+    run = bench.start_external()
+    deliver(bench, run, said=b'{"metrics": {"score": 0.1}}')
+    assert bench.get(f"runs/{run}/files/results/scores.json") == FILES["results/scores.json"]
+
+
+def test_markers_may_hold_anything(bench):
+    for said in [b"", b"{}", b"\xef\xbb\xbf{}", b'{"name": "S3A committer"}', b"done", b"[1]", b"[" * 10**5]:
+        assert deliver(bench, bench.start_external(), said=said)["status"] == "accepted"
+
+
+SAID = [
+    (b'{"messages": ["no licence", "node 7 is gone"]}', ["no licence", "node 7 is gone"]),
+    (b"segmentation fault\n", ["segmentation fault"]),
+    (b"", []),
+    (b'{"messages": "one text"}', ["one text"]),
+    (b'{"messages": ["", 7, null]}', ["7", "None"]),
+    (b'{"messages": ["\\ud800"]}', ["?"]),
+]
+
+
+def test_an_error_marker_ends_the_run_with_its_messages(bench):
+    for said, messages in SAID:
+        run = bench.start_external()
+
+        report = deliver(bench, run, {"log.txt": b"what there was"}, "_ERROR", said)
+
+        assert report["status"] == "accepted"
+        bench.end(run, outcome=bench.resumed[-1])
+        handle = bench.run(run)
+        assert (handle["state"], handle["reason"]["code"]) == ("ERROR", "STEP_FAILED")
+        assert handle["messages"][1:] == messages
+        assert [file["name"] for file in handle["files"]] == ["log.txt"]
+
+
+def test_messages_are_bounded(bench):
+    run = bench.start_external()
+    drop(bench, run, "_ERROR", json.dumps({"messages": ["\U0001f525" * 5000] * 50}))
+    bench.end(run, outcome=bench.resumed[0])
+    messages = bench.run(run)["messages"]
+    assert all(len(message) <= 2100 for message in messages)
+    assert messages[-1] == "... and 49 more messages"
+
+
+def test_a_failure_is_believed_whatever_was_delivered(bench):
+    run = bench.start_external()
+
+    report = deliver(bench, run, {"good.txt": b"1", "../climbs.txt": b"2", "a": b"3", "a/b": b"4"}, "_ERROR")
+
+    assert report["status"] == "accepted"
+    assert bench.listed(f"runs/{run}/files/") == [f"runs/{run}/files/a", f"runs/{run}/files/good.txt"]
+
+
+def test_a_marker_before_the_files_waits_for_them(bench):
+    run = bench.start_external()
+    before = stored_runs.get(run)
+
+    early = drop(bench, run)
+
+    assert (early["status"], early["code"]) == ("ignored", "INCOMPLETE")
+    assert "results/scores.json" in early["detail"]
+    assert "results/plots/" in early["detail"]
+    assert (stored_runs.get(run), bench.resumed) == (before, [])
+    assert deliver(bench, run)["status"] == "accepted"
+
+
+def test_a_marker_that_came_before_the_execution_waits_is_found_by_it(bench):
+    run = bench.start(config={"engine": "external"})["id"]
+    assert deliver(bench, run)["status"] == "waiting"
+    assert f"{inbox(run)}_SUCCESS.report.json" not in bench.listed()
+
+    assert bench.await_results(run)["status"] == "accepted"
+
+    assert len(bench.resumed) == 1
+    assert bench.listed(f"runs/{run}/files/results/plots/") != []
+
+
+def test_the_same_event_twice_is_taken_once(bench):
+    run = bench.start_external()
+    event = workbench.dropped(bench.bucket, inbox(run, "_SUCCESS"))
+    first = deliver(bench, run)
+    assert bench.invoke("ingest_results", event) == {"status": "gone"}
+    assert json.loads(bench.get(inbox(run, "_SUCCESS.report.json"))) == first
+    assert len(bench.resumed) == 1
+
+
+def test_delivered_twice_the_first_counts(bench):
+    run = bench.start_external()
+    deliver(bench, run)
+    published = {key: bench.get(key) for key in bench.listed("runs/")}
+    other = {**FILES, "results/scores.json": b'{"score": 1000}'}
+
+    again = deliver(bench, run, other, said=b'{"try": 2}')
+
+    assert (again["status"], again["code"]) == ("ignored", "DELIVERED_BEFORE")
+    # One and the same marker within a second cannot be told from the first, but changes nothing either.
+    deliver(bench, run, other)
+    assert {key: bench.get(key) for key in bench.listed("runs/")} == published
+    bench.end(run, outcome=bench.resumed[0])
+    assert deliver(bench, run, other, said=b'{"try": 3}')["status"] == "ignored"
+    assert {key: bench.get(key) for key in bench.listed("runs/")} == published | {
+        key: bench.get(key) for key in [f"runs/{run}/archive.tar.gz"]
+    }
+    assert len(bench.resumed) == 1
+
+
+def test_a_delivery_that_was_interrupted_is_carried_on(bench):
+    """The function dies after each of its calls of S3 in turn; Lambda repeats the event."""
+    calls = prepared(bench, bench.start_external(), lambda event: count_calls(bench, event))
+    assert calls > 10
+    for last in range(1, calls + 1):
+        run = bench.start_external()
+        prepared(bench, run, lambda event, last=last: die_after(bench, event, last))
+
+        bench.invoke("ingest_results", workbench.dropped(bench.bucket, inbox(run, "_SUCCESS")))
+
+        assert json.loads(bench.get(inbox(run, "_SUCCESS.report.json")))["status"] == "accepted", last
+        assert bench.listed(inbox(run)) == [inbox(run, "_SUCCESS.report.json")]
+        assert {key: bench.get(key) for key in bench.listed(f"runs/{run}/files/")} == {
+            f"runs/{run}/files/{name}": body for name, body in FILES.items()
+        }
+    assert len(bench.resumed) == calls + 1
+
+
+def prepared(bench, run, act):
+    for path, content in FILES.items():
+        bench.put(inbox(run, path), content)
+    bench.put(inbox(run, "_SUCCESS"))
+    return act(workbench.dropped(bench.bucket, inbox(run, "_SUCCESS")))
+
+
+def count_calls(bench, event, last=None):
+    """How many calls of S3 it takes to take a delivery, when the function dies after call `last`."""
+    made = []
+
+    def calling(**_):
+        made.append(1)
+        if len(made) == last:
+            raise InterruptedError
+
+    events = aws.client("s3").meta.events
+    events.register("after-call.s3", calling)
+    try:
+        bench.invoke("ingest_results", event)
+    finally:
+        events.unregister("after-call.s3", calling)
+    return len(made)
+
+
+def die_after(bench, event, last):
+    with pytest.raises(InterruptedError):
+        count_calls(bench, event, last)
+
+
+def test_late_results_of_a_canceled_run_change_nothing(bench):
+    run = bench.start_external()
+    bench.call("cancel_run", "PUT", "/runs/{runId}", {"runId": run}, body={})
+    for path, content in FILES.items():
+        bench.put(inbox(run, path), content)
+    bench.put(inbox(run, "_SUCCESS"))
+    before = state_of(bench, run)
+
+    report = drop(bench, run)
+
+    assert (report["status"], report["code"]) == ("ignored", "RUN_IS_FINAL")
+    assert "CANCELED" in report["detail"]
+    assert state_of(bench, run) == before
+
+
+def test_a_run_that_is_canceled_while_its_results_are_moved_stays_canceled(bench, monkeypatch):
+    run = bench.start_external()
+
+    def canceling(*_):
+        bench.call("cancel_run", "PUT", "/runs/{runId}", {"runId": run}, body={})
+        return False
+
+    monkeypatch.setattr("flowserverless.engine.resume", canceling)
+
+    assert deliver(bench, run)["code"] == "RUN_IS_FINAL"
+    assert bench.run(run)["state"] == "CANCELED"
+
+
+def test_an_execution_that_begins_to_wait_for_a_canceled_run_goes_on(bench):
+    run = bench.start(config={"engine": "external"})["id"]
+    bench.call("cancel_run", "PUT", "/runs/{runId}", {"runId": run}, body={})
+    assert bench.await_results(run) == {"status": "ended"}
+    assert bench.resumed[0]["reason"]["code"] == "CANCELED"
+    assert stored_runs.get(run).ingest_token is None
+
+
+def test_results_for_no_run_get_a_report(bench):
+    for run in ["nobody-01ARZ3NDEKTSV4RRFFQ69G5FAV", "nonsense", "..", "bench-lower", "a b ü"]:
+        report = deliver(bench, run)
+        assert (report["status"], report["code"]) == ("ignored", "NOT_FOUND")
+    assert bench.resumed == []
+
+
+def test_runs_of_this_engine_take_no_results(bench):
+    run = bench.start()["id"]
+    before = stored_runs.get(run)
+    assert deliver(bench, run)["code"] == "NOT_EXTERNAL"
+    assert (stored_runs.get(run), bench.listed("runs/")) == (before, [])
+
+
+BAD = [
+    "../../runs/other/files/x",
+    "a/../../x",
+    "/absolute",
+    "a//b",
+    "./a",
+    "a/./b",
+    "back\\slash",
+    "new\nline",
+    ".flowserverless/context.json",
+    "-rf",
+    "results/scores.json/below",
+    "x" * 256,
+]
+
+
+def test_names_that_no_run_may_have_refuse_the_delivery(bench):
+    run = bench.start_external()
+    for path, content in {**FILES, "_SUCCESS": b""}.items():
+        bench.put(inbox(run, path), content)
+    for name in BAD:
+        bench.put(inbox(run, name), b"evil")
+        before = state_of(bench, run)
+
+        report = drop(bench, run)
+
+        assert (report["status"], report["code"]) == ("ignored", "FILES_REFUSED")
+        assert repr(name[:200]) in report["detail"]
+        assert state_of(bench, run) == before
+        bench.s3.delete_object(Bucket=bench.bucket, Key=inbox(run, name))
+    assert drop(bench, run)["status"] == "accepted"
+
+
+@pytest.mark.parametrize(("limit", "value"), [("INGEST_FILES", "2"), ("INGEST_BYTES", "20")])
+def test_more_than_a_run_may_have_refuses_the_delivery(bench, monkeypatch, limit, value):
+    monkeypatch.setenv(limit, value)
+    run = bench.start_external()
+    report = deliver(bench, run)
+    assert (report["status"], report["code"], bench.listed(f"runs/{run}/")) == ("ignored", "FILES_REFUSED", [])
+    assert value in report["detail"]
+
+    # A failure is taken without its files.
+    assert drop(bench, run, "_ERROR", b"too much")["status"] == "accepted"
+    assert bench.listed(f"runs/{run}/files/") == []
+
+
+def test_a_marker_may_be_too_large(bench):
+    run = bench.start_external()
+    assert deliver(bench, run, said=b" " * (5 << 20))["code"] == "MARKER_TOO_LARGE"
+
+
+def test_markers_below_directories_and_folders_are_no_markers(bench):
+    run = bench.start_external()
+    bench.put(inbox(run, "folder/"))
+    report = deliver(bench, run, {**FILES, "results/plots/_SUCCESS": b""}, "results/plots/_SUCCESS")
+    assert report == {"status": "no marker"}
+    assert drop(bench, run)["files"] == 4
+
+
+def test_files_written_again_while_they_are_read_are_not_taken_for_others(bench, monkeypatch):
+    run = bench.start_external()
+    s3 = aws.client("s3")
+    refused = s3.exceptions.ClientError({"Error": {"Code": "PreconditionFailed"}}, "CopyObject")
+
+    def changed(**_):
+        raise refused
+
+    with monkeypatch.context() as patch:
+        patch.setattr(s3, "copy_object", changed)
+        assert deliver(bench, run)["code"] == "FILE_CHANGED"
+    assert bench.resumed == []
+
+    assert drop(bench, run)["status"] == "accepted"
+
+
+def test_large_files_are_copied_in_parts(bench, monkeypatch):
+    monkeypatch.setattr("flowserverless.store.inbox.LARGEST_COPY", 6 << 20)
+    monkeypatch.setattr("flowserverless.store.inbox.PART", 5 << 20)
+    large = bytes(range(256)) * (12 << 12)
+    run = bench.start_external()
+
+    assert deliver(bench, run, {**FILES, "large.bin": large})["status"] == "accepted"
+
+    assert bench.get(f"runs/{run}/files/large.bin") == large
+
+
+def test_a_part_that_fails_leaves_no_upload_behind(bench, monkeypatch):
+    monkeypatch.setattr("flowserverless.store.inbox.LARGEST_COPY", 1)
+    s3 = aws.client("s3")
+
+    def failing(**_):
+        raise s3.exceptions.ClientError({"Error": {"Code": "InternalError"}}, "UploadPartCopy")
+
+    monkeypatch.setattr(s3, "upload_part_copy", failing)
+    run = bench.start_external()
+    with pytest.raises(s3.exceptions.ClientError):
+        deliver(bench, run)
+    assert "Uploads" not in s3.list_multipart_uploads(Bucket=bench.bucket)
+    assert bench.resumed == []
+
+
+def test_the_ingest_block_is_for_external_runs_only(bench):
+    assert "ingest" not in bench.start()
+    handle = bench.start(config={"engine": "external"})
+    block = handle["ingest"]
+    assert block["prefix"] == inbox(handle["id"])
+    assert block["expires"] == handle["deadline"]
+    assert block["upload"]["fields"]["key"] == inbox(handle["id"]) + "${filename}"
+    assert "ingest" not in bench.run(handle["id"])
+    assert f"s3://{bench.bucket}/{inbox(handle['id'])}_SUCCESS" in block["aws"][-1]
+
+
+def test_a_repeated_start_signs_the_form_again(bench):
+    sent = {"body": {"config": {"engine": "external"}}, "headers": {"Idempotency-Key": "once"}}
+    path = ("start_run", "POST", "/groups/{groupId}/runs", {"groupId": "bench"})
+    first, second = (bench.call(*path, **sent).json for _ in range(2))
+    assert first["id"] == second["id"]
+    assert second["ingest"]["upload"]["fields"]["policy"]
+
+
+def test_an_external_run_needs_the_organisers_leave(bench):
+    bench.publish({"workflow": {"steps": [workbench.STEP]}}, "inside")
+    path = ("start_run", "POST", "/groups/{groupId}/runs", {"groupId": "inside"}, 400)
+    assert "external engine" in bench.call(*path, body={"config": {"engine": "external"}}).json["detail"]
+
+
+def test_the_run_is_running_from_the_start(bench):
+    handle = bench.start(config={"engine": "external"})
+    assert (handle["state"], handle["startedAt"]) == ("RUNNING", handle["createdAt"])
+    assert stored_runs.get(handle["id"]).state is runs.State.RUNNING
