@@ -14,6 +14,7 @@ from flowserverless.domain import errors, ids, plans, runs, templates
 from flowserverless.store import files, rankings, table, workflows
 from flowserverless.store import runs as stored_runs
 
+# The best so many runs are post-processed: each of their files is an input that has to be signed and fetched.
 MOST_RUNS = 1000
 
 
@@ -60,17 +61,17 @@ def take_snapshot(run: runs.Run, published: table.TemplateItem) -> int:
     The version is read before the board, so the snapshot holds at least what the version stands for.
     """
     head = workflows.get(run.workflow)
-    template = templates.parse(published.template, settings.executors())
-    wanted = template.postproc.inputs_files if template.postproc else ()
-    board = str(head.board)
-    best = list(rankings.every(run.workflow, board, "BEST")) if head.board else []
+    wanted = templates.parse(published.template, settings.executors()).ranked_files
+    best, _ = rankings.page(run.workflow, head.board, "BEST", MOST_RUNS) if head.board else ([], False)
     names = rankings.group_names(run.workflow, {entry.group for entry in best})
-    listed = [{"id": e.run, "name": names.get(e.group, e.group), "files": list(wanted)} for e in best[:MOST_RUNS]]
+    listed = [{"id": e.run, "name": names.get(e.group, e.group), "files": list(wanted)} for e in best]
     listing = files.run(run.id, "inputs/runs.json")
     files.write_json(listing, listed)
     inputs: list[tuple[str, str, int | None]] = [("runs/runs.json", listing, None)]
-    for entry in best[:MOST_RUNS]:
-        inputs += [(f"runs/{entry.run}/{path}", files.run(entry.run, f"files/{path}"), None) for path in wanted]
+    for entry in best:
+        inputs += [
+            (f"runs/{entry.run}/{name}", files.run(entry.run, f"files/{path}"), None) for name, path in wanted.items()
+        ]
     files.write_json(_snapshot(run), inputs)
     return int(head.ranking_version)
 

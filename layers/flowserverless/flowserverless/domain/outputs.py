@@ -43,7 +43,7 @@ def missing(template: templates.Template, stored: Iterable[str]) -> tuple[str, .
     """What a run of this workflow has to leave and is not there: declared outputs, and what post-processing reads."""
     there = set(stored)
     _, unmatched = paths.match_outputs(template.kept, there)
-    read_later = template.postproc.inputs_files if template.postproc else ()
+    read_later = template.ranked_files.values()
     return tuple(dict.fromkeys([*unmatched, *(path for path in read_later if path not in there)]))
 
 

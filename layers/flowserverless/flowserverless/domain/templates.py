@@ -80,6 +80,12 @@ class Template:
         return tuple(output.source for output in self.outputs) or self.files_outputs
 
     @property
+    def ranked_files(self) -> dict[str, str]:
+        """What post-processing reads of every ranked run: where the run wrote it, by the name that it is read under."""
+        sources = {output.key: output.source for output in self.outputs}
+        return {name: sources.get(name, name) for name in (self.postproc.inputs_files if self.postproc else ())}
+
+    @property
     def document(self) -> dict[str, object]:
         """The template in flowServ's JSON form, with nothing left out; `parse` reads it back unchanged."""
         return _template_document(self)
