@@ -1,0 +1,96 @@
+"""What the template promises and no emulator enforces: limits, protection, isolation, and narrow policies."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from local import template
+
+DOCUMENT = template.load()
+RESOURCES = DOCUMENT["Resources"]
+
+
+def properties(name: str) -> Any:
+    """The properties of a resource."""
+    return RESOURCES[name]["Properties"]
+
+
+def statements() -> Iterator[tuple[str, dict[str, Any]]]:
+    """Every statement of every policy of the template, with the resource it belongs to."""
+    for name, resource in RESOURCES.items():
+        declared = resource.get("Properties", {}).get("Policies", [])
+        for policy in declared if isinstance(declared, list) else []:
+            document = policy.get("PolicyDocument", policy) if isinstance(policy, dict) else {}
+            for statement in document.get("Statement", []):
+                yield name, statement
+
+
+def test_the_role_of_strangers_code_can_write_its_log_and_nothing_else() -> None:
+    (policy,) = properties("RunStepRole")["Policies"]
+    (statement,) = policy["PolicyDocument"]["Statement"]
+    assert statement["Action"] == ["logs:CreateLogStream", "logs:PutLogEvents"]
+    assert "/steps:*" in str(statement["Resource"])
+    function = properties("RunStepFunction")
+    assert "Policies" not in function
+    assert "Layers" not in function
+    assert "Environment" not in function
+
+
+def test_strangers_code_gets_no_layer_and_no_names_of_ours() -> None:
+    assert set(RESOURCES["RunStepFunction"]["IgnoreGlobals"]) >= {"Layers", "Environment"}
+    given = set(DOCUMENT["Globals"]["Function"])
+    assert given == {
+        *("Runtime", "Architectures", "Handler", "MemorySize", "Timeout", "Tracing", "LoggingConfig"),
+        *("Layers", "Environment"),
+    }
+
+
+def test_tenants_and_subnets_can_be_switched_on() -> None:
+    function = properties("RunStepFunction")
+    assert function["TenancyConfig"]["Fn::If"][:2] == ["HasTenants", {"TenantIsolationMode": "PER_TENANT"}]
+    assert function["VpcConfig"]["Fn::If"][0] == "HasStepSubnets"
+    assert function["ReservedConcurrentExecutions"]["Fn::If"][0] == "ReservesSteps"
+
+
+def test_no_policy_has_a_wildcard_where_there_is_something_narrower() -> None:
+    # Delivering logs of state machines has no resources to name.
+    delivery = {"logs:CreateLogDelivery", "logs:DescribeLogGroups", "logs:PutResourcePolicy"}
+    for name, statement in statements():
+        actions = statement["Action"] if isinstance(statement["Action"], list) else [statement["Action"]]
+        assert not any(action.endswith("*") for action in actions), name
+        if statement["Resource"] == "*":
+            assert delivery & set(actions), (name, actions)
+
+
+def test_the_table_and_the_bucket_are_protected() -> None:
+    table, bucket = properties("Table"), properties("Bucket")
+    assert table["BillingMode"] == "PAY_PER_REQUEST"
+    assert table["PointInTimeRecoverySpecification"] == {"PointInTimeRecoveryEnabled": True}
+    assert table["TimeToLiveSpecification"] == {"AttributeName": "expires", "Enabled": True}
+    assert set(bucket["PublicAccessBlockConfiguration"].values()) == {True}
+    (policy,) = properties("BucketPolicy")["PolicyDocument"]["Statement"]
+    assert (policy["Effect"], policy["Condition"]) == ("Deny", {"Bool": {"aws:SecureTransport": "false"}})
+    for name in ("Table", "Bucket", "UserPool"):
+        assert RESOURCES[name]["DeletionPolicy"] == "Retain"
+
+
+def test_answers_of_api_gateway_itself_are_problems_too() -> None:
+    api = properties("Api")
+    kinds = api["GatewayResponses"]
+    assert {"DEFAULT_4XX", "DEFAULT_5XX", "UNAUTHORIZED", "ACCESS_DENIED", "THROTTLED", "REQUEST_TOO_LARGE"} <= set(
+        kinds
+    )
+    for kind in kinds.values():
+        (media_type,) = kind["ResponseTemplates"]
+        assert media_type == "application/problem+json"
+    assert api["MethodSettings"][0]["ThrottlingRateLimit"] == {"Ref": "ApiRate"}
+
+
+@pytest.mark.parametrize(
+    "name", [name for name, r in RESOURCES.items() if r["Type"] == "AWS::Serverless::StateMachine"]
+)
+def test_state_machines_are_named_so_that_functions_can_name_them(name: str) -> None:
+    machine = properties(name)
+    assert machine["Name"]["Fn::Sub"].startswith("${AWS::StackName}-")
+    assert machine["DefinitionUri"].endswith(".asl.json")

@@ -1,0 +1,290 @@
+"""Steps that attack: each is published as a workflow and run on the deployed stack, and says what it found.
+
+What the emulator does not enforce (tenant isolation) is checked in the template by tests/contract/test_template.py.
+Everything a step sends goes to this machine.
+"""
+
+import base64
+import contextlib
+import json
+import pathlib
+import urllib.parse
+import uuid
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+import visits
+
+from local import deployment, emulator, stack
+
+LIMITS = {
+    "StepMemory": "512",
+    "StepProcesses": "40",
+    "StepSeconds": "20",
+    "FileBytes": "20000000",
+    "OutputBytes": "30000000",
+    "LogBytes": "20000",
+    "MaxActiveRuns": "50",
+}
+PARAMETERS = [
+    {"name": "text", "dtype": "string", "defaultValue": ""},
+    {"name": "given", "dtype": "file", "target": "in/given", "isRequired": False},
+]
+CONTEXT = {"text": "$[[text]]", "given": "in/given"}
+
+LOOK_FOR_CREDENTIALS = """\
+import glob, json, os
+found = {'own': sorted(name for name in os.environ if name.startswith(('AWS_', '_AWS', 'LAMBDA_', '_HANDLER')))}
+keys = set()
+for path in glob.glob('/proc/*/environ'):
+    try:
+        environ = dict(part.split('=', 1) for part in open(path, errors='replace').read().split('\\0') if '=' in part)
+    except OSError:
+        continue
+    if environ.get('AWS_ACCESS_KEY_ID'):
+        names = ('AWS_ACCESS_KEY_ID', 'AWS_SECRET_ACCESS_KEY', 'AWS_SESSION_TOKEN')
+        keys.add(tuple(environ.get(name, '') for name in names))
+found['keys'] = len(keys)
+found['granted'] = []
+endpoint, bucket, table = os.environ['text'].split()
+import botocore.session
+from botocore.config import Config
+for key, secret, token in keys:
+    def client(service):
+        return botocore.session.get_session().create_client(
+            service, region_name='us-east-1', endpoint_url=endpoint,
+            aws_access_key_id=key, aws_secret_access_key=secret, aws_session_token=token or None,
+            config=Config(retries={'total_max_attempts': 1}, connect_timeout=3, read_timeout=5))
+    known = {'pk': {'S': 'CATALOGUE'}, 'sk': {'S': 'x'}}
+    tries = {
+        's3:ListBucket': lambda: client('s3').list_objects_v2(Bucket=bucket),
+        's3:PutObject': lambda: client('s3').put_object(Bucket=bucket, Key='stolen', Body=b''),
+        'dynamodb:Scan': lambda: client('dynamodb').scan(TableName=table),
+        'dynamodb:GetItem': lambda: client('dynamodb').get_item(TableName=table, Key=known),
+        'states:ListStateMachines': lambda: client('stepfunctions').list_state_machines(),
+    }
+    for name, attempt in tries.items():
+        try:
+            attempt()
+        except Exception:
+            continue
+        found['granted'].append(name)
+json.dump(found, open('found.json', 'w'))
+"""
+
+
+@pytest.fixture(scope="module")
+def bounded(request: pytest.FixtureRequest, worker_id: str) -> Iterator[stack.Stack]:
+    """A stack whose steps have little of everything, so that attacks on limits are short."""
+    name = request.config.getoption("--stack")
+    if name != "local":
+        yield stack.found(name)
+        return
+    home = emulator.STATE / f"test-bounded-{worker_id}"
+    emulator.stop(home)
+    running = emulator.start(home, keep=False, with_caller=True)
+    try:
+        yield stack.deploy(deployment.Target(running), LIMITS)
+    finally:
+        emulator.stop(home)
+
+
+@pytest.fixture(scope="module")
+def eve(bounded: stack.Stack) -> visits.Visitor:
+    """A user who means harm."""
+    return visits.register(visits.Visitor(bounded.api_url))
+
+
+class Attack:
+    """A workflow of one step, run once; what came of it."""
+
+    def __init__(
+        self, bounded: stack.Stack, eve: visits.Visitor, *commands: str, outputs: list[str], **arguments: Any
+    ) -> None:
+        template = {
+            "workflow": {
+                "parameters": CONTEXT,
+                "steps": [visits.step("attack", *commands)],
+                "files": {"outputs": outputs},
+            },
+            "parameters": PARAMETERS,
+        }
+        self.eve = eve
+        self.workflow = visits.publish(bounded, template, look_dot_py=LOOK_FOR_CREDENTIALS)
+        self.group = eve.group(self.workflow)
+        self.run = eve.start(self.group, **arguments)
+
+    def ended(self) -> Any:
+        """The run's handle."""
+        return self.eve.finished(self.run, 90)
+
+    def file(self, name: str) -> bytes:
+        """A file that the step left."""
+        (found,) = (file for file in self.ended()["files"] if file["name"] == name)
+        return self.eve.follow(f"runs/{self.run}/downloads/files/{found['id']}").body
+
+
+def processes(marker: str) -> list[str]:
+    """Command lines of processes of this machine that have a marker in them."""
+    found = []
+    for path in pathlib.Path("/proc").glob("[0-9]*/cmdline"):
+        with contextlib.suppress(OSError):
+            line = path.read_bytes().replace(b"\0", b" ").decode(errors="replace")
+            if marker in line:
+                found.append(line)
+    return found
+
+
+def test_a_step_finds_no_credentials_that_open_anything(bounded: stack.Stack, eve: visits.Visitor) -> None:
+    place = f"{bounded.endpoint_url} {bounded.bucket} {bounded.table}"
+    attack = Attack(bounded, eve, "${python} look.py", outputs=["found.json"], text=place)
+    found = json.loads(attack.file("found.json"))
+    assert found["own"] == []
+    assert found["granted"] == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '"; touch injected; echo "',
+        "$(touch injected)",
+        "`touch injected`",
+        "line one\nline two; touch injected",
+        "' && touch injected && '",
+        "ü" * 50_000,
+    ],
+    ids=["quote", "substitution", "backtick", "newline", "single quote", "100 kB"],
+)
+def test_an_argument_is_data(bounded: stack.Stack, eve: visits.Visitor, text: str) -> None:
+    attack = Attack(
+        bounded,
+        eve,
+        'printf %s "${text}" > echo.txt',
+        "ls -a > listing.txt",
+        outputs=["echo.txt", "listing.txt"],
+        text=text,
+    )
+    assert attack.file("echo.txt").decode() == text
+    assert "injected" not in attack.file("listing.txt").decode()
+
+
+def test_a_target_does_not_leave_the_run_directory(bounded: stack.Stack, eve: visits.Visitor) -> None:
+    attack = Attack(bounded, eve, "true", outputs=[])
+    upload = eve.upload(attack.group, "../../x", b"x")
+    for target in ("../../escaped", "/etc/escaped", "in/../../escaped", ".flowserverless/context.json", "a\\..\\b"):
+        value = {"type": "$file", "value": {"fileId": upload, "targetPath": target}}
+        refused = eve.call("POST", f"groups/{attack.group}/runs", {"arguments": [{"name": "given", "value": value}]})
+        assert refused.status == 400, (target, refused.body)
+
+
+def test_a_symbolic_link_is_not_followed_out(bounded: stack.Stack, eve: visits.Visitor) -> None:
+    attack = Attack(
+        bounded,
+        eve,
+        "mkdir out",
+        "ln -s /etc/passwd out/link; ln -s /etc out/dir; echo fine > out/file",
+        outputs=["out/"],
+    )
+    assert [file["name"] for file in attack.ended()["files"]] == ["out/file"]
+
+
+def test_a_fork_bomb_is_bounded(bounded: stack.Stack, eve: visits.Visitor) -> None:
+    marker = f"bomb{uuid.uuid4().hex}"
+    bomb = (
+        f"i=0; while [ $i -lt 200 ]; do i=$((i+1)); ${{python}} -c 'import time; time.sleep(20)' {marker} & done; wait"
+    )
+    run = Attack(bounded, eve, bomb, outputs=[]).ended()
+    assert len(processes(marker)) == 0
+    assert run["state"] in ("ERROR", "SUCCESS")
+
+
+def test_a_memory_hog_ends_with_a_reason(bounded: stack.Stack, eve: visits.Visitor) -> None:
+    hog = "${python} -c 'x = [bytearray(1 << 20) for _ in range(1000)]'"
+    run = Attack(bounded, eve, hog, outputs=[]).ended()
+    assert run["state"] == "ERROR"
+    assert run["reason"]["code"] in ("OUT_OF_MEMORY", "STEP_FAILED"), run["reason"]
+    assert run["reason"]["code"] == "OUT_OF_MEMORY" or any("MemoryError" in text for text in run["messages"])
+
+
+def test_a_huge_file_is_refused(bounded: stack.Stack, eve: visits.Visitor) -> None:
+    run = Attack(bounded, eve, "head -c 100000000 /dev/zero > huge", outputs=["huge"]).ended()
+    assert run["state"] == "ERROR"
+    assert all(file["size"] <= 20_000_000 for file in run["files"])
+
+
+def test_endless_output_is_bounded(bounded: stack.Stack, eve: visits.Visitor) -> None:
+    attack = Attack(bounded, eve, "head -c 50000000 /dev/zero | tr '\\0' x", outputs=[])
+    assert attack.ended()["state"] == "SUCCESS"
+    log = eve.follow(f"runs/{attack.run}/logs")
+    assert 0 < len(log.body) < 60_000
+
+
+def test_a_step_that_takes_too_long_times_out(bounded: stack.Stack, eve: visits.Visitor) -> None:
+    run = Attack(bounded, eve, "trap '' TERM; while :; do sleep 1; done", outputs=[]).ended()
+    assert (run["state"], run["reason"]["code"]) == ("ERROR", "TIMEOUT")
+
+
+def test_nothing_outlives_its_step_or_is_left_for_the_next(bounded: stack.Stack, eve: visits.Visitor) -> None:
+    marker = f"lodger{uuid.uuid4().hex}"
+    stay = f"setsid ${{python}} -c 'import time; time.sleep(300)' {marker} > /dev/null 2>&1 &"
+    leave = f'echo secret > "$TMPDIR/{marker}"; echo secret > /tmp/{marker} || true; exec >&-'
+    assert Attack(bounded, eve, stay, leave, outputs=[]).ended()["state"] == "SUCCESS"
+    assert processes(marker) == []
+    next_one = Attack(
+        bounded,
+        eve,
+        f'ls -a . "$TMPDIR" /tmp > seen.txt; ls /tmp | grep -c {marker} >> seen.txt || true',
+        outputs=["seen.txt"],
+    )
+    assert marker not in next_one.file("seen.txt").decode()
+
+
+def test_the_signed_form_is_for_this_run_only(bounded: stack.Stack, eve: visits.Visitor) -> None:
+    attack = Attack(bounded, eve, "true", outputs=[])
+    attack.ended()
+    s3 = bounded.client("s3")
+    key = f"runs/{attack.run}/manifests/000.json"
+    form = json.load(s3.get_object(Bucket=bounded.bucket, Key=key)["Body"])["upload"]
+    assert post(form, f"runs/{attack.run}/files/more.txt", b"x") == 204
+    for elsewhere in (
+        "runs/other/files/x",
+        "uploads/g/x",
+        f"runs/{attack.run}/archive.tar.gz",
+        "inbox/workflows/x.zip",
+    ):
+        assert post(form, elsewhere, b"x") == 403
+    assert post(form, f"runs/{attack.run}/files/huge", b"x" * 30_000_001) == 400
+    policy = json.loads(base64.b64decode(form["fields"]["policy"]))
+    expires = datetime.fromisoformat(policy["expiration"].replace("Z", "+00:00"))
+    assert (expires - datetime.now(UTC)).total_seconds() < 20 + 900
+
+
+def post(form: dict[str, Any], key: str, content: bytes) -> int:
+    """Post a file with a signed form under a key of one's own choice; S3's status."""
+    boundary = uuid.uuid4().hex
+    fields = {**form["fields"], "key": key, "Content-Type": "text/plain"}
+    parts = [
+        f'--{boundary}\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{value}\r\n'
+        for name, value in fields.items()
+    ]
+    last = f'--{boundary}\r\nContent-Disposition: form-data; name="file"; filename="x"\r\n\r\n'
+    body = "".join([*parts, last]).encode() + content + f"\r\n--{boundary}--\r\n".encode()
+    url = urllib.parse.urlsplit(form["url"]).geturl()
+    return visits.request("POST", url, body, {"Content-Type": f"multipart/form-data; boundary={boundary}"}).status
+
+
+@pytest.mark.parametrize("member", ["../escaped.txt", "/etc/escaped", "a/../../escaped", "C:\\escaped"])
+def test_a_package_with_a_climbing_member_is_refused(bounded: stack.Stack, member: str) -> None:
+    import io
+    import zipfile
+
+    buffer = io.BytesIO(visits.package({"workflow": {"steps": [visits.step("s", "true")]}}))
+    with zipfile.ZipFile(buffer, "a") as archive:
+        archive.writestr(member, "x")
+    name = f"w{uuid.uuid4().hex[:8]}"
+    report = visits.drop(bounded, name, buffer.getvalue())
+    assert report["status"] == "rejected", report
+    listed = bounded.client("s3").list_objects_v2(Bucket=bounded.bucket, Prefix=f"workflows/{name}/")
+    assert listed["KeyCount"] == 0
