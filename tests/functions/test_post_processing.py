@@ -1,0 +1,326 @@
+"""Post-processing: one execution at a time, for the newest ranking, and the last good result for as long as needed."""
+
+import json
+
+import contest
+import gateway
+import pytest
+
+from flowserverless import aws, leaderboard, postprocessing, reconciliation
+from flowserverless.domain import errors, ids, runs
+from flowserverless.store import files, table, workflows
+from flowserverless.store import runs as stored_runs
+
+pytestmark = pytest.mark.usefixtures("table", "bucket", "state_machine")
+
+TEMPLATE = contest.template(postproc=contest.POST_PROCESSING)
+
+
+@pytest.fixture
+def start(invoke):
+    """What the state machine does when a run has ended: the id of the post-processing run that began, or None."""
+    return lambda: invoke("post_process", {"workflow": "w"})["started"]
+
+
+@pytest.fixture
+def stage(invoke):
+    """Stage the step of a post-processing run, which takes the snapshot of the ranking."""
+
+    def call(run):
+        version = stored_runs.get(run).version
+        return invoke("stage_step", {"run": run, "workflow": "w", "version": version, "step": 0, "outcome": None})
+
+    return call
+
+
+@pytest.fixture
+def finish(invoke):
+    """End a staged post-processing run, by default with success."""
+
+    def call(run, reason=None):
+        if reason is None:
+            files.write(files.run(run, "files/plot.txt"), b"a plot")
+        outcome = {"exitCode": 0 if reason is None else 1, "reason": reason, "messages": ["said so"]}
+        return invoke("update_run", {"run": run, "workflow": "w", "outcome": outcome})["state"]
+
+    return call
+
+
+@pytest.fixture
+def process(start, stage, finish):
+    """Start, stage and end post-processing; the id of its run."""
+
+    def call(reason=None):
+        run = start()
+        stage(run)
+        finish(run, reason)
+        return run
+
+    return call
+
+
+@pytest.fixture
+def change():
+    """Let a run become the best of its group."""
+    contest.publish("w", TEMPLATE)
+    contest.join("w", "a", "b")
+    scores = iter(range(1, 100))
+
+    def call(group="a"):
+        run = contest.begin("w", group)
+        assert contest.end(run, at=100, score=float(next(scores))).ranking_changed
+        return run
+
+    return call
+
+
+FAILURE = {"code": "STEP_FAILED", "detail": "step 'plot': command 1 of 1 exited with code 1"}
+
+
+def shown():
+    return leaderboard.show("w", None, False, 10, None).get("postproc")
+
+
+def executions(state_machine):
+    client = aws.client("stepfunctions")
+    found = client.list_executions(stateMachineArn=state_machine)["executions"]
+    return {
+        one["name"]: json.loads(client.describe_execution(executionArn=one["executionArn"])["input"]) for one in found
+    }
+
+
+def stored():
+    """The ids of all post-processing runs that are kept, oldest first."""
+    found, _ = stored_runs.newest(ids.RunId("w", "", True), 100, None, None)
+    return [run.id for run in reversed(found)]
+
+
+def test_a_changed_ranking_starts_one_execution_however_often_it_changes(change, start, state_machine):
+    assert start() is None
+    for _ in range(3):
+        change()
+    run = start()
+    change("b")
+    assert [start() for _ in range(3)] == [None] * 3
+    begun = executions(state_machine)
+    assert list(begun) == [run]
+    assert begun[run]["wait"] == 2
+    assert begun[run]["tenant"] == "postproc-w"
+    assert shown()["state"] == "PENDING"
+
+
+def test_what_changed_before_the_first_step_is_in_the_run_and_nothing_follows(change, start, stage, finish):
+    change()
+    run = start()
+    change("b")
+    stage(run)
+    assert stored_runs.get(run).ranking_version == 2
+    assert finish(run) == "SUCCESS"
+    assert start() is None
+    assert table.get(table.workflow("w")).due is None
+
+
+def test_what_changed_after_that_is_followed_by_one_run_more(change, start, stage, finish):
+    change()
+    run = start()
+    stage(run)
+    for _ in range(3):
+        change()
+    finish(run)
+    following = start()
+    assert following not in (None, run)
+    assert start() is None
+    stage(following)
+    assert stored_runs.get(following).ranking_version == 4
+    finish(following)
+    assert start() is None
+
+
+def test_a_run_that_is_ranked_while_post_processing_ends_is_not_forgotten(change, start, stage):
+    change()
+    run = start()
+    stage(run)
+    once = [change]
+
+    def ending(current):
+        if once:
+            once.pop()()
+        return runs.end(current, runs.State.SUCCESS, contest.moment(200))
+
+    assert stored_runs.finish(run, "w", ending).won
+    assert start() is not None
+
+
+def test_two_that_start_it_at_the_same_time_start_one(change, start, monkeypatch, state_machine):
+    change()
+    read, others = workflows.version, []
+
+    def interrupted(*arguments):
+        monkeypatch.undo()
+        monkeypatch.setenv("STATE_MACHINE_ARN", state_machine)
+        others.append(start())
+        return read(*arguments)
+
+    monkeypatch.setattr(workflows, "version", interrupted)
+    ours = postprocessing.start_if_owed("w", contest.START)
+    assert ours is None
+    assert stored() == others
+
+
+def test_it_reads_the_best_runs_in_their_order_where_they_are(change, start, stage):
+    change("b")
+    worse, best = change("a"), change("a")
+    run = start()
+    assert f"runs/{run}/manifests/000.json" in stage(run)["manifestUrl"]
+    listed = json.loads(files.read(files.run(run, "inputs/runs.json"), 10_000))
+    other = leaderboard.show("w", None, False, 10, None)["ranking"][1]["run"]["id"]
+    assert listed == [
+        {"id": best, "name": "Group a", "files": ["results/score.json"]},
+        {"id": other, "name": "Group b", "files": ["results/score.json"]},
+    ]
+    places = {path: key for path, key, _ in postprocessing.snapshot(stored_runs.get(run))}
+    assert places == {
+        "runs/runs.json": f"runs/{run}/inputs/runs.json",
+        f"runs/{best}/results/score.json": f"runs/{best}/files/results/score.json",
+        f"runs/{other}/results/score.json": f"runs/{other}/files/results/score.json",
+    }
+    manifest = json.loads(files.read(files.run(run, "manifests/000.json"), 1_000_000))
+    assert {one["path"] for one in manifest["inputs"]} == set(places)
+    assert worse not in str(manifest["inputs"])
+
+
+def test_a_file_that_has_a_key_is_read_under_that_key(start, stage):
+    outputs = [{"source": "results/score.json", "key": "score"}]
+    postproc = {**contest.POST_PROCESSING, "inputs": {"files": ["score"]}}
+    contest.publish("w", contest.template(outputs=outputs, postproc=postproc))
+    contest.join("w", "a")
+    ranked = contest.begin("w", "a")
+    contest.end(ranked, score=1.0)
+    run = start()
+    stage(run)
+    places = {path: key for path, key, _ in postprocessing.snapshot(stored_runs.get(run))}
+    assert places[f"runs/{ranked}/score"] == f"runs/{ranked}/files/results/score.json"
+
+
+def test_the_last_good_result_is_shown_until_there_is_a_newer_one(change, process, start, stage, finish):
+    change()
+    assert shown() is None
+    good = process()
+    handle = shown()
+    assert (handle["id"], handle["stale"], handle["version"], handle["rankingVersion"]) == (good, False, 1, 1)
+    assert [file["name"] for file in handle["files"]] == ["plot.txt"]
+    assert "last" not in handle
+    change()
+    handle = shown()
+    assert (handle["id"], handle["stale"], handle["version"], handle["rankingVersion"]) == (good, True, 1, 2)
+    active = start()
+    stage(active)
+    handle = shown()
+    assert (handle["id"], handle["last"]["id"], handle["last"]["state"]) == (good, active, "RUNNING")
+    assert postprocessing.result("w").id == good
+    finish(active)
+    handle = shown()
+    assert (handle["id"], handle["stale"], handle["version"]) == (active, False, 2)
+
+
+def test_a_failure_says_why_and_hides_nothing(change, process, start):
+    change()
+    failed = process(FAILURE)
+    handle = shown()
+    assert (handle["id"], handle["state"], handle["reason"]) == (failed, "ERROR", FAILURE)
+    assert handle["messages"] == [FAILURE["detail"], "said so"]
+    with pytest.raises(errors.NotFound):
+        postprocessing.result("w")
+    # Not tried again before the ranking changes: it would fail again.
+    assert start() is None
+    change()
+    good = process()
+    change()
+    failed = process(FAILURE)
+    handle = shown()
+    assert (handle["id"], handle["state"], handle["stale"], handle["version"]) == (good, "SUCCESS", True, 2)
+    assert (handle["last"]["id"], handle["last"]["reason"]) == (failed, FAILURE)
+
+
+def test_a_result_that_was_not_written_is_a_failure(change, start, stage, invoke):
+    change()
+    run = start()
+    stage(run)
+    done = {"exitCode": 0, "reason": None, "messages": []}
+    assert invoke("update_run", {"run": run, "workflow": "w", "outcome": done})["state"] == "ERROR"
+    assert "'plot.txt'" in shown()["reason"]["detail"]
+
+
+def test_of_old_runs_only_those_that_are_shown_are_kept(change, process):
+    kept = []
+    for reason in (None, None, FAILURE, FAILURE, None, FAILURE):
+        change()
+        kept.append(process(reason))
+    assert stored() == kept[-2:]
+    gone = [item.run for item in table.GoneItem.query("WORKFLOW#w", table.GoneItem.sk.startswith("GONE#"))]
+    assert gone == kept[:-2]
+    assert reconciliation.reconcile_all(contest.START)["removals"] == 4
+
+
+def test_a_deleted_best_run_is_a_changed_ranking(change, process, invoke):
+    change()
+    best = change()
+    process()
+    event = gateway.event("DELETE", "/runs/{runId}", {"runId": best}, user=gateway.ORGANISER)
+    assert gateway.answer(invoke("delete_run", event)).status == 204
+    active = workflows.get("w").active_run
+    assert stored_runs.get(active).state == "PENDING"
+    assert shown()["stale"]
+
+
+def test_a_deleted_run_that_was_not_best_starts_nothing(change, process, start):
+    worse = change()
+    change()
+    process()
+    assert not contest.remove(worse)
+    assert start() is None
+
+
+def test_the_result_that_is_shown_cannot_be_deleted(change, process):
+    change()
+    good = process()
+    with pytest.raises(errors.Conflict):
+        stored_runs.delete(good, "w", contest.moment(300))
+
+
+def test_a_canceled_run_is_followed_by_another_only_if_the_ranking_changed(change, start, stage):
+    def cancel(run):
+        stored_runs.finish(run, "w", lambda current: runs.canceled(current, contest.moment(300), None))
+
+    change()
+    first = start()
+    stage(first)
+    cancel(first)
+    assert start() is None
+    change()
+    second = start()
+    stage(second)
+    change()
+    cancel(second)
+    assert start() is not None
+
+
+def test_what_was_owed_when_a_function_died_is_started_by_the_reconciler(change, state_machine):
+    change()
+    assert reconciliation.reconcile_all(contest.START)["postProcessing"] == 1
+    assert list(executions(state_machine)) == [workflows.get("w").active_run]
+
+
+def test_another_post_processing_workflow_is_run_for_the_ranking_that_there_is(change, process, start):
+    change()
+    process()
+    changed = {**contest.POST_PROCESSING, "outputs": []}
+    contest.publish("w", contest.template(postproc=changed))
+    assert start() is not None
+
+
+def test_post_processing_that_was_removed_is_owed_no_more(change, start):
+    change()
+    contest.publish("w", contest.template())
+    assert start() is None
+    assert reconciliation.reconcile_all(contest.START) == {}
