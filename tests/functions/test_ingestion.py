@@ -1,4 +1,4 @@
-"""External engines: a delivery becomes the results of a run, whole and once, or nothing changes and a report says why."""
+"""External engines: a delivery becomes the results of a run, whole and once, or a report says why nothing changed."""
 
 import json
 

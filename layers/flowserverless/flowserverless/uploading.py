@@ -5,16 +5,21 @@ import binascii
 import hashlib
 import io
 import mimetypes
+import re
+import unicodedata
 from datetime import datetime
 
 import multipart
 import pydantic
 
 from flowserverless import api, requests, settings, views
-from flowserverless.domain import errors, runs
+from flowserverless.domain import errors, paths, runs
 from flowserverless.store import files, table
 
 FORM_SECONDS = 3600
+# Lambda takes 6 MB, in which the request stands as JSON with its headers; API Gateway would take 10 MB.
+MOST_BODY = (6 << 20) - (64 << 10)
+MEDIA_TYPE = re.compile(r"[a-zA-Z0-9!#$&^_.+-]{1,100}/[a-zA-Z0-9!#$&^_.+-]{1,100}")
 # What the OpenAPI document says of the body, which is read here and not by a typed parameter.
 BODY = {"multipart/form-data": "file", "application/json": "AnnounceUpload"}
 
@@ -22,8 +27,13 @@ BODY = {"multipart/form-data": "file", "application/json": "AnnounceUpload"}
 def receive(resolver: api.Resolver, group: str, now: datetime) -> views.UploadHandle:
     """Take the request's file, or its announcement. Raises InvalidRequest, TooLarge."""
     event = resolver.current_event
+    text = event.body or ""
+    if len(text) > MOST_BODY:
+        detail = f"the request is larger than {MOST_BODY} bytes as the service gets it, where a file is a third larger"
+        advice = "announce the file as JSON {name, size, sha256} instead, and post it to S3 with the form in the answer"
+        raise errors.TooLarge(f"{detail}; {advice}", "REQUEST_TOO_LARGE")
     kind, options = multipart.parse_options_header(str(event.headers.get("content-type") or ""))
-    body = _body(event.body or "", bool(event.is_base64_encoded))
+    body = _body(text, bool(event.is_base64_encoded))
     if kind == "multipart/form-data":
         name, media_type, content = _part(body, options.get("boundary", ""))
         return _store(group, name, media_type, content, now)
@@ -33,33 +43,51 @@ def receive(resolver: api.Resolver, group: str, now: datetime) -> views.UploadHa
 
 
 def _body(text: str, encoded: bool) -> bytes:
+    if not encoded:
+        return text.encode("utf-8", "surrogatepass")
     try:
-        return base64.b64decode(text, validate=True) if encoded else text.encode("latin-1", errors="strict")
+        return base64.b64decode(text, validate=True)
     except binascii.Error:
         raise errors.InvalidRequest("the request's body is not what it says it is") from None
-    except UnicodeEncodeError:
-        return text.encode(errors="surrogateescape")
 
 
-def _part(body: bytes, boundary: str) -> tuple[str, str | None, bytes]:
+def _part(body: bytes, boundary: str) -> tuple[str, str, bytes]:
     """Name, media type and bytes of the part `file` (flowServ's server) or `files` (flowServ's client)."""
     try:
         size = len(body)
+        # Kept in memory, where the request is anyway.
         parser = multipart.MultipartParser(io.BytesIO(body), boundary, size, memory_limit=size, spool_limit=size)
         part = parser.get("file") or parser.get("files")
-    except multipart.MultipartError as error:
+    except (multipart.MultipartError, UnicodeDecodeError, LookupError) as error:
         raise errors.InvalidRequest(f"the form cannot be read: {error}") from None
-    if part is None or not (part.filename or "").strip():
+    if part is None or part.filename is None:
         raise errors.InvalidRequest("the form has no part `file` with a file name")
-    return part.filename[-1000:], part.content_type or None, part.raw
+    name = _file_name(part.filename)
+    stated = part.content_type or ""
+    return name, stated if MEDIA_TYPE.fullmatch(stated) else _media_type(name), part.raw
 
 
-def _store(group: str, name: str, media_type: str | None, content: bytes, now: datetime) -> views.UploadHandle:
+def _file_name(text: str) -> str:
+    """The name without the folders that some clients send with it. Raises InvalidRequest for what names no file."""
+    name = re.split(r"[/\\]", text)[-1].strip()
+    if name in ("", ".", ".."):
+        raise errors.InvalidRequest("the file has no name")
+    if any(unicodedata.category(letter) in ("Cc", "Cs") for letter in name):
+        raise errors.InvalidRequest("the file's name has control characters")
+    if len(name.encode()) > paths.LONGEST_NAME:
+        raise errors.InvalidRequest(f"the file's name has more than {paths.LONGEST_NAME} bytes")
+    return name
+
+
+def _media_type(name: str) -> str:
+    return mimetypes.guess_type(name)[0] or "application/octet-stream"
+
+
+def _store(group: str, name: str, media_type: str, content: bytes, now: datetime) -> views.UploadHandle:
     _check_size(len(content))
-    guessed = media_type if media_type and len(media_type) < 200 else mimetypes.guess_type(name)[0]
     item = _item(group, name, len(content), hashlib.sha256(content).hexdigest(), now)
-    item.media_type = guessed or "application/octet-stream"
-    files.write(files.upload(group, item.file), content, item.media_type)
+    item.media_type = media_type
+    files.write(files.upload(group, item.file), content, media_type)
     item.save(condition=table.UploadItem.pk.does_not_exist())
     return views.upload(item)
 
@@ -89,8 +117,8 @@ def _announce(group: str, body: bytes, now: datetime) -> views.UploadHandle:
         faults = "; ".join(f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in error.errors())
         raise errors.InvalidRequest(faults[:2000]) from None
     _check_size(announced.size)
-    item = _item(group, announced.name, announced.size, announced.sha256.lower(), now)
-    item.media_type = mimetypes.guess_type(announced.name)[0] or "application/octet-stream"
+    item = _item(group, _file_name(announced.name), announced.size, announced.sha256.lower(), now)
+    item.media_type = _media_type(item.name)
     item.pending = True
     item.save(condition=table.UploadItem.pk.does_not_exist())
     checksum = base64.b64encode(bytes.fromhex(announced.sha256)).decode()
