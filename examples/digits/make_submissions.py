@@ -50,9 +50,7 @@ def four_quadrants(train: Sequence[Image]) -> Classifier:
 
 def quadrants(pixels: Pixels) -> Pixels:
     rows = [pixels[start : start + 8] for start in range(0, 64, 8)]
-    return tuple(
-        sum(sum(row[left : left + 4]) for row in rows[top : top + 4]) for top in (0, 4) for left in (0, 4)
-    )
+    return tuple(sum(sum(row[left : left + 4]) for row in rows[top : top + 4]) for top in (0, 4) for left in (0, 4))
 
 
 def averaged_perceptron(train: Sequence[Image], rounds: int = 12) -> Classifier:
@@ -73,9 +71,7 @@ def averaged_perceptron(train: Sequence[Image], rounds: int = 12) -> Classifier:
                 for digit, sign in ((label, 1), (guess, -1)):
                     weights[digit] = [w + sign * x for w, x in zip(weights[digit], features, strict=True)]
                     late[digit] = [s + sign * moment * x for s, x in zip(late[digit], features, strict=True)]
-    averages = [
-        [(moment + 1) * w - s for w, s in zip(weights[digit], late[digit], strict=True)] for digit in DIGITS
-    ]
+    averages = [[(moment + 1) * w - s for w, s in zip(weights[digit], late[digit], strict=True)] for digit in DIGITS]
     return lambda pixels: max(DIGITS, key=lambda digit: dot(averages[digit], (*pixels, 16)))
 
 

@@ -2,13 +2,16 @@
 
 import io
 import json
+import os
+import subprocess
+import sys
 import tarfile
 from typing import Any
 
 import pytest
 import visits
 
-from local import stack
+from local import emulator, stack
 
 TEMPLATE: dict[str, Any] = {
     "workflow": {
@@ -196,3 +199,38 @@ def test_a_broken_package_is_told_every_fault(deployed: stack.Stack, service: vi
     assert {"parameters[0].dtype"} <= {fault["place"].split()[-1] for fault in report["faults"]}, json.dumps(report)
     assert len(report["faults"]) >= 2
     assert service.call("GET", "workflows/broken").status == 404
+
+
+def test_a_run_of_three_steps_is_thirteen_transitions(
+    deployed: stack.Stack, ada: visits.Visitor, workflow: str
+) -> None:
+    run = ada.finished(started(ada, ada.group(workflow), "right"))["id"]
+    machines = deployed.client("stepfunctions")
+    arn = deployed.state_machine_arn.replace(":stateMachine:", ":execution:") + f":{run}"
+    visits.until(lambda: machines.describe_execution(executionArn=arn)["status"], lambda status: status == "SUCCEEDED")
+    history = machines.get_execution_history(executionArn=arn, maxResults=1000)["events"]
+    entered = [event["stateEnteredEventDetails"]["name"] for event in history if event["type"].endswith("StateEntered")]
+    loop = ["Next Step", "Stage Step", "Run Step"]
+    assert entered == ["Begin", *loop * 3, "Next Step", "Publish Results", "Post Process"]
+
+
+@pytest.mark.parametrize(
+    ("function", "event", "answer"),
+    [("GetRunFunction", "get_run", '"statusCode": 403'), ("RegisterWorkflowFunction", "register_workflow", '"status"')],
+)
+def test_sam_remote_invoke_takes_the_sample_events(
+    deployed: stack.Stack, function: str, event: str, answer: str
+) -> None:
+    environment = {**os.environ, **emulator.CREDENTIALS, "SAM_CLI_TELEMETRY": "0"}
+    if deployed.endpoint_url:
+        environment["AWS_ENDPOINT_URL"] = deployed.endpoint_url
+    command = ["remote", "invoke", function, "--stack-name", deployed.name, "--event-file", f"events/{event}.json"]
+    done = subprocess.run(
+        [sys.executable, "-m", "samcli", *command],
+        cwd=emulator.PROJECT,
+        env=environment,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    assert answer in done.stdout

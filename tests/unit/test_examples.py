@@ -170,24 +170,17 @@ class TestDigitsData:
         for name in ("train", "test", "test_labels"):
             with (DIGITS / "data" / f"{name}.csv").open(newline="") as stream:
                 files[name] = list(csv.DictReader(stream))
-        images = [
-            tuple(row[f"p{r}{c}"] for r in range(8) for c in range(8))
-            for row in files["train"] + files["test"]
-        ]
+        images = [tuple(row[f"p{r}{c}"] for r in range(8) for c in range(8)) for row in files["train"] + files["test"]]
         assert len(images) == 1797
         assert len(set(images)) == 1797
         assert {int(pixel) for image in images for pixel in image} == set(range(17))
         assert [row["id"] for row in files["test"]] == [row["id"] for row in files["test_labels"]]
         assert not {row["id"] for row in files["train"]} & {row["id"] for row in files["test"]}
         labels = [row["label"] for row in files["train"]]
-        assert {label: labels.count(label) for label in set(labels)} == {
-            str(digit): 100 for digit in range(10)
-        }
+        assert {label: labels.count(label) for label in set(labels)} == {str(digit): 100 for digit in range(10)}
 
     def test_submissions_are_what_their_script_makes(self, tmp_path):
-        subprocess.run(
-            [sys.executable, DIGITS / "make_submissions.py", tmp_path], check=True, capture_output=True
-        )
+        subprocess.run([sys.executable, DIGITS / "make_submissions.py", tmp_path], check=True, capture_output=True)
         made = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
         kept = {path.name: path.read_bytes() for path in (DIGITS / "submissions").iterdir()}
         assert made == kept
@@ -212,9 +205,7 @@ class TestDigitsScore:
     def test_scores_are_those_of_the_definition(self, digits, name):
         assert scored(digits, submission(name), method=name).returncode == 0
         found = json.loads(digits.read("results/scores.json"))
-        truth = dict(
-            line.split(",") for line in (DIGITS / "data/test_labels.csv").read_text().splitlines()[1:]
-        )
+        truth = dict(line.split(",") for line in (DIGITS / "data/test_labels.csv").read_text().splitlines()[1:])
         guess = dict(line.split(",") for line in submission(name).splitlines()[1:])
         correct = sum(truth[number] == guess[number] for number in truth)
         assert found["correct"] == correct
@@ -350,9 +341,7 @@ class TestDigitsCompare:
 
     def test_equal_scores_share_a_rank(self, digits):
         shares = [(0.9, 0.8), (0.8, 0.8), (0.8, 0.8), (0.8, 0.7), (0.1, 0.1)]
-        runs = [
-            (f"r{index}", f"group {index}", scores_document(*share)) for index, share in enumerate(shares)
-        ]
+        runs = [(f"r{index}", f"group {index}", scores_document(*share)) for index, share in enumerate(shares)]
         assert digits.post_process(runs).returncode == 0
         assert [row["rank"] for row in table_of(digits)] == ["1", "2", "2", "4", "5"]
         assert [row[0] for row in picture_of(digits)[0]] == ["1", "2", "2", "4", "5"]
@@ -416,9 +405,7 @@ class TestDigitsCompare:
     @pytest.mark.parametrize("lowest", [0.0, 0.47, 0.999, 1.0])
     def test_every_mark_lies_inside_the_plot(self, digits, count, lowest):
         shares = [lowest + (1 - lowest) * (count - index - 1) / count for index in range(count)]
-        runs = [
-            (f"r{index}", f"g{index}", scores_document(share, share)) for index, share in enumerate(shares)
-        ]
+        runs = [(f"r{index}", f"g{index}", scores_document(share, share)) for index, share in enumerate(shares)]
         assert digits.post_process(runs).returncode == 0
         root = ET.fromstring(digits.read("results/scores.svg").encode("utf-8"))
         grid = [float(line.get("x1")) for line in root.iter(f"{SVG}line")]
@@ -451,9 +438,7 @@ class TestGreetings:
         assert done.returncode == 0
         assert greetings.read("results/greetings.txt") == "-X, ŽOFIA!\n"
 
-    @pytest.mark.parametrize(
-        ("content", "reason"), [("\n \n", "nobody to greet"), (b"\xff", "not a text file")]
-    )
+    @pytest.mark.parametrize(("content", "reason"), [("\n \n", "nobody to greet"), (b"\xff", "not a text file")])
     def test_a_wrong_list_of_names_is_refused(self, greetings, content, reason):
         done = greetings.run(("names", content))
         assert done.returncode == 1

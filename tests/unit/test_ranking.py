@@ -63,17 +63,13 @@ def plainly(schema, order):
 VALUES = {
     "int": st.one_of(
         st.none(),
-        st.sampled_from(
-            [0, 1, -1, LARGEST, LARGEST - 1, SMALLEST, SMALLEST + 1, 2**53, 2**53 + 1, 16, 255, 256]
-        ),
+        st.sampled_from([0, 1, -1, LARGEST, LARGEST - 1, SMALLEST, SMALLEST + 1, 2**53, 2**53 + 1, 16, 255, 256]),
         st.integers(SMALLEST, LARGEST),
     ),
     "float": st.one_of(
         st.none(),
         st.sampled_from([0.0, -0.0, 5e-324, -5e-324, 1.0, math.nextafter(1.0, 2.0), -1.0]),
-        st.sampled_from(
-            [math.inf, -math.inf, math.nan, -math.nan, 1.7976931348623157e308, 2.2250738585072014e-308]
-        ),
+        st.sampled_from([math.inf, -math.inf, math.nan, -math.nan, 1.7976931348623157e308, 2.2250738585072014e-308]),
         st.floats(),
     ),
     "string": st.one_of(
@@ -134,8 +130,7 @@ def test_long_texts_are_ordered_by_the_bytes_that_have_room(data, descending, co
     one, other = beginning + data.draw(ending), beginning + data.draw(ending)
 
     parts = [
-        ranking.value_part(ranking.key(schema, ("",) * (columns - 1) + (text,), MOMENT, "g-1"))
-        for text in (one, other)
+        ranking.value_part(ranking.key(schema, ("",) * (columns - 1) + (text,), MOMENT, "g-1")) for text in (one, other)
     ]
 
     assert (parts[0] == parts[1]) == (one.encode()[:room] == other.encode()[:room])
@@ -305,9 +300,7 @@ def test_the_callers_order_is_read(text, order):
     assert ranking.parse_order(SCHEMA, text) == order
 
 
-@pytest.mark.parametrize(
-    "text", ["c9", "c0:up", "c0:", ":asc", "c0,", ",", "c0:asc:desc", "c0,c0:asc", "C0", "c0;c1"]
-)
+@pytest.mark.parametrize("text", ["c9", "c0:up", "c0:", ":asc", "c0,", ",", "c0:asc:desc", "c0,c0:asc", "C0", "c0;c1"])
 def test_an_order_that_names_no_column_is_refused(text):
     with pytest.raises(errors.InvalidRequest, match="orderBy"):
         ranking.parse_order(SCHEMA, text)

@@ -142,9 +142,7 @@ def shade(f1: float) -> str:
 def add(parent: ET.Element, tag: str, content: str = "", **attributes: object) -> ET.Element:
     """A new child element; `text_anchor` is for the attribute text-anchor, numbers lose needless digits."""
     texts = {
-        name.replace("_", "-"): f"{value:.2f}".rstrip("0").rstrip(".")
-        if isinstance(value, float)
-        else str(value)
+        name.replace("_", "-"): f"{value:.2f}".rstrip("0").rstrip(".") if isinstance(value, float) else str(value)
         for name, value in attributes.items()
     }
     element = ET.SubElement(parent, tag, texts)

@@ -12,9 +12,7 @@ def greetings(names: list[str], greeting: str, times: int, voice: str) -> list[s
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument(
-        "--names", type=pathlib.Path, required=True, help="text file with one name on each line"
-    )
+    parser.add_argument("--names", type=pathlib.Path, required=True, help="text file with one name on each line")
     parser.add_argument("--greeting", required=True)
     parser.add_argument("--times", type=int, required=True)
     parser.add_argument("--voice", choices=["calm", "loud"], required=True)

@@ -17,9 +17,7 @@ COLOURS = ["#1d4ed8", "#0f766e", "#b45309", "#7c3aed", "#be123c"]
 def text_of(words: str, longest: int) -> str:
     """At most `longest` characters as XML text: escaped, without the characters that XML forbids."""
     short = words if len(words) <= longest else words[: longest - 1] + "\N{HORIZONTAL ELLIPSIS}"
-    allowed = re.sub(
-        "[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]", "\N{REPLACEMENT CHARACTER}", short
-    )
+    allowed = re.sub("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]", "\N{REPLACEMENT CHARACTER}", short)
     return html.escape(allowed)
 
 
