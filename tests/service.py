@@ -8,6 +8,7 @@ assert service.update(run)["state"] == "SUCCESS"
 moto records executions and never carries them out: a test plays what an execution would do, and says how it ends.
 """
 
+import copy
 import json
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime, timedelta
@@ -16,11 +17,12 @@ from typing import Any
 import contest
 import gateway
 import pytest
+from moto.dynamodb import models as dynamodb_models
 from moto.s3 import models as s3_models
 from moto.stepfunctions import models
 
 from flowserverless import api
-from flowserverless.domain import runs
+from flowserverless.domain import ids, runs
 from flowserverless.store import files, groups, table
 from flowserverless.store import runs as stored_runs
 
@@ -35,6 +37,7 @@ class Service:
     def __init__(self, invoke: Callable[[str, dict[str, Any]], Any], monkeypatch: pytest.MonkeyPatch) -> None:
         self.invoke = invoke
         self.now: datetime = contest.START
+        self.workflow = "w"
         monkeypatch.setattr(api, "now", lambda: self.now)
 
     def wait(self, seconds: float) -> None:
@@ -69,12 +72,12 @@ class Service:
     def stage(self, run: str, step: int = 0) -> dict[str, Any]:
         """What the execution does before a step."""
         version = stored_runs.get(run).version
-        event = {"run": run, "workflow": "w", "version": version, "step": step, "outcome": None}
+        event = {"run": run, "workflow": self.workflow, "version": version, "step": step, "outcome": None}
         return self.invoke("stage_step", event)
 
     def update(self, run: str, outcome: Mapping[str, Any] = SUCCEEDED, **more: Any) -> dict[str, Any]:
         """What the execution does after its last step."""
-        event = {"run": run, "workflow": "w", "outcome": dict(outcome), "failure": None, **more}
+        event = {"run": run, "workflow": self.workflow, "outcome": dict(outcome), "failure": None, **more}
         return self.invoke("update_run", event)
 
     def succeed(self, run: str, score: float) -> dict[str, Any]:
@@ -114,8 +117,45 @@ class Service:
                 end_execution(name, "SUCCEEDED")
 
 
+def succeeded(group: str, scores: Mapping[str, float]) -> list[contest.Finished]:
+    """What is known of the group's successful runs, whose scores are known."""
+    return [ranked(run.id, scores[run.id]) for run in runs_of(group) if run.state is runs.State.SUCCESS]
+
+
+def runs_of(group: str) -> list[runs.Run]:
+    """All runs of a group."""
+    found, more = stored_runs.newest(ids.RunId(group, ""), 1000, None, None)
+    assert not more
+    return found
+
+
+class Snapshot:
+    """Everything that is stored now, to begin from it again and again."""
+
+    def __init__(self) -> None:
+        self._table = copy.deepcopy(_tables()[table.Item.Meta.table_name])
+        self._objects = {found.key: files.read(found.key, 1 << 20) for found in files.listing("")}
+        self._executions = copy.deepcopy(_executions())
+
+    def restore(self) -> None:
+        """Let everything be as it was."""
+        _tables()[table.Item.Meta.table_name] = copy.deepcopy(self._table)
+        files.remove([found.key for found in files.listing("") if found.key not in self._objects])
+        for key, body in self._objects.items():
+            _objects().put_object(files.bucket(), key, body)
+        _executions()[:] = copy.deepcopy(self._executions)
+
+
+def _tables() -> dict[str, Any]:
+    return dynamodb_models.dynamodb_backends[gateway.ACCOUNT]["us-east-1"].tables
+
+
+def _objects() -> s3_models.S3Backend:
+    return s3_models.s3_backends[gateway.ACCOUNT]["aws"]
+
+
 def _executions() -> list[models.Execution]:
-    (machine,) = models.stepfunctions_backends["123456789012"]["us-east-1"].state_machines
+    (machine,) = models.stepfunctions_backends[gateway.ACCOUNT]["us-east-1"].state_machines
     return machine.executions
 
 
@@ -137,13 +177,15 @@ def end_execution(name: str, status: str, error: str | None = None, cause: str |
     execution.status, execution.error, execution.cause = status, error, cause
 
 
+def forget_execution(name: str) -> None:
+    """As if an execution had never been started."""
+    _executions()[:] = [one for one in _executions() if one.name != name]
+
+
 def active_runs(group: str) -> int:
     """How many active runs the group's counter says there are, which has to be how many there are."""
-    owner = table.owner(table.RunItem(*table.group(group)[:1], "RUN#"))
-    found, more = stored_runs.newest(owner, 1000, None, None)
-    assert not more
     counted = groups.get(group).active_runs
-    assert counted == sum(run.active for run in found)
+    assert counted == sum(run.active for run in runs_of(group))
     return int(counted)
 
 
@@ -161,13 +203,12 @@ def objects(run: str) -> list[str]:
 
 def write_empty(keys: Iterable[str]) -> None:
     """Put many empty objects, past S3's interface because there they would take half a minute."""
-    store = s3_models.s3_backends["123456789012"]["aws"]
     for key in keys:
-        store.put_object(files.bucket(), key, b"")
+        _objects().put_object(files.bucket(), key, b"")
 
 
 def due() -> dict[str, int]:
     """How many items stand in the index of what somebody must come back to, by kind."""
-    kinds = ("RUN", "GONE", "POSTPROC", "REBUILD")
+    kinds = ("RUN", "STOP", "GONE", "POSTPROC", "REBUILD")
     counts = {kind: sum(1 for _ in table.DueItem.due_index.query(kind)) for kind in kinds}
     return {kind: count for kind, count in counts.items() if count}

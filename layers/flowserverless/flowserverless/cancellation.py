@@ -1,7 +1,5 @@
 """Canceling a run: the mark that its step watches, the state, then the execution."""
 
-import botocore.exceptions
-
 from flowserverless import api, engine
 from flowserverless.domain import runs
 from flowserverless.store import files
@@ -11,16 +9,24 @@ from flowserverless.store import runs as stored_runs
 def cancel(run: runs.Run, reason: str | None, now: str) -> runs.Run:
     """The run CANCELED, its step told to stop and its execution stopped; raises Conflict when it ended before.
 
-    The mark comes first: should this function die after any of its calls, the step still ends itself, and the
-    execution finds the run CANCELED or cancels it. An execution that cannot be stopped now ends with its step.
+    The mark comes first: should this function die after any of its calls, the step still ends itself. An execution
+    that cannot be stopped now is stopped by the reconciler.
     """
     runs.require_active(run)
     files.write(files.run(run.id, "canceled"), b"")
-    ended = stored_runs.finish(run.id, run.workflow, lambda now_run: runs.canceled(now_run, now, reason))
+    ended = stored_runs.finish(run.id, run.workflow, lambda now_run: runs.canceled(now_run, now, reason), stop=True)
     if not ended.won and ended.run.finished_at != now:
         runs.require_active(ended.run)
     try:
-        engine.stop(run.id, "CANCELED", reason or "canceled at user request")
-    except (botocore.exceptions.ClientError, botocore.exceptions.BotoCoreError):
-        api.logger.exception("execution not stopped; it ends by itself", extra={"run": run.id})
+        stop_execution(ended.run)
+    except Exception:
+        # Whatever it is: the run is canceled, and an error would say that it is not.
+        api.logger.exception("execution not stopped; the reconciler does that", extra={"run": run.id})
     return ended.run
+
+
+def stop_execution(run: runs.Run) -> None:
+    """Stop the execution of a run that ended without it; then nobody has to come back to the run."""
+    code, detail = (run.reason.code, run.reason.detail) if run.reason else ("", "")
+    engine.stop(run.id, code, detail)
+    stored_runs.settle(run.id)

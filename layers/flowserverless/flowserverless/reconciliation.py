@@ -8,7 +8,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from flowserverless import api, engine, postprocessing, settings
+from flowserverless import api, cancellation, engine, postprocessing, settings
 from flowserverless.domain import errors, runs
 from flowserverless.store import files, table
 from flowserverless.store import runs as stored_runs
@@ -41,6 +41,8 @@ def reconcile_all(now: datetime) -> dict[str, int]:
     counts: dict[str, int] = {}
     for item in _due("RUN"):
         _attempt(counts, "runs", item, lambda key: reconcile_run(str(table.owner(key)), now))
+    for item in _due("STOP"):
+        _attempt(counts, "stops", item, lambda key: _stop(str(table.owner(key))))
     for item in _due("GONE"):
         _attempt(counts, "removals", item, lambda key: _remove(str(table.owner(key)), now))
     for item in _due("POSTPROC"):
@@ -88,9 +90,15 @@ def reconcile_run(run_id: str, now: datetime) -> bool:
 
 def _time_out(run: runs.Run, now: str) -> bool:
     files.write(files.run(run.id, "canceled"), b"")
-    ended = _end(run, runs.Reason("TIMEOUT", f"the run had not ended by its deadline, {run.deadline}"), now)
-    engine.stop(run.id, "TIMEOUT", "the run's deadline passed")
-    return ended
+    reason = runs.Reason("TIMEOUT", f"the run had not ended by its deadline, {run.deadline}")
+    if not _end(run, reason, now, stop=True):
+        return False
+    return _stop(run.id)
+
+
+def _stop(run_id: str) -> bool:
+    cancellation.stop_execution(stored_runs.get(run_id))
+    return True
 
 
 def _start_again(run: runs.Run, now: datetime) -> bool:
@@ -106,7 +114,7 @@ def _start_again(run: runs.Run, now: datetime) -> bool:
     return _end(run, runs.Reason("SYSTEM_ERROR", "the run has no execution any more"), runs.timestamp(now))
 
 
-def _end(run: runs.Run, reason: runs.Reason, now: str) -> bool:
+def _end(run: runs.Run, reason: runs.Reason, now: str, stop: bool = False) -> bool:
     """ERROR, without an archive: the archive needs more time than a pass over all runs has."""
     detail = runs.Archive(detail="the run ended before an archive of its files was built")
 
@@ -114,7 +122,7 @@ def _end(run: runs.Run, reason: runs.Reason, now: str) -> bool:
         ended = runs.end(current, runs.State.ERROR, now, reason, (reason.detail,))
         return ended if ended.archive else replace(ended, archive=detail)
 
-    ended = stored_runs.finish(run.id, run.workflow, ending)
+    ended = stored_runs.finish(run.id, run.workflow, ending, stop=stop)
     if ended.won and run.group is None:
         postprocessing.start_if_owed(run.workflow, datetime.fromisoformat(now))
     return ended.won

@@ -72,12 +72,15 @@ def _documents(things: Any) -> list[dict[str, Any]]:
     return [asdict(thing) for thing in things]
 
 
-def to_item(run: runs.Run) -> table.RunItem:
-    """The item that holds a run; while it is active it stands in the index of what is due, at its deadline."""
+def to_item(run: runs.Run, stop: bool = False) -> table.RunItem:
+    """The item that holds a run; while it is active it stands in the index of what is due, at its deadline.
+
+    One that ended without its execution stays there until that is stopped: `stop`.
+    """
     return table.RunItem(
         *table.run(ids.run_id(run.id)),
-        due="RUN" if run.active else None,
-        due_at=run.deadline if run.active else None,
+        due="RUN" if run.active else "STOP" if stop else None,
+        due_at=run.deadline if run.active or stop else None,
         workflow=run.workflow,
         version=run.version,
         state=str(run.state),
@@ -233,11 +236,13 @@ def finish(
     workflow: str,
     ending: Callable[[runs.Run], runs.Run],
     measure: rankings.Measure | None = None,
+    stop: bool = False,
 ) -> Ended:
     """End an active run: its final state, its files, its entries on the boards and the version of the ranking, at once.
 
     `ending` makes the final run from the run as it is; `measure` reads its results by a board's schema and is
-    asked only for a SUCCESS. Whoever comes second changes nothing and gets the run as it is. Others that rank
+    asked only for a SUCCESS. `stop` says that the run's execution is not what ends it, and is still to be stopped;
+    that is due until `settle`. Whoever comes second changes nothing and gets the run as it is. Others that rank
     runs of the group at the same moment make this start over with what they wrote. Raises NotFound, Busy.
     """
     for _ in range(ROUNDS):
@@ -247,14 +252,22 @@ def finish(
         final = ending(now.run)
         try:
             if now.group is None:
-                return _finish_post_processing(final, now)
-            return _finish_run(final, now, now.group, measure)
+                return _finish_post_processing(final, now, stop)
+            return _finish_run(final, now, now.group, measure, stop)
         except table.ConditionFailed:
             continue
     raise table.Busy(f"run {run_id} could not be ended: its group keeps changing")
 
 
-def _finish_run(final: runs.Run, now: Context, group: table.GroupItem, measure: rankings.Measure | None) -> Ended:
+def settle(run_id: str) -> None:
+    """Note that the execution of a run which ended without it is stopped; harmless when repeated."""
+    item = table.RunItem(*table.run(ids.run_id(run_id)))
+    _update(item, [table.RunItem.due.remove(), table.RunItem.due_at.remove()], table.RunItem.due == "STOP")
+
+
+def _finish_run(
+    final: runs.Run, now: Context, group: table.GroupItem, measure: rankings.Measure | None, stop: bool
+) -> Ended:
     entries: dict[str, rankings.Entry] = {}
     if final.state is runs.State.SUCCESS and measure:
         standings, entries = rankings.measured(final, rankings.bests(group), measure)
@@ -263,7 +276,7 @@ def _finish_run(final: runs.Run, now: Context, group: table.GroupItem, measure: 
 
     def compose(transaction: TransactWrite) -> None:
         nonlocal changed
-        transaction.save(to_item(final), condition=ACTIVE)
+        transaction.save(to_item(final, stop), condition=ACTIVE)
         boards = rankings.enter(transaction, group, entries)
         rankings.revise(transaction, group, boards, ended=1)
         changed = _raise_version(transaction, now.workflow, rankings.bests(group), boards, str(final.finished_at))
@@ -272,7 +285,7 @@ def _finish_run(final: runs.Run, now: Context, group: table.GroupItem, measure: 
     return Ended(final, won=True, ranking_changed=changed)
 
 
-def _finish_post_processing(final: runs.Run, now: Context) -> Ended:
+def _finish_post_processing(final: runs.Run, now: Context, stop: bool) -> Ended:
     """Of post-processing, the last good run and the last run are kept; what this one takes the place of is deleted."""
     workflow = now.workflow
     final = replace(final, ranking_version=now.run.ranking_version)
@@ -289,7 +302,7 @@ def _finish_post_processing(final: runs.Run, now: Context) -> Ended:
     unseen = {workflow.good_run, workflow.last_run} - {None, good, final.id}
 
     def compose(transaction: TransactWrite) -> None:
-        transaction.save(to_item(final), condition=ACTIVE)
+        transaction.save(to_item(final, stop), condition=ACTIVE)
         for run_id in unseen:
             _forsake(transaction, ids.run_id(run_id), str(final.finished_at))
         transaction.update(
