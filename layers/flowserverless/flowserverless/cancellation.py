@@ -15,7 +15,8 @@ def cancel(run: runs.Run, reason: str | None, now: str) -> runs.Run:
     runs.require_active(run)
     files.write(files.run(run.id, "canceled"), b"")
     ended = stored_runs.finish(run.id, run.workflow, lambda now_run: runs.canceled(now_run, now, reason), stop=True)
-    if not ended.won and ended.run.finished_at != now:
+    ours = (ended.run.state, ended.run.finished_at) == (runs.State.CANCELED, now)
+    if not (ended.won or ours):
         runs.require_active(ended.run)
     try:
         stop_execution(ended.run)

@@ -1,0 +1,187 @@
+"""Two at once on one run: whoever writes first wins, and the other is told what the run has become."""
+
+import itertools
+
+import contest
+import pytest
+import service as on_moto
+
+from flowserverless.domain import errors
+from flowserverless.store import runs as stored_runs
+from flowserverless.store import table, workflows
+
+ENDS = {"cancel": "CANCELED", "succeed": "SUCCESS", "fail": "ERROR", "reconcile": "ERROR"}
+REASONS = {"cancel": "CANCELED", "succeed": None, "fail": "STEP_FAILED", "reconcile": "SYSTEM_ERROR"}
+
+
+@pytest.fixture
+def service(invoke, monkeypatch, table, bucket, state_machine):
+    contest.publish()
+    contest.join("w", "a")
+    return on_moto.Service(invoke, monkeypatch)
+
+
+@pytest.fixture
+def run(service):
+    """A run whose step has left a score."""
+    started = service.started("a")
+    service.stage(started)
+    service.write_score(started, 0.5)
+    return started
+
+
+@pytest.fixture
+def interrupted(monkeypatch):
+    """Let `rival` happen when `operation` has read everything and is about to write."""
+
+    def interrupt(operation, rival):
+        commit, answers = table.commit, []
+
+        def late(compose):
+            if not answers:
+                answers.append(None)
+                answers[0] = rival()
+            commit(compose)
+
+        with monkeypatch.context() as during:
+            during.setattr(table, "commit", late)
+            late_answer = operation()
+        return answers[0], late_answer
+
+    return interrupt
+
+
+@pytest.fixture
+def beginnings(run):
+    """Go through cases, each from the same beginning."""
+
+    def go(cases):
+        beginning = on_moto.Snapshot()
+        for case in cases:
+            beginning.restore()
+            yield case
+
+    return go
+
+
+def acts(service, run):
+    """What may happen to the run; each answers `won`, or the state that it was told the run is in."""
+
+    def by_person(answer, good):
+        if answer.status == good:
+            return "won"
+        if answer.status == 404:
+            return "DELETED"
+        assert answer.status == 409
+        return answer.json["detail"].removeprefix(f"run {run} is ").split(" ")[0].strip(";")
+
+    def by_execution(answer, state):
+        return "won" if answer["state"] == state else answer["state"]
+
+    def by_reconciler():
+        on_moto.end_execution(run, "ABORTED")
+        if service.tell(run, "ABORTED")["runs"]:
+            return "won"
+        try:
+            return str(stored_runs.get(run).state)
+        except errors.NotFound:
+            return "DELETED"
+
+    return {
+        "cancel": lambda: by_person(service.cancel(run), 200),
+        "succeed": lambda: by_execution(service.update(run), "SUCCESS"),
+        "fail": lambda: by_execution(service.update(run, on_moto.FAILED), "ERROR"),
+        "reconcile": by_reconciler,
+        "delete": lambda: by_person(service.delete(run), 204),
+    }
+
+
+def test_of_two_that_end_a_run_at_once_the_first_does(service, run, interrupted, beginnings):
+    act = acts(service, run)
+    for first, second in beginnings(itertools.permutations(ENDS, 2)):
+        told = interrupted(act[second], rival=act[first])
+        # An execution that wants ERROR and finds ERROR need not care whose it is.
+        agreed = (first, second) == ("reconcile", "fail")
+        assert told == ("won", "won" if agreed else ENDS[first]), (first, second)
+        ended = stored_runs.get(run)
+        assert (ended.state, ended.reason and ended.reason.code) == (ENDS[first], REASONS[first])
+        assert on_moto.active_runs("a") == 0
+        assert workflows.get("w").ranking_version == (first == "succeed")
+        contest.check("w", on_moto.succeeded("a", {run: 0.5}))
+
+
+def test_the_same_twice_at_once_is_once(service, run, interrupted, beginnings):
+    act = acts(service, run)
+    for name in beginnings(ENDS):
+        first, second = interrupted(act[name], rival=act[name])
+        assert (first, second) in {("won", ENDS[name]), ("won", "won")}, name
+        assert stored_runs.get(run).state == ENDS[name]
+        assert on_moto.active_runs("a") == 0
+        assert workflows.get("w").ranking_version == (name == "succeed")
+        contest.check("w", on_moto.succeeded("a", {run: 0.5}))
+
+
+def test_an_active_run_is_not_deleted_by_who_comes_while_it_ends(service, run, interrupted, beginnings):
+    act = acts(service, run)
+    for name in beginnings(ENDS):
+        assert interrupted(act[name], rival=act["delete"]) == ("RUNNING", "won"), name
+        assert stored_runs.get(run).state == ENDS[name]
+        contest.check("w", on_moto.succeeded("a", {run: 0.5}))
+        assert act["delete"]() == "won"
+        contest.check("w", [])
+
+
+def test_what_comes_while_a_run_is_deleted_finds_it_final_and_after_it_gone(service, run, interrupted, beginnings):
+    act = acts(service, run)
+    assert act["succeed"]() == "won"
+    for name in beginnings(ENDS):
+        told = interrupted(act["delete"], rival=act[name])
+        assert told == ("won" if name == "succeed" else "SUCCESS", "won"), name
+        with pytest.raises(errors.NotFound):
+            stored_runs.get(run)
+        assert act[name]() == "DELETED"
+        assert on_moto.active_runs("a") == 0
+        assert workflows.get("w").ranking_version == 2
+        contest.check("w", [])
+
+
+def test_two_that_delete_a_run_at_once_delete_it_once(service, run, interrupted):
+    act = acts(service, run)
+    assert act["succeed"]() == "won"
+    assert interrupted(act["delete"], rival=act["delete"]) == ("won", "DELETED")
+    assert workflows.get("w").ranking_version == 2
+    contest.check("w", [])
+    assert on_moto.due() == {"GONE": 1}
+
+
+def test_a_step_that_is_staged_while_its_run_is_canceled_does_not_begin(service, monkeypatch):
+    run = service.started("a")
+    save, told = stored_runs.save_progress, []
+
+    def late(progress):
+        told.append(service.cancel(run).status)
+        return save(progress)
+
+    monkeypatch.setattr(stored_runs, "save_progress", late)
+    with pytest.raises(errors.Conflict):
+        service.stage(run)
+    assert told == [200]
+    assert (stored_runs.get(run).state, stored_runs.get(run).steps[0].state) == ("CANCELED", "PENDING")
+
+
+def test_a_run_that_is_canceled_while_it_is_started_is_not_executed(service, monkeypatch):
+    commit, told = table.commit, []
+
+    def early(compose):
+        commit(compose)
+        monkeypatch.setattr(table, "commit", commit)
+        (run,) = on_moto.runs_of("a")
+        told.append(service.cancel(run.id).status)
+
+    monkeypatch.setattr(table, "commit", early)
+    run = service.started("a")
+    assert told == [200]
+    with pytest.raises(errors.Conflict):
+        service.stage(run)
+    assert service.update(run, failure={"Error": "Conflict", "Cause": "it has ended"})["state"] == "CANCELED"
+    assert on_moto.active_runs("a") == 0
