@@ -1,9 +1,10 @@
 """Creating and changing groups: who is in them, what they are called, which parameters they have of their own."""
 
 from datetime import datetime
+from typing import Any
 
 from flowserverless import access, api, requests, settings, users, views
-from flowserverless.domain import errors, faults, parameters, runs
+from flowserverless.domain import errors, faults, parameters, runs, steps, templates
 from flowserverless.store import groups, table, workflows
 
 
@@ -12,7 +13,7 @@ def create(who: access.Caller, workflow: str, body: requests.CreateGroup, now: d
     head, published = workflows.with_template(workflow)
     members = _members(body.members or []) | {who.user: who.name}
     _count(members)
-    identifier = body.identifier or api.new_ulid()
+    identifier = body.identifier or body.id or api.new_ulid()
     group = table.GroupItem(
         *table.group(identifier),
         group=identifier,
@@ -20,7 +21,7 @@ def create(who: access.Caller, workflow: str, body: requests.CreateGroup, now: d
         name=body.name,
         owner=who.user,
         created_at=runs.timestamp(now),
-        parameters=_parameters(body),
+        parameters=_parameters(body, published.template),
         config=body.config.chosen() if body.config else None,
     )
     groups.create(group, members, head)
@@ -37,11 +38,13 @@ def _count(members: dict[str, str]) -> None:
         raise errors.InvalidRequest(f"a group has at most {groups.MOST_MEMBERS} members")
 
 
-def _parameters(body: requests.CreateGroup) -> list[dict[str, object]] | None:
+def _parameters(body: requests.CreateGroup, template: dict[str, Any]) -> list[dict[str, object]] | None:
+    """The group's own declarations, with which the workflow has to be as whole as with those that it came with."""
     if body.parameters is None:
         return None
     try:
-        return [parameters.document(one) for one in parameters.parse(body.parameters, "parameters")]
+        changed = templates.parse({**template, "parameters": body.parameters}, steps.ANYTHING)
+        return [parameters.document(one) for one in changed.parameters]
     except faults.Faults as error:
         raise errors.InvalidRequest(str(error)[:2000], "INVALID_PARAMETERS") from None
 

@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Any
 
 from flowserverless import api, engine, settings
-from flowserverless.domain import errors, ids, plans, runs, templates
+from flowserverless.domain import errors, ids, plans, runs, steps, templates
 from flowserverless.store import files, rankings, table, workflows
 from flowserverless.store import runs as stored_runs
 
@@ -24,7 +24,7 @@ def start_if_owed(workflow: str, now: datetime) -> runs.Run | None:
     if head.due != "POSTPROC" or head.active_run:
         return None
     published = workflows.version(workflow)
-    template = templates.parse(published.template, settings.executors())
+    template = templates.parse(published.template, steps.ANYTHING)
     if template.postproc is None:
         return None
     run = _plan(head, published, template, now)
@@ -39,7 +39,7 @@ def start_if_owed(workflow: str, now: datetime) -> runs.Run | None:
 def _plan(
     head: table.WorkflowItem, published: table.TemplateItem, template: templates.Template, now: datetime
 ) -> runs.Run:
-    steps = plans.postproc_plan(template)
+    planned = plans.postproc_plan(template)
     folder = template.postproc.inputs_runs if template.postproc else "runs"
     return runs.Run(
         id=str(ids.RunId(head.workflow, api.new_ulid(), post_processing=True)),
@@ -49,8 +49,8 @@ def _plan(
         created_at=runs.timestamp(now),
         deadline=runs.deadline(now, settings.number("RUN_SECONDS", 3600)),
         arguments=({"name": "runs", "value": folder},),
-        executors=tuple(step.executor for step in steps),
-        steps=tuple(runs.Step(step.name) for step in steps),
+        executors=tuple(step.executor for step in planned),
+        steps=tuple(runs.Step(step.name) for step in planned),
         ranking_version=int(head.ranking_version),
     )
 
@@ -61,7 +61,7 @@ def take_snapshot(run: runs.Run, published: table.TemplateItem) -> int:
     The version is read before the board, so the snapshot holds at least what the version stands for.
     """
     head = workflows.get(run.workflow)
-    wanted = templates.parse(published.template, settings.executors()).ranked_files
+    wanted = templates.parse(published.template, steps.ANYTHING).ranked_files
     best, _ = rankings.page(run.workflow, head.board, "BEST", MOST_RUNS) if head.board else ([], False)
     names = rankings.group_names(run.workflow, {entry.group for entry in best})
     listed = [{"id": e.run, "name": names.get(e.group, e.group), "files": list(wanted)} for e in best]

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from flowserverless import postprocessing, settings
-from flowserverless.domain import errors, ids, outputs, parameters, paths, plans, runs, templates
+from flowserverless.domain import errors, ids, outputs, parameters, paths, plans, runs, steps, templates
 from flowserverless.store import files, table
 from flowserverless.store import runs as stored_runs
 
@@ -30,7 +30,7 @@ def stage(event: Mapping[str, Any], now: datetime) -> dict[str, Any]:
     run = runs.begin_step(run, index, runs.timestamp(now))
     if not stored_runs.save_progress(run):
         raise errors.Conflict(f"run {run.id} has ended", "RUN_IS_FINAL")
-    template = templates.parse(published.template, settings.executors())
+    template = templates.parse(published.template, steps.ANYTHING)
     step = plan(run, template)[index]
     key = files.run(run.id, f"manifests/{index:03d}.json")
     seconds = _seconds(run, step, now)
@@ -52,7 +52,7 @@ def plan(run: runs.Run, template: templates.Template) -> tuple[plans.Step, ...]:
         return plans.postproc_plan(template)
     declared, bound = _bound(run)
     changed = replace(template, parameters=declared)
-    return plans.plan(changed, bound, run.config.get("resources"), settings.executors())
+    return plans.plan(changed, bound, run.config.get("resources"), steps.ANYTHING)
 
 
 def _bound(run: runs.Run) -> tuple[tuple[parameters.Parameter, ...], parameters.Bound]:
@@ -156,7 +156,7 @@ def _always(run: runs.Run, template: templates.Template) -> list[str]:
 
 def _job(step: plans.Step, seconds: int) -> dict[str, Any]:
     """What AWS Batch needs to know of a step; the state machine reads it for Batch steps only."""
-    asked = step.resources or templates.Resources()
+    asked = step.resources or steps.Resources()
     return {
         "image": step.environment or "",
         "vcpu": str(asked.vcpu),

@@ -10,7 +10,7 @@ from typing import Any
 import botocore.exceptions
 
 from flowserverless import access, api, engine, settings
-from flowserverless.domain import errors, ids, parameters, plans, runs, templates
+from flowserverless.domain import errors, ids, parameters, plans, runs, steps, templates
 from flowserverless.store import groups, table, workflows
 from flowserverless.store import runs as stored_runs
 
@@ -36,7 +36,7 @@ def start(
     files = parameters.referenced_files(arguments)
     if len(files) > MOST_FILES:
         raise errors.InvalidRequest(f"a run takes at most {MOST_FILES} uploaded files")
-    payload = json.dumps([list(arguments), dict(config)], sort_keys=True, default=str)
+    payload = json.dumps([list(arguments), dict(config)], sort_keys=True, ensure_ascii=False)
     if len(payload.encode(errors="surrogatepass")) > MOST_ARGUMENT_BYTES:
         raise errors.TooLarge(f"arguments take more than {MOST_ARGUMENT_BYTES} bytes; upload a file instead")
     once = _once(group_id, key, payload, now) if key is not None else None
@@ -78,17 +78,17 @@ def _plan(
     now: datetime,
 ) -> runs.Run:
     published = workflows.version(group.workflow)
-    template = templates.parse(published.template, settings.executors())
+    template = templates.parse(published.template, steps.ANYTHING)
     declared = parameters.parse(group.parameters, "parameters") if group.parameters else template.parameters
-    bound = parameters.bind(declared, arguments, uploads)
+    bound = parameters.bind(declared, arguments, uploads, [path for path, _ in published.files])
     config = {**(group.config or {}), **config}
     external = config.get("engine") == "external"
     template = replace(template, parameters=declared)
     if external:
-        steps = plans.external_plan(template, bound)
+        planned = plans.external_plan(template, bound)
     else:
-        steps = plans.plan(template, bound, config.get("resources"), settings.executors())
-    if not steps:
+        planned = plans.plan(template, bound, config.get("resources"), settings.executors())
+    if not planned:
         raise errors.InvalidRequest("this workflow has no steps; it runs on external engines only")
     most = settings.number("MAX_RUN_SECONDS", 86400)
     seconds = min(config.get("timeoutSeconds") or settings.number("RUN_SECONDS", 3600), most)
@@ -107,8 +107,8 @@ def _plan(
         arguments=tuple(arguments),
         parameters=tuple(parameters.document(one) for one in declared),
         config=config,
-        executors=tuple(step.executor for step in steps),
-        steps=tuple(runs.Step(step.name, state, begun) for step in steps),
+        executors=tuple(step.executor for step in planned),
+        steps=tuple(runs.Step(step.name, state, begun) for step in planned),
     )
 
 

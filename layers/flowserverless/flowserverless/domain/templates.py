@@ -19,7 +19,6 @@ NOT_REPLACED = "has a reference where none is replaced: only values of workflow.
 _Declarations: TypeAlias = tuple[parameters.Parameter, ...]
 _Results: TypeAlias = results.ResultSchema | None
 _Steps: TypeAlias = tuple[steps.Step, ...]
-Resources: TypeAlias = steps.Resources
 
 
 @dataclass(frozen=True)

@@ -30,6 +30,7 @@ execution has not been stopped yet, deleted runs whose files are still there, ra
 rebuild is owed.
 """
 
+import json
 import os
 import random
 import time
@@ -72,6 +73,16 @@ class Item(Model):
     due_at = UnicodeAttribute(null=True)
 
 
+class Json(JSONAttribute):
+    """A JSON document in as few bytes as UTF-8 needs; lone surrogates, which it does not have, stay escaped."""
+
+    def serialize(self, value: Any) -> str | None:
+        """JSON text."""
+        if value is None:
+            return None
+        return json.dumps(value, ensure_ascii=False).encode("utf-8", "backslashreplace").decode()
+
+
 class Due(GlobalSecondaryIndex["DueItem"]):  # type: ignore[no-untyped-call]
     """What somebody must come back to, by kind and time; items without `due` are not in it."""
 
@@ -108,17 +119,17 @@ class RunItem(Item, discriminator="run"):
     deadline = UnicodeAttribute()
     started_at = UnicodeAttribute(null=True)
     finished_at = UnicodeAttribute(null=True)
-    arguments = JSONAttribute()
-    parameters = JSONAttribute()
-    config = JSONAttribute()
-    executors = JSONAttribute()
-    steps = JSONAttribute()
-    files = JSONAttribute(null=True)
+    arguments = Json()
+    parameters = Json()
+    config = Json()
+    executors = Json()
+    steps = Json()
+    files = Json(null=True)
     file_count = NumberAttribute(default=0)
-    messages = JSONAttribute(null=True)
-    reason = JSONAttribute(null=True)
-    archive = JSONAttribute(null=True)
-    standings = JSONAttribute(null=True)
+    messages = Json(null=True)
+    reason = Json(null=True)
+    archive = Json(null=True)
+    standings = Json(null=True)
     ranking_version = NumberAttribute(null=True)
     ingest_token = UnicodeAttribute(null=True)
 
@@ -126,7 +137,7 @@ class RunItem(Item, discriminator="run"):
 class FilesItem(Item, discriminator="files"):
     """A page of a run's files beyond the first, which stands in the run itself."""
 
-    files = JSONAttribute()
+    files = Json()
 
 
 class GoneItem(Item, discriminator="gone"):
@@ -155,8 +166,8 @@ class GroupItem(Item, discriminator="group"):
     name = UnicodeAttribute()
     owner = UnicodeAttribute()
     created_at = UnicodeAttribute()
-    parameters = JSONAttribute(null=True)
-    config = JSONAttribute(null=True)
+    parameters = Json(null=True)
+    config = Json(null=True)
     boards = UnicodeAttribute(default="{}")
     active_runs = NumberAttribute(default=0)
     revision = NumberAttribute(default=0)
@@ -204,8 +215,8 @@ class TemplateItem(Item, discriminator="template"):
     name = UnicodeAttribute()
     description = UnicodeAttribute(null=True)
     instructions = UnicodeAttribute(null=True)
-    template = JSONAttribute()
-    files = JSONAttribute()
+    template = Json()
+    files = Json()
     board = UnicodeAttribute(null=True)
     published_at = UnicodeAttribute()
 
@@ -254,7 +265,7 @@ class EntryItem(Item, discriminator="entry"):
     created_at = UnicodeAttribute()
     started_at = UnicodeAttribute()
     finished_at = UnicodeAttribute()
-    values = JSONAttribute()
+    values = Json()
 
 
 Key = tuple[str, str]
