@@ -19,7 +19,7 @@ help: ## Show this list
 demo: setup ## Do the main job on examples/digits, from publishing to the post-processed picture
 	.venv/bin/python -m local.demo
 
-test: lint ## Check and test everything
+test: lint $(PEER) ## Check and test everything
 	.venv/bin/python -m pytest -q --numprocesses $(WORKERS)
 
 lint: setup $(CHECKS) ## Check style, types and the template

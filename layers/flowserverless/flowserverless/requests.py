@@ -58,10 +58,14 @@ class CancelRun(Body):
 
 
 class CreateGroup(Body):
-    """A new group; `members` are user ids or names, `parameters` replace the workflow's."""
+    """A new group; `members` are user ids or names, `parameters` replace the workflow's.
+
+    `identifier` is what the group is to be called in URLs; flowServ's client calls it `id`.
+    """
 
     name: Name
     identifier: Identifier | None = None
+    id: Identifier | None = None
     members: list[Name] | None = Field(None, max_length=40)
     parameters: list[dict[str, Any]] | None = None
     config: RunConfig | None = None

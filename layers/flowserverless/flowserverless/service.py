@@ -9,7 +9,7 @@ ROUTES = {
     "service": "",
     "workflows:list": "workflows",
     "workflows:get": "workflows/{workflowId}",
-    "leaderboard": "workflows/{workflowId}/leaderboard?orderBy={orderBy}&includeAll",
+    "leaderboard": "workflows/{workflowId}/leaderboard?orderBy={orderBy}&includeAll={includeAll}",
     "workflows:download:archive": "workflows/{workflowId}/downloads/archive",
     "workflows:download:file": "workflows/{workflowId}/downloads/files/{fileId}",
     "workflows:groups": "workflows/{workflowId}/groups",
@@ -37,8 +37,8 @@ ROUTES = {
     "users:login": "users/login",
     "users:logout": "users/logout",
     "users:whoami": "users/whoami",
-    "users:password:request": "users/password/request",
-    "users:password:reset": "users/password/reset",
+    "users:pwd:request": "users/password/request",
+    "users:pwd:reset": "users/password/reset",
 }
 
 
