@@ -183,7 +183,7 @@ def test_a_symbolic_link_is_not_followed_out(bounded: stack.Stack, eve: visits.V
     attack = Attack(
         bounded,
         eve,
-        "mkdir out",
+        "mkdir -p out",
         "ln -s /etc/passwd out/link; ln -s /etc out/dir; echo fine > out/file",
         outputs=["out/"],
     )

@@ -1,0 +1,98 @@
+"""The state machines are valid ASL, whole, and treat failure as decided."""
+
+import json
+import pathlib
+import re
+from typing import Any
+
+import pytest
+from cfnlint import api as cfnlint
+
+from local import emulator, template
+
+FOLDER = emulator.PROJECT / "statemachines"
+FILES = sorted(FOLDER.glob("*"))
+SERVICE_ERRORS = {"Lambda.ServiceException", "Lambda.SdkClientException", "Lambda.TooManyRequestsException"}
+SUBSTITUTIONS = {
+    properties["DefinitionUri"].rpartition("/")[2]: properties["DefinitionSubstitutions"]
+    for properties in template.resources("AWS::Serverless::StateMachine").values()
+}
+
+
+def definition(path: pathlib.Path) -> Any:
+    """A state machine with its substitutions made, as CloudFormation makes them."""
+    text = path.read_text("utf-8")
+    for name, value in SUBSTITUTIONS[path.name].items():
+        chosen = value["Fn::If"][2] if isinstance(value, dict) and "Fn::If" in value else None
+        arn = f"arn:aws:lambda:us-east-1:123456789012:function:{name}"
+        text = text.replace(f"${{{name}}}", "aws" if name == "Partition" else chosen or arn)
+    assert "${" not in text
+    return json.loads(text)
+
+
+def next_states(state: dict[str, Any]) -> set[str]:
+    """Where a state can lead."""
+    branches = [*state.get("Choices", []), *state.get("Catch", [])]
+    return {branch["Next"] for branch in (state, *branches) if "Next" in branch} | {
+        state[k] for k in ("Default",) if k in state
+    }
+
+
+def test_every_file_is_a_state_machine_of_the_template() -> None:
+    assert {path.name for path in FILES} == set(SUBSTITUTIONS)
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)
+def test_the_linter_of_cloudformation_accepts_it(path: pathlib.Path) -> None:
+    role = "arn:aws:iam::123456789012:role/any"
+    properties = {"RoleArn": role, "Definition": definition(path)}
+    document = {"Resources": {"Machine": {"Type": "AWS::StepFunctions::StateMachine", "Properties": properties}}}
+    assert [str(match) for match in cfnlint.lint_all(json.dumps(document))] == []
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)
+def test_every_state_can_be_reached_and_is_named_in_title_case(path: pathlib.Path) -> None:
+    machine = definition(path)
+    states = machine["States"]
+    reached, open_states = set(), {machine["StartAt"]}
+    while open_states:
+        name = open_states.pop()
+        reached.add(name)
+        open_states |= next_states(states[name]) - reached
+    # Which of the two runs a step is chosen by a substitution.
+    assert set(states) - reached <= {"Run Step For Tenant"}
+    assert all(re.fullmatch(r"([A-Z][a-z]+)( [A-Z][a-z]+)*", name) for name in states)
+    assert machine["QueryLanguage"] == "JSONata"
+    assert isinstance(machine["TimeoutSeconds"], int)
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)
+def test_service_errors_are_tried_again_with_back_off_and_jitter(path: pathlib.Path) -> None:
+    for name, state in definition(path)["States"].items():
+        if state["Type"] != "Task":
+            continue
+        retry = state["Retry"][0]
+        assert set(retry["ErrorEquals"]) >= SERVICE_ERRORS, name
+        assert (retry["BackoffRate"], retry["JitterStrategy"]) == (2, "FULL"), name
+        assert isinstance(state["TimeoutSeconds"], int), name
+
+
+def test_whatever_goes_wrong_in_a_run_leads_to_an_end_that_says_so() -> None:
+    states = definition(FOLDER / "run_workflow.asl.json")["States"]
+    for name in ("Stage Step", "Publish Results"):
+        (catch,) = states[name]["Catch"]
+        assert (catch["ErrorEquals"], catch["Next"]) == (["States.ALL"], "Mark Failed")
+    for name in ("Run Step", "Run Step For Tenant", "Await Results"):
+        (catch,) = states[name]["Catch"]
+        assert (catch["ErrorEquals"], catch["Next"]) == (["States.ALL"], "Publish Results")
+
+
+def test_tenants_get_environments_of_their_own_by_the_group_that_runs() -> None:
+    state = definition(FOLDER / "run_workflow.asl.json")["States"]["Run Step For Tenant"]
+    assert state["Resource"].endswith(":states:::aws-sdk:lambda:invoke")
+    assert state["Arguments"]["TenantId"] == "{% $tenant %}"
+    assert SUBSTITUTIONS["run_workflow.asl.json"]["RunStepState"]["Fn::If"] == [
+        "HasTenants",
+        "Run Step For Tenant",
+        "Run Step",
+    ]
