@@ -16,7 +16,7 @@ from aws_lambda_powertools.event_handler.openapi.exceptions import (
     RequestValidationError,
     ResponseValidationError,
 )
-from aws_lambda_powertools.event_handler.openapi.params import Path, Query
+from aws_lambda_powertools.event_handler.openapi.params import Header, Path, Query
 from aws_lambda_powertools.metrics import MetricUnit
 
 from flowserverless.domain import errors, ids
@@ -40,6 +40,11 @@ WorkflowId = Annotated[str, Path(description="Identifier of a workflow")]
 FileId = Annotated[str, Path(description="Identifier of a file, as its listing shows it")]
 Limit = Annotated[int, Query(ge=1, le=1000, description="How many to show at most")]
 Cursor = Annotated[str | None, Query(max_length=2000, description="`next` of the page before")]
+Order = Annotated[str | None, Query(alias="orderBy", max_length=2000, description="col[:asc|desc],...")]
+All = Annotated[str | None, Query(alias="includeAll", description="Every run, not only the best of each group")]
+Accept = Annotated[str | None, Header()]
+
+Answer = Response[Any]
 
 Strict = dict[str, Any]
 
@@ -210,15 +215,12 @@ def _plain(response: Response[Any]) -> Strict:
     }
 
 
-def wants_csv(accept: str | None) -> bool:
-    """Whether an Accept header names text/csv."""
-    return "text/csv" in (accept or "").lower()
-
-
-def as_csv(text: str, more: str | None = None) -> Response[Any]:
-    """A CSV answer; UTF-8, with a header row. `more` is the cursor of the next page."""
-    headers = {"X-Next-Cursor": more} if more else {}
-    return Response(int(HTTPStatus.OK), "text/csv; charset=utf-8; header=present", text, headers)
+def as_accepted(accept: str | None, body: Any, as_csv: Callable[[Any], str]) -> Answer:
+    """JSON, or for callers who accept text/csv a table in UTF-8 with a header row and the cursor in a header."""
+    if "text/csv" not in (accept or "").lower():
+        return Response(int(HTTPStatus.OK), "application/json", body)
+    headers = {"X-Next-Cursor": body["next"]} if "next" in body else {}
+    return Response(int(HTTPStatus.OK), "text/csv; charset=utf-8; header=present", as_csv(body), headers)
 
 
 def redirect(url: str) -> Response[Any]:
