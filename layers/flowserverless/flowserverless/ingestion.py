@@ -13,7 +13,7 @@ from datetime import datetime
 from typing import Any
 
 from flowserverless import engine, settings
-from flowserverless.domain import deliveries, errors, outputs, results, runs, templates
+from flowserverless.domain import deliveries, errors, outputs, results, runs, steps, templates
 from flowserverless.store import files, inbox, workflows
 from flowserverless.store import runs as stored_runs
 
@@ -41,7 +41,7 @@ def block(run: runs.Run, now: datetime) -> Json | None:
     seconds = max(1, int((datetime.fromisoformat(run.deadline) - now).total_seconds()))
     form = files.form(prefix, seconds, min(settings.number("INGEST_BYTES", MOST_BYTES), LARGEST_POST))
     target = f"s3://{os.environ['BUCKET_NAME']}/{prefix}"
-    every_file = "cd results && find . -type f | cut -c 3- | while IFS= read -r file; do {}; done"
+    every_file = "(cd results && find . -type f | cut -c 3- | while IFS= read -r file; do {} || exit; done)"
     return {
         "prefix": prefix,
         "expires": run.deadline,
@@ -167,7 +167,7 @@ def _require_complete(template: templates.Template, there: Mapping[str, int], to
 
 
 def _template(run: runs.Run) -> templates.Template:
-    return templates.parse(workflows.version(run.workflow, run.version).template, settings.executors())
+    return templates.parse(workflows.version(run.workflow, run.version).template, steps.ANYTHING)
 
 
 def _carry_out(run: runs.Run, delivery: inbox.Delivery, now: datetime) -> None:
