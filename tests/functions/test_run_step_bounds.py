@@ -120,17 +120,33 @@ def test_a_background_process_serves_the_following_commands(store, marker):
     assert stage.alive_with(marker) == []
 
 
+# Each ends at some 130 processes by itself: should the cage not hold, the machine of the test has to.
+SHELL_BOMB = "b() { if [ $1 -gt 0 ]; then b $(($1 - 1)) | b $(($1 - 1)) & wait; else sleep 60; fi; }; b 6"
+
+
+DOUBLING_BOMB = """
+import os, time
+for _ in range(7):
+    try:
+        os.fork()
+    except OSError:
+        pass
+time.sleep(60)
+"""
+# Never more than two at once, but always others.
+RUNAWAY_BOMB = """
+import os
+for _ in range(20000):
+    try:
+        if os.fork() == 0: os.setsid()
+        else: os._exit(0)
+    except OSError:
+        pass
+"""
+
+
 @pytest.mark.parametrize(
-    "bomb",
-    [
-        "b() { b | b & }; b",
-        python("import os\nwhile True:\n    try:\n        os.fork()\n    except OSError:\n        pass"),
-        python(
-            "import os\nwhile True:\n    try:\n        if os.fork() == 0: os.setsid()\n        else: os._exit(0)\n"
-            "    except OSError:\n        pass"
-        ),
-    ],
-    ids=["shell", "doubling", "running-away"],
+    "bomb", [SHELL_BOMB, python(DOUBLING_BOMB), python(RUNAWAY_BOMB)], ids=["shell", "doubling", "running-away"]
 )
 def test_a_fork_bomb_is_bounded_and_nothing_of_it_is_left(store, marker, bomb):
     with stage.most_processes() as most:
@@ -164,6 +180,14 @@ def test_the_memory_of_all_processes_counts_together(store):
     hog = "import time; hog = bytearray(60 << 20); time.sleep(60)"
     command = f"for i in 1 2 3; do $python -c {shlex.quote(hog)} & done; wait"
     assert store.run(command, limits={"memoryBytes": 150 * MIB})["reason"]["code"] == "OUT_OF_MEMORY"
+
+
+def test_the_memory_of_orphans_in_other_sessions_counts_too(store, marker):
+    hog = "import time; hog = bytearray(200 << 20); time.sleep(60)"
+    command = f"(setsid $python -c {shlex.quote(hog)} &) ; sleep 60"
+    result = store.run(command, limits={"memoryBytes": 150 * MIB}, variables={"m": marker})
+    assert result["reason"]["code"] == "OUT_OF_MEMORY"
+    assert stage.alive_with(marker) == []
 
 
 def test_memory_that_processes_share_counts_once(store):

@@ -48,7 +48,7 @@ def test_the_credentials_of_the_function_are_not_found(store):
 RUN_AWAY = """
 import os
 if os.fork() == 0:
-    while True:
+    for _ in range(100000):
         try:
             if os.fork():
                 os._exit(0)
@@ -75,7 +75,7 @@ def test_a_process_that_the_process_table_hardly_shows_is_ended(store, marker, s
 
 def test_memory_held_by_a_process_without_its_first_thread_counts(store, marker):
     hog = LEADERLESS.replace("target=time.sleep, args=(300,)", "target=hold").replace(
-        "libc =", "def hold():\n    held = bytearray(200 << 20)\n    time.sleep(300)\nlibc ="
+        "libc =", "def hold():\n    time.sleep(0.5)\n    held = bytearray(200 << 20)\n    time.sleep(300)\nlibc ="
     )
     result = store.run_as_in_lambda(
         f"({python(hog)}) & sleep 20", variables={"m": marker}, limits={"memoryBytes": 100 << 20}
@@ -87,7 +87,9 @@ def test_memory_held_by_a_process_without_its_first_thread_counts(store, marker)
 def test_a_fork_bomb_is_bounded(store, marker):
     with stage.most_processes() as most:
         result = store.run_as_in_lambda(
-            "b() { b | b & }; b; sleep 60", limits={"processes": 60, "seconds": 1}, variables={"m": marker}
+            "b() { if [ $1 -gt 0 ]; then b $(($1 - 1)) | b $(($1 - 1)) & wait; else sleep 60; fi; }; b 6; sleep 60",
+            limits={"processes": 60, "seconds": 1},
+            variables={"m": marker},
         )
     assert result["reason"]["code"] in ("TIMEOUT", "STEP_FAILED")
     assert most() <= 200
