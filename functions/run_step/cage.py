@@ -10,9 +10,9 @@ Who a step is depends on who we are:
 - In AWS Lambda it has the user of the function. It could kill the function (then the run fails), but not read it,
   and everything it left in the temporary directories is removed.
 - As root, on a developer's machine, it becomes a user of its own that owns nothing else. If that user could not
-  reach the interpreter or the temporary directory (below /root, say), it gets the right to read any file and nothing
-  else; where root itself lacks that right, it stays root without any capability: it reads and writes root's files
-  then, and only the warden bounds how many processes it has.
+  reach the interpreter or the temporary directory (below /root, say), it gets the right to read any file (where root
+  itself lacks that right: to use any file) and no other. It never stays root, because the kernel does not bound how
+  many processes root has.
 - As an ordinary user elsewhere it can do to that user's files and other processes what any program of that user
   can, and files it leaves outside its own directories stay.
 
@@ -56,7 +56,7 @@ class Lodger:
     """Who a step becomes, see `processes.become`."""
 
     user: int | None
-    reads_everything: bool = False
+    keep: int | None = None
 
 
 class Cage:
@@ -113,7 +113,7 @@ class Cage:
             directories=(self.directory, self.home),
             places=self._sweep.places,
             user=self._lodger.user,
-            reads_everything=self._lodger.reads_everything,
+            keep=self._lodger.keep,
             seconds=seconds,
             memory_bytes=limits.memory_bytes,
             disk_bytes=limits.output_bytes,
@@ -164,9 +164,11 @@ def lodger(base: str) -> Lodger:
     candidates = (FIRST_USER + os.getpid(), NOBODY)
     user = next((user for user in candidates if _exists("uid", user) and _exists("gid", user)), None)
     interpreter = shutil.which(sys.executable) or sys.executable
-    if all(_is_reachable(path) for path in (base, interpreter, os.path.realpath(interpreter))):
+    # Where there are no other users, root is an ordinary user of the system around.
+    if user is None or all(_is_reachable(path) for path in (base, interpreter, os.path.realpath(interpreter))):
         return Lodger(user)
-    return Lodger(user, user is not None) if processes.may_read_everything() else Lodger(None)
+    rights = (processes.CAP_DAC_READ_SEARCH, processes.CAP_DAC_OVERRIDE)
+    return Lodger(user, next((right for right in rights if processes.holds(right)), None))
 
 
 def _supervise(order: warden.Order, hear: Callable[[str, bytes], None], stop: threading.Event) -> warden.Report:

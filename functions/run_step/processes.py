@@ -22,6 +22,7 @@ PR_SET_NO_NEW_PRIVS = 38
 PR_CAP_AMBIENT = 47
 PR_CAP_AMBIENT_RAISE = 2
 PR_CAP_AMBIENT_CLEAR_ALL = 4
+CAP_DAC_OVERRIDE = 1
 CAP_DAC_READ_SEARCH = 2
 CAPABILITIES = 64
 CAPABILITY_VERSION = 0x20080522
@@ -56,34 +57,33 @@ def adopt_orphans(adopt: bool = True) -> None:
     _prctl(PR_SET_CHILD_SUBREAPER, int(adopt))
 
 
-def become(user: int | None, reads_everything: bool) -> None:
+def become(user: int | None, keep: int | None = None) -> None:
     """Turn into a user (and the group of that number), for good, and gain no privilege by executing a file.
 
-    None stays who we are; root then loses every capability with the next `exec`. `reads_everything` leaves the
-    right to pass and read any file, and nothing else.
+    None stays who we are. All capabilities are lost with the next `exec`, except one to `keep`.
     """
     if os.geteuid() == 0:
         for capability in range(CAPABILITIES):
-            if not (reads_everything and capability == CAP_DAC_READ_SEARCH):
+            if capability != keep:
                 _prctl(PR_CAPBSET_DROP, capability)
         _prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL)
         _prctl(PR_SET_SECUREBITS, SECBIT_NOROOT_LOCKED)
     if user is not None:
-        _prctl(PR_SET_KEEPCAPS, int(reads_everything))
+        _prctl(PR_SET_KEEPCAPS, int(keep is not None))
         os.setgroups([])
         os.setresgid(user, user, user)
         os.setresuid(user, user, user)
-    if reads_everything:
-        _hold_only(1 << CAP_DAC_READ_SEARCH)
-        _prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, CAP_DAC_READ_SEARCH)
+    if keep is not None:
+        _hold_only(1 << keep)
+        _prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, keep)
     _prctl(PR_SET_NO_NEW_PRIVS, 1)
 
 
-def may_read_everything() -> bool:
-    """Whether this process could leave that right to a child."""
+def holds(capability: int) -> bool:
+    """Whether this process has a capability and so could leave it to a child."""
     with open("/proc/self/status", encoding="utf-8") as file:
         held = next((int(line.split()[1], 16) for line in file if line.startswith("CapEff:")), 0)
-    return bool(held >> CAP_DAC_READ_SEARCH & 1)
+    return bool(held >> capability & 1)
 
 
 def table() -> dict[int, Process]:

@@ -35,7 +35,7 @@ CANNOT_EXECUTE = 126
 class Order(NamedTuple):
     """What to execute, as whom and within which bounds (bytes and seconds).
 
-    `user` and `reads_everything` say who to become (see `processes.become`). `base` holds all that belongs to the
+    `user` and `keep` say who to become (see `processes.become`). `base` holds all that belongs to the
     step. `directories` in it are those that the step fills; what its user owns directly in one of the `places`,
     which are shared with others, counts as well.
     """
@@ -46,7 +46,7 @@ class Order(NamedTuple):
     directories: Sequence[str]
     places: Sequence[str]
     user: int | None
-    reads_everything: bool
+    keep: int | None
     seconds: float
     memory_bytes: int
     disk_bytes: int
@@ -147,7 +147,7 @@ class Warden:
             with contextlib.suppress(OSError), open("/proc/self/oom_score_adj", "w") as file:
                 file.write("1000")
             self._set_limits()
-            processes.become(self._order.user, self._order.reads_everything)
+            processes.become(self._order.user, self._order.keep)
             os.umask(0o022)
             os.chdir(self._order.directories[0])
             os.execve(words[0], list(words), dict(self._order.environment))  # noqa: S606 - a shell is what we start

@@ -23,11 +23,12 @@ def status_of(store):
 
 
 ALL = ("CapPrm", "CapEff", "CapInh", "CapAmb", "CapBnd")
-READ_EVERYTHING = 1 << stage.processes.CAP_DAC_READ_SEARCH
+READ, USE = stage.processes.CAP_DAC_READ_SEARCH, stage.processes.CAP_DAC_OVERRIDE
 WHO = {"nobody else": stage.cage.Lodger(None)}
 if IS_ROOT:
     WHO["own user"] = stage.cage.Lodger(OWN_USER)
-    WHO["own user who reads"] = stage.cage.Lodger(OWN_USER, True)
+    WHO["own user who reads"] = stage.cage.Lodger(OWN_USER, READ)
+    WHO["own user who uses"] = stage.cage.Lodger(OWN_USER, USE)
 
 
 @pytest.fixture(params=sorted(WHO))
@@ -43,7 +44,7 @@ def test_a_step_is_who_it_should_be_and_may_nothing_more(store, lodger):
     user = os.geteuid() if lodger.user is None else lodger.user
     assert status["Uid"].split() == [str(user)] * 4
     if IS_ROOT:
-        expected = READ_EVERYTHING if lodger.reads_everything else 0
+        expected = 0 if lodger.keep is None else 1 << lodger.keep
         assert {int(status[kind], 16) for kind in ALL} == {expected}
     if lodger.user is not None:
         assert status["Gid"].split() == [str(user)] * 4
@@ -64,7 +65,7 @@ def test_a_user_of_its_own_writes_only_where_it_is_meant_to(store, lodger, tmp_p
         f"for f in {tmp_path}/mine {tmp_path}/new ../new; do echo x > $f && echo $f >> written; done; true"
     )
     assert result["exitCode"] == 0
-    is_alone = lodger.user is not None
+    is_alone = lodger.user is not None and lodger.keep != USE
     assert store.outputs().get("written", b"").count(b"\n") == (0 if is_alone else 3)
     assert (tmp_path / "mine").read_text() == ("kept" if is_alone else "x\n")
 
@@ -132,12 +133,24 @@ def test_an_ordinary_user_stays_who_it_is(monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("reachable", "may", "expected"),
-    [(True, True, (OWN_USER, False)), (False, True, (OWN_USER, True)), (False, False, (None, False))],
+    ("reachable", "held", "expected"),
+    [
+        (True, {READ, USE}, (OWN_USER, None)),
+        (False, {READ, USE}, (OWN_USER, READ)),
+        (False, {USE}, (OWN_USER, USE)),
+        (False, set(), (OWN_USER, None)),
+    ],
+    ids=["reachable", "all", "some", "none"],
 )
-def test_root_gives_its_steps_as_little_as_will_do(monkeypatch, reachable, may, expected):
+def test_root_gives_its_steps_as_little_as_will_do(monkeypatch, reachable, held, expected):
     monkeypatch.setattr(stage.cage.os, "geteuid", lambda: 0)
     monkeypatch.setattr(stage.cage, "_exists", lambda kind, number: True)
     monkeypatch.setattr(stage.cage, "_is_reachable", lambda path: reachable)
-    monkeypatch.setattr(stage.processes, "may_read_everything", lambda: may)
+    monkeypatch.setattr(stage.processes, "holds", lambda capability: capability in held)
     assert stage.cage.lodger("/tmp") == stage.cage.Lodger(*expected)
+
+
+def test_root_stays_root_only_where_there_is_nobody_else(monkeypatch):
+    monkeypatch.setattr(stage.cage.os, "geteuid", lambda: 0)
+    monkeypatch.setattr(stage.cage, "_exists", lambda kind, number: number == 0)
+    assert stage.cage.lodger("/tmp") == stage.cage.Lodger(None)
