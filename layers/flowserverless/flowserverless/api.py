@@ -13,6 +13,7 @@ from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.event_handler import APIGatewayRestResolver, Response
 from aws_lambda_powertools.event_handler.exceptions import NotFoundError
 from aws_lambda_powertools.event_handler.openapi.exceptions import (
+    RequestUnsupportedContentType,
     RequestValidationError,
     ResponseValidationError,
 )
@@ -135,6 +136,8 @@ def app(public: bool = False) -> Resolver:
 
     resolver.exception_handler(errors.Problem)(_refused)
     resolver.exception_handler(RequestValidationError)(_invalid)
+    resolver.exception_handler(RequestUnsupportedContentType)(_not_json)
+    resolver.exception_handler(UnicodeDecodeError)(_not_json)
     resolver.exception_handler(ResponseValidationError)(_broken)
     resolver.exception_handler(Exception)(_broken)
     resolver.not_found(_unknown)
@@ -150,6 +153,10 @@ def _refused(error: errors.Problem) -> Response[Any]:
 def _invalid(error: RequestValidationError) -> Response[Any]:
     faults = "; ".join(f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in error.errors())
     return problem(HTTPStatus.BAD_REQUEST, faults[:2000] or "invalid request", "INVALID_REQUEST")
+
+
+def _not_json(_: Exception | None = None) -> Response[Any]:
+    return problem(HTTPStatus.BAD_REQUEST, "the body has to be JSON in UTF-8 (application/json)", "INVALID_REQUEST")
 
 
 def _unknown(_: NotFoundError) -> Response[Any]:
@@ -184,6 +191,9 @@ def handler(resolver: Resolver) -> Callable[[Strict, Any], Strict]:
         except Exception as error:
             answer = _plain(_broken(error))
         headers = answer.setdefault("multiValueHeaders", {})
+        if answer["statusCode"] == HTTPStatus.NO_CONTENT:
+            answer["body"] = ""
+            headers.pop("Content-Type", None)
         headers["X-Request-Id"] = [request]
         headers["X-Content-Type-Options"] = ["nosniff"]
         headers["Strict-Transport-Security"] = ["max-age=63072000"]
@@ -201,7 +211,15 @@ def _answer(resolver: Resolver, event: Strict, context: Any) -> Strict:
     if not resolver.public and not said.get("user"):
         # Before anything else is looked at, so that strangers learn nothing about what is valid.
         return _plain(problem(HTTPStatus.UNAUTHORIZED, said.get("problem") or "not logged in", "UNAUTHENTICATED"))
+    if _is_form(event):
+        return _plain(_not_json())
     return resolver.resolve(event, context)
+
+
+def _is_form(event: Strict) -> bool:
+    # Powertools would read it like JSON, and any web page may send one without asking the browser.
+    kinds = (value for name, value in (event.get("headers") or {}).items() if name.lower() == "content-type")
+    return any(str(kind).lower().strip().startswith("application/x-www-form-urlencoded") for kind in kinds)
 
 
 def _plain(response: Response[Any]) -> Strict:
