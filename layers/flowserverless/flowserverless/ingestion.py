@@ -122,7 +122,7 @@ def _deliver(run: runs.Run, marker: deliveries.Marker, head: Json, now: datetime
     if delivery is None:
         runs.require_active(run)
         delivery = inbox.record(run.id, _judge(run, marker, head))
-    if run.active and not delivery.done:
+    if not delivery.done:
         _carry_out(run, delivery, now)
     if not delivery.is_of(marker, head):
         raise errors.Conflict(f"the results of run {run.id} were delivered before", "DELIVERED_BEFORE")
@@ -171,17 +171,22 @@ def _template(run: runs.Run) -> templates.Template:
 
 
 def _carry_out(run: runs.Run, delivery: inbox.Delivery, now: datetime) -> None:
-    """Move the files and let the execution go on. Raises Conflict when it was ended meanwhile, or the files changed."""
+    """Hand the delivery to the run, once. Raises Conflict when the run ended otherwise, or the files changed."""
+    if not (run.active and _hand_over(run, delivery, now)):
+        current = stored_runs.get(run.id)
+        if current.reason and current.reason.code in NOT_DELIVERED:
+            runs.require_active(current)
+    inbox.conclude(run.id, delivery)
+
+
+def _hand_over(run: runs.Run, delivery: inbox.Delivery, now: datetime) -> bool:
+    """Move the files and let the execution go on; False when it does not wait any more."""
     try:
         inbox.move(run.id, delivery)
     except errors.Conflict:
         inbox.withdraw(run.id)
         raise
-    if not engine.resume(str(run.ingest_token), _outcome(run, delivery, now)):
-        current = stored_runs.get(run.id)
-        if current.reason and current.reason.code in NOT_DELIVERED:
-            runs.require_active(current)
-    inbox.conclude(run.id, delivery)
+    return engine.resume(str(run.ingest_token), _outcome(run, delivery, now))
 
 
 def _outcome(run: runs.Run, delivery: inbox.Delivery, now: datetime) -> Json:
