@@ -9,6 +9,7 @@ import json
 import os
 import pathlib
 import resource
+import secrets
 import socket
 import subprocess
 import sys
@@ -72,6 +73,7 @@ class Store(http.server.ThreadingHTTPServer):
         self.always_refused: dict[str, tuple[int, str]] = {}
         self.changed = threading.Condition()
         self.connections: list[socket.socket] = []
+        self.secret = f"hidden-from-steps-{secrets.token_hex(8)}"
         self.url = f"http://127.0.0.1:{self.server_address[1]}"
 
     def __enter__(self) -> Self:
@@ -166,17 +168,18 @@ class Store(http.server.ThreadingHTTPServer):
         result = app.handler({"manifestUrl": self.stage(*commands, **members), "run": "r", "step": 0}, None)
         return json.loads(json.dumps(result))
 
-    def run_as_in_lambda(self, *commands: str, **members: Any) -> dict[str, Any]:
+    def run_as_in_lambda(self, *commands: str, tmp: str = "/tmp", **members: Any) -> dict[str, Any]:
         """Execute a step in a process of its own, whose user is not root, and is the step's user too."""
+        user = 2**29 + os.getpid()
         program = "import json, sys, app; print(json.dumps(app.handler({'manifestUrl': sys.argv[1]}, None)))"
         finished = subprocess.run(
             [sys.executable, "-c", program, self.stage(*commands, **members)],
-            env={"PYTHONPATH": str(FOLDER), "AWS_SESSION_TOKEN": "hidden-from-steps"},
+            env={"PYTHONPATH": str(FOLDER), "AWS_SESSION_TOKEN": self.secret, "TMPDIR": tmp},
             stdout=subprocess.PIPE,
             check=True,
             timeout=60,
             # The interpreter may be out of reach for everybody but root.
-            preexec_fn=(lambda: processes.become(54321, processes.CAP_DAC_READ_SEARCH)) if os.geteuid() == 0 else None,
+            preexec_fn=(lambda: processes.become(user, processes.CAP_DAC_READ_SEARCH)) if os.geteuid() == 0 else None,
         )
         return json.loads(finished.stdout)
 

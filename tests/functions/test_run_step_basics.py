@@ -63,10 +63,10 @@ def test_the_environment_is_written_from_nothing(store, monkeypatch):
 
 
 def test_nothing_of_the_environment_is_found_by_way_of_the_process_table(store, monkeypatch):
-    monkeypatch.setenv("AWS_SESSION_TOKEN", "hidden-from-steps")
+    monkeypatch.setenv("AWS_SESSION_TOKEN", store.secret)
     store.run("cat /proc/[0-9]*/environ /proc/[0-9]*/task/*/environ 2> err | tr '\\0' '\\n' > found; true")
     assert b"TMPDIR=" in store.outputs()["found"], "the step's own environment at least is readable"
-    assert b"hidden-from-steps" not in store.outputs()["found"]
+    assert store.secret.encode() not in store.outputs()["found"]
 
 
 def test_memory_and_open_files_of_the_function_are_closed_to_the_step(store):

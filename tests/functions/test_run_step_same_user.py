@@ -47,7 +47,7 @@ def test_the_credentials_of_the_function_are_not_found(store):
         "  head -c 1 /proc/$p/$f && echo $p/$f >> opened; done; done; touch tried",
     )
     assert b"app.handler" in store.outputs()["function"], "it is the function that was looked at"
-    assert b"hidden-from-steps" not in store.outputs()["found"]
+    assert store.secret.encode() not in store.outputs()["found"]
     assert "opened" not in store.outputs()
     assert "tried" in store.outputs()
 
@@ -117,6 +117,18 @@ def test_a_warden_that_is_killed_while_a_process_runs_away_leaves_nothing_either
     )
     assert result["reason"]["code"] == "SYSTEM_ERROR"
     assert stage.alive_with(marker) == []
+
+
+def test_directories_that_a_step_has_locked_are_wiped(store, tmp_path):
+    tmp_path.chmod(0o777)
+    result = store.run_as_in_lambda(
+        "for d in . ~; do mkdir -p $d/a/b/c && touch $d/a/b/c/d && chmod 000 $d/a/b/c $d/a/b $d/a; done; touch made",
+        "mv ~ ../moved; chmod 000 ../moved .",
+        tmp=str(tmp_path),
+    )
+    assert result["reason"] is None
+    assert "made" in store.outputs()
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_everything_new_in_the_shared_places_is_removed_in_lambda_only(store, tmp_path, monkeypatch):
