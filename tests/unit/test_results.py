@@ -40,7 +40,7 @@ def with_column(**elements):
 
 
 def test_a_schema_is_read_as_declared():
-    assert SCHEMA == results.ResultSchema(  # noqa: SIM300 the constant is what is tested
+    assert SCHEMA == results.ResultSchema(
         "results/scores.json",
         (
             results.Column("score", "Score", "float", ("test", "score"), True),
