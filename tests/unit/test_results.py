@@ -450,3 +450,15 @@ def test_a_value_is_shown_as_valid_json(value, shown):
 @example(math.nan)
 def test_every_value_is_valid_json(value):
     assert json.loads(json.dumps(results.json_value(value), allow_nan=False)) == results.json_value(value)
+
+
+def test_a_row_that_no_item_of_the_table_could_hold_is_not_ranked():
+    names = [f"c{number}" for number in range(results.MOST_COLUMNS)]
+    schema = results.parse(
+        {"file": "r.json", "schema": [{"name": name, "label": name, "dtype": "string"} for name in names]}
+    )
+    fits, too_long = "x" * 600, "\N{OLD ITALIC LETTER A}" * 600
+    assert results.read(schema, dict.fromkeys(names, fits)) == (fits,) * len(names)
+    outcome = results.read(schema, dict.fromkeys(names, too_long))
+    assert isinstance(outcome, results.NotRanked)
+    assert outcome.code == "TEXTS_TOO_LONG"

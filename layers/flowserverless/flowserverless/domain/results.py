@@ -19,9 +19,11 @@ Value: TypeAlias = int | float | str | None
 Values: TypeAlias = tuple[Value, ...]
 
 DTYPES: tuple[Dtype, ...] = ("int", "float", "string")
-# Both bound the size of a ranking entry: a DynamoDB item holds 400 KB, and a leaderboard reads whole items.
+# All bound the size of a ranking entry: a DynamoDB item holds 400 KB, and a leaderboard reads whole items. The row
+# is counted in bytes as it is stored, as JSON in which a letter that is not ASCII takes six or twelve.
 MOST_COLUMNS = 50
 LONGEST_TEXT = 1024
+LARGEST_ROW = 32 * 1024
 # Bounds the length of a rank key, see ranking.py.
 MOST_ORDER_COLUMNS = 8
 # In bytes. Enough for any table of metrics; what is plotted belongs into an output file.
@@ -137,7 +139,10 @@ def read(schema: ResultSchema, document: object) -> Values | NotRanked:
     reasons = [value for value in row if isinstance(value, NotRanked)]
     if reasons:
         return NotRanked(reasons[0].code, "; ".join(reason.detail for reason in reasons)[:LONGEST_TEXT])
-    return tuple(value for value in row if not isinstance(value, NotRanked))
+    values = tuple(value for value in row if not isinstance(value, NotRanked))
+    if len(json.dumps(values)) > LARGEST_ROW:
+        return NotRanked("TEXTS_TOO_LONG", f"the values of all columns take more than {LARGEST_ROW} bytes together")
+    return values
 
 
 def extract(

@@ -300,11 +300,12 @@ def _finish_post_processing(final: runs.Run, now: Context, stop: bool) -> Ended:
     if final.ranking_version == workflow.ranking_version:
         actions += [table.WorkflowItem.due.remove(), table.WorkflowItem.due_at.remove()]
     unseen = {workflow.good_run, workflow.last_run} - {None, good, final.id}
+    quiet_at = runs.timestamp(datetime.fromisoformat(str(final.finished_at)) + STRAGGLER)
 
     def compose(transaction: TransactWrite) -> None:
         transaction.save(to_item(final, stop), condition=ACTIVE)
         for run_id in unseen:
-            _forsake(transaction, ids.run_id(run_id), str(final.finished_at))
+            _forsake(transaction, ids.run_id(run_id), quiet_at)
         transaction.update(
             workflow,
             actions,
