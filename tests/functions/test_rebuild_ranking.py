@@ -1,10 +1,13 @@
 """A workflow reads results otherwise than before: the runs that it has are ranked anew, and no reader notices."""
 
+import contextlib
+import itertools
 from datetime import timedelta
 
 import contest
 import gateway
 import pytest
+import requests_made
 
 from flowserverless import leaderboard, measuring, rebuilding, reconciliation
 from flowserverless.domain import ids, runs
@@ -173,28 +176,28 @@ def test_readers_see_the_old_board_or_the_new_one_whatever_happens_on_the_way(th
     assert shown() == list(best.values())
 
 
-@pytest.mark.parametrize("place", ["advance", "show", "join"])
-def test_what_is_done_twice_after_a_function_died_does_no_harm(three, monkeypatch, place):
+def to_the_end(at=0):
+    """Rebuild although every function dies, each after one request more than the one before."""
+    for requests in itertools.count(1):
+        with contextlib.suppress(requests_made.Died), requests_made.no_more_than(requests):
+            assert rebuild(at)
+            return requests
+    return None
+
+
+def test_a_function_that_dies_after_any_of_its_requests_is_followed_by_one_that_goes_on(three):
+    old = workflows.get("w").board
     contest.publish("w", BY_TIME)
-    once_more = [True, True]
-    real = getattr(rebuilds, place)
-
-    def dying(*arguments):
-        answered = real(*arguments)
-        if once_more:
-            once_more.pop()
-            raise TimeoutError("the function ended here")
-        return answered
-
-    monkeypatch.setattr(rebuilds, place, dying)
-    for _ in range(3):
-        try:
-            assert rebuild()
-        except TimeoutError:
-            continue
+    assert to_the_end() > 5
     first, second, third = three
     assert shown(True) == [second, third, first]
+    assert shown() == [second, third]
     assert workflows.get("w").ranking_version == 3
+    assert left_of(workflows.get("w").board) == left_of(old) == 8
+    assert to_the_end(LATER) > 5
+    assert left_of(old) == 0
+    assert shown(True) == [second, third, first]
+    assert rebuilds.first("w", contest.moment(10 * LATER)) is None
 
 
 def test_two_that_rebuild_at_the_same_time_do_no_harm(three, monkeypatch):
