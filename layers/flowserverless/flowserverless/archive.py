@@ -202,25 +202,25 @@ def _fetch(s3: S3Client, bucket: str, piece: _Piece) -> _Fetched:
 
 def _get(s3: S3Client, bucket: str, piece: _Piece) -> _Fetched:
     source, offset, content = piece
+    piece_size = len(content)
     try:
-        if len(content) == source.size:  # botocore verifies S3's checksum of whole objects only
+        if piece_size == source.size:  # botocore verifies S3's checksum of whole objects only
             response = s3.get_object(Bucket=bucket, Key=source.key)
-            size = response["ContentLength"]
         else:
-            wanted = f"bytes={offset}-{offset + len(content) - 1}"
+            wanted = f"bytes={offset}-{offset + piece_size - 1}"
             response = s3.get_object(Bucket=bucket, Key=source.key, Range=wanted)
-            size = int(response["ContentRange"].rpartition("/")[2])
     except exceptions.ClientError as error:
         if error.response["ResponseMetadata"]["HTTPStatusCode"] in (404, 416):
             raise SourceChanged(f"{source.name} is gone or shorter than {source.size} bytes") from error
         raise
     with contextlib.closing(response["Body"]) as body:
-        if size != source.size:
-            raise SourceChanged(f"{source.name} has {size} bytes and not {source.size} as recorded")
+        total = int(response["ContentRange"].rpartition("/")[2]) if "ContentRange" in response else source.size
         position = 0
-        while chunk := body.read(READ):
+        while position <= piece_size and (chunk := body.read(READ)):
             content[position : position + len(chunk)] = chunk
             position += len(chunk)
+    if (position, total) != (piece_size, source.size):
+        raise SourceChanged(f"{source.name} is no longer the file of {source.size} bytes that was recorded")
     return _Fetched(source, response["ETag"], content)
 
 

@@ -1,0 +1,234 @@
+"""The deployed stack under bad conditions: services that fail, and steps that do not want to end."""
+
+import contextlib
+import json
+import pathlib
+import socket
+import subprocess
+import sys
+import uuid
+from collections.abc import Iterator
+from concurrent import futures
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+import visits
+
+from local import emulator, stack
+
+CLIENTS = 6
+RUNS = 10
+CHAOS_SECONDS = 240
+
+SCORED: dict[str, Any] = {
+    "workflow": {
+        "parameters": {"score": "$[[score]]"},
+        "steps": [visits.step("score", "mkdir -p out", 'echo "{\\"score\\": ${score}}" > out/score.json')],
+    },
+    "parameters": [{"name": "score", "dtype": "int"}],
+    "outputs": [{"source": "out/score.json"}],
+    "results": {
+        "file": "out/score.json",
+        "schema": [{"name": "score", "label": "Score", "dtype": "int"}],
+        "orderBy": [{"name": "score"}],
+    },
+}
+STUBBORN: dict[str, Any] = {
+    "workflow": {
+        "parameters": {"marker": "$[[marker]]"},
+        "steps": [visits.step("stay", '${python} code/stubborn.py "${marker}"')],
+    },
+    "parameters": [{"name": "marker", "dtype": "string"}],
+}
+STUBBORN_CODE = """\
+import os, signal, time
+for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+    signal.signal(number, signal.SIG_IGN)
+if os.fork() == 0:
+    os.setsid()
+os.fork()
+while True:
+    time.sleep(1)
+"""
+FINAL = ("SUCCESS", "ERROR", "CANCELED")
+PROXIED = ("StartRun", "StageStep", "UpdateRun", "PostProcess", "ReconcileRuns")
+FAULTS = [
+    {"probability": 0.08, "error": {"status": 500, "code": "InternalServerError"}},
+    {"probability": 0.08, "latency": {"min": 100, "max": 600}},
+]
+THROTTLES = {
+    "dynamodb": {"code": "ProvisionedThroughputExceededException"},
+    "s3": {"code": "SlowDown", "status": 503},
+    "stepfunctions": {"code": "ThrottlingException"},
+    "lambda": {"code": "TooManyRequestsException"},
+}
+
+
+@pytest.fixture(scope="module")
+def service(deployed: stack.Stack) -> visits.Visitor:
+    """The service, for a stranger."""
+    return visits.Visitor(deployed.api_url)
+
+
+@pytest.fixture
+def proxy(deployed: stack.Stack, tmp_path: pathlib.Path) -> Iterator[str | None]:
+    """The address of a proxy before the emulator that lets a fifth of the calls to AWS services fail or wait."""
+    if deployed.endpoint_url is None:
+        # Nobody can come between a function in AWS and its services.
+        yield None
+        return
+    faults = [{"service": name, "probability": 0.08, "error": error} for name, error in THROTTLES.items()]
+    faults += [{"service": name, **fault} for name in THROTTLES for fault in FAULTS]
+    config = tmp_path / "faults.json"
+    config.write_text(json.dumps({"rules": faults}))
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    command = [sys.executable, "-m", "microburst", "--no-resign", "--config", str(config)]
+    with (tmp_path / "proxy.log").open("wb") as log:
+        process = subprocess.Popen(
+            [*command, "--upstream", deployed.endpoint_url, "--port", str(port)], stdout=log, stderr=log
+        )
+    url = f"http://127.0.0.1:{port}"
+    try:
+        visits.until(lambda: answers(f"{url}/_microburst/health"), bool, 30)
+        with calling_through(deployed, url):
+            yield url
+    finally:
+        process.terminate()
+        process.wait(10)
+
+
+def answers(url: str) -> bool:
+    with contextlib.suppress(OSError):
+        return visits.request("GET", url).status == 200
+    return False
+
+
+@contextlib.contextmanager
+def calling_through(deployed: stack.Stack, url: str) -> Iterator[None]:
+    """Let all functions that begin, advance and end runs call AWS through a proxy."""
+    client = deployed.client("lambda")
+    # A proxy in HTTP's sense, and not another endpoint: what is signed is the name of the host.
+    through = {"HTTP_PROXY": url, "http_proxy": url}
+    before = {name: variables(client, name) for name in (function(deployed, wanted) for wanted in PROXIED)}
+    for name, known in before.items():
+        client.update_function_configuration(FunctionName=name, Environment={"Variables": known | through})
+    try:
+        yield
+    finally:
+        for name, known in before.items():
+            client.update_function_configuration(FunctionName=name, Environment={"Variables": known})
+
+
+def variables(client: Any, name: str) -> dict[str, str]:
+    return client.get_function_configuration(FunctionName=name)["Environment"]["Variables"]
+
+
+def function(deployed: stack.Stack, name: str) -> str:
+    """The full name of a function of the stack."""
+    pages = deployed.client("lambda").get_paginator("list_functions").paginate()
+    known = [one["FunctionName"] for page in pages for one in page["Functions"]]
+    (found,) = (full for full in known if full.startswith(f"{deployed.name}-{name}Function-"))
+    return found
+
+
+@dataclass(frozen=True)
+class Client:
+    """One who starts runs, and starts them again with the same key when that did not work."""
+
+    number: int
+    user: visits.Visitor
+    group: str
+
+    def start(self) -> dict[str, int]:
+        """Start all runs, one after the other; their scores by id."""
+        return {self._start(score): score for score in range(self.number, CLIENTS * RUNS, CLIENTS)}
+
+    def _start(self, score: int) -> str:
+        body = {"arguments": [{"name": "score", "value": score}]}
+        for _ in range(10):
+            reply = self.user.call("POST", f"groups/{self.group}/runs", body, Idempotency_Key=f"run {score}")
+            if reply.status == 201:
+                return str(reply.json["id"])
+            assert reply.status in (500, 503), (reply.status, reply.body)
+        raise AssertionError(f"no answer but {reply.status}: {reply.body!r}")
+
+    def runs(self) -> dict[str, Any]:
+        """All runs of the group, by id."""
+        return {run["id"]: run for run in self.user.get(f"groups/{self.group}/runs?limit=100")["runs"]}
+
+
+def test_chaos_loses_no_run(deployed: stack.Stack, service: visits.Visitor, proxy: str | None) -> None:
+    """60 runs by 6 clients at once, while services fail; what the schedule does every few minutes is done here."""
+    workflow = visits.publish(deployed, SCORED)
+    users = [visits.register(service) for _ in range(CLIENTS)]
+    clients = [Client(number, user, user.group(workflow)) for number, user in enumerate(users)]
+    with futures.ThreadPoolExecutor(CLIENTS) as pool:
+        scores = [pool.submit(client.start) for client in clients]
+        started = {run: score for one in scores for run, score in one.result().items()}
+    assert len(started) == CLIENTS * RUNS
+
+    reconciler = function(deployed, "ReconcileRuns")
+    through = emulator.client("lambda", proxy)
+
+    def look() -> dict[str, Any]:
+        through.invoke(FunctionName=reconciler, Payload=b"{}")
+        return {run: handle for client in clients for run, handle in client.runs().items()}
+
+    def over(found: dict[str, Any]) -> bool:
+        return all(run["state"] in FINAL for run in found.values())
+
+    ended = visits.until(look, over, CHAOS_SECONDS)
+    assert set(ended) == set(started), "none is lost, and none was started twice"
+    machine = deployed.client("stepfunctions").get_paginator("list_executions")
+    pages = machine.paginate(stateMachineArn=deployed.state_machine_arn)
+    executed = [one["name"] for page in pages for one in page["executions"]]
+    assert sorted(name for name in executed if name in started) == sorted(started)
+
+    good = {run for run, handle in ended.items() if handle["state"] == "SUCCESS"}
+    owners = {run: client.user for client in clients for run in started if run.startswith(client.group)}
+    failed = {run: owners[run].get(f"runs/{run}") for run in ended if run not in good}
+    assert len(good) > 0.8 * len(ended), failed
+    assert all(run["messages"] and run["reason"]["code"] for run in failed.values()), "who fails says why"
+    expected = sorted(good, key=lambda run: -started[run])
+    assert ranking(service, workflow, "&includeAll=true") == expected
+    best = {run.split("-")[0]: run for run in reversed(expected)}
+    assert ranking(service, workflow) == sorted(best.values(), key=expected.index)
+    if proxy:
+        requests = visits.Visitor(proxy).get("_microburst/stats")["requests"]
+        assert requests["faulted"] > 0.15 * requests["total"] > 0, requests
+
+
+def ranking(service: visits.Visitor, workflow: str, more: str = "") -> list[str]:
+    """The runs of a leaderboard in its order."""
+    return [line["run"]["id"] for line in service.get(f"workflows/{workflow}/leaderboard?limit=100{more}")["ranking"]]
+
+
+def test_a_step_that_ignores_signals_and_forks_is_gone_5_seconds_after_it_was_canceled(
+    deployed: stack.Stack, service: visits.Visitor
+) -> None:
+    """Its processes are looked for where they can be seen: on this machine, not in AWS."""
+    marker = f"stubborn-{uuid.uuid4().hex}"
+    workflow = visits.publish(deployed, STUBBORN, code__stubborn_dot_py=STUBBORN_CODE)
+    user = visits.register(service)
+    run = user.start(user.group(workflow), marker=marker)
+    if deployed.endpoint_url:
+        visits.until(lambda: processes(marker), lambda found: len(found) == 4, 120)
+    else:
+        visits.until(lambda: user.get(f"runs/{run}"), lambda handle: handle["state"] == "RUNNING", 120)
+    canceled = user.call("PUT", f"runs/{run}", {"reason": "enough"})
+    assert (canceled.status, canceled.json["state"]) == (200, "CANCELED")
+    visits.until(lambda: processes(marker), lambda found: not found, 5)
+    assert user.get(f"runs/{run}")["state"] == "CANCELED"
+
+
+def processes(marker: str) -> list[int]:
+    """Processes of this machine that have the marker on their command line."""
+    found = []
+    for path in pathlib.Path("/proc").glob("[0-9]*/cmdline"):
+        with contextlib.suppress(OSError):
+            if marker.encode() in path.read_bytes():
+                found.append(int(path.parent.name))
+    return found
