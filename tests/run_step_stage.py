@@ -281,12 +281,16 @@ def alive_with(marker: str) -> list[int]:
     """Processes that have a marker in their environment; any thread tells, the first may have ended."""
     found = []
     for process in pathlib.Path("/proc").glob("[0-9]*"):
-        for environ in process.glob("task/*/environ"):
-            with contextlib.suppress(OSError):
-                if marker.encode() in environ.read_bytes():
-                    found.append(int(process.name))
-                    break
+        with contextlib.suppress(OSError):
+            if any(marker.encode() in _environment(task) for task in process.glob("task/*")):
+                found.append(int(process.name))
     return found
+
+
+def _environment(task: pathlib.Path) -> bytes:
+    with contextlib.suppress(OSError):
+        return (task / "environ").read_bytes()
+    return b""
 
 
 def until(condition: Callable[[], bool], seconds: float = 10) -> bool:

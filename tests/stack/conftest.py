@@ -1,24 +1,14 @@
 """The deployed service as its users see it: over HTTP, with a look into AWS where a test needs one.
 
 Each pytest worker that gets tests of this folder starts an emulator of its own and deploys the template into
-it. All tests of a file run in the same worker, so that a worker without such a file starts none.
+it. All tests of a file run in the same worker (`--dist=loadfile`), so that a worker without such a file starts none.
 """
 
-import os
 from collections.abc import Iterator
 
 import pytest
 
 from local import deployment, emulator, stack
-
-
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep the tests of a file together."""
-    here = os.path.dirname(__file__)
-    for item in items:
-        if item.path.is_relative_to(here):
-            item.add_marker(pytest.mark.xdist_group(item.path.stem))
 
 
 @pytest.fixture(scope="session")
