@@ -5,8 +5,8 @@
     python run_step deliver <manifest-url> <directory>   after the step, in a container of this image
 
 The three containers share <directory> and nothing else. The script keeps the output of the commands in
-<directory>/log and their exit status in <directory>/status. `deliver` prints the result of the step, keeps it in
-<directory>/result.json, and exits with the status of the step, so that whoever started the containers learns it.
+<directory>/log and their exit status in <directory>/status. `deliver` uploads the result of the step, prints it, keeps
+it in <directory>/result.json, and exits with the status of the step, so that whoever started the containers learns it.
 Time, memory and processes are bounded by the platform of the containers; what is delivered is bounded here.
 
 Whatever is in the directory when `deliver` begins may have been changed by the step: nothing of it is believed, and
@@ -96,6 +96,8 @@ def deliver(manifest: manifests.Manifest, directory: str) -> int:
         outcome = outcome.refused(manifest.name, refusal)
     text = json.dumps(verdicts.result(outcome, _started(directory), log).document())
     _write(directory, "result.json", text)
+    if manifest.outcome:
+        transfer.post_bytes(manifest.outcome, manifest.outcome.key, text.encode(), "application/json")
     print(text)
     return code or (1 if outcome.reason else 0)
 

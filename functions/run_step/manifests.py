@@ -58,7 +58,7 @@ class Manifest:
     """Everything about one step.
 
     `variables` is what commands get. `values` is the same as JSON values where the trusted side knows them, and
-    what functions and notebooks are called with.
+    what functions and notebooks are called with. `outcome` is the form for how the step went, for jobs only.
     """
 
     run: str
@@ -77,6 +77,7 @@ class Manifest:
     log: Form
     cancel_url: str | None
     limits: Limits
+    outcome: Form | None = None
 
 
 def parse(document: Mapping[str, Any]) -> Manifest:
@@ -109,6 +110,7 @@ def parse(document: Mapping[str, Any]) -> Manifest:
             cpu_seconds=int(limits["cpuSeconds"]),
             files=int(limits.get("files") or Limits.files),
         ),
+        outcome=_form(document["outcome"], document["outcome"]["key"]) if document.get("outcome") else None,
     )
 
 

@@ -5,6 +5,7 @@ import pathlib
 import re
 from typing import Any
 
+import botocore.session
 import pytest
 from cfnlint import api as cfnlint
 
@@ -12,7 +13,10 @@ from local import emulator, template
 
 FOLDER = emulator.PROJECT / "statemachines"
 FILES = sorted(FOLDER.glob("*"))
-SERVICE_ERRORS = {"Lambda.ServiceException", "Lambda.SdkClientException", "Lambda.TooManyRequestsException"}
+SERVICE_ERRORS = {
+    "lambda": {"Lambda.ServiceException", "Lambda.SdkClientException", "Lambda.TooManyRequestsException"},
+    "batch": {"Batch.ServerException", "Batch.SdkClientException"},
+}
 SUBSTITUTIONS = {
     properties["DefinitionUri"].rpartition("/")[2]: properties["DefinitionSubstitutions"]
     for properties in template.resources("AWS::Serverless::StateMachine").values()
@@ -25,7 +29,8 @@ def definition(path: pathlib.Path) -> Any:
     for name, value in SUBSTITUTIONS[path.name].items():
         chosen = value["Fn::If"][2] if isinstance(value, dict) and "Fn::If" in value else None
         arn = f"arn:aws:lambda:us-east-1:123456789012:function:{name}"
-        text = text.replace(f"${{{name}}}", "aws" if name == "Partition" else chosen or arn)
+        known = {"Partition": "aws", "Region": "us-east-1", "JobDiskGb": "50", "AssignPublicIp": "DISABLED"}
+        text = text.replace(f"${{{name}}}", known.get(name) or chosen or arn)
     assert "${" not in text
     return json.loads(text)
 
@@ -72,17 +77,18 @@ def test_service_errors_are_tried_again_with_back_off_and_jitter(path: pathlib.P
         if state["Type"] != "Task":
             continue
         retry = state["Retry"][0]
-        assert set(retry["ErrorEquals"]) >= SERVICE_ERRORS, name
+        (service,) = (service for service in SERVICE_ERRORS if f":{service}:" in state["Resource"])
+        assert set(retry["ErrorEquals"]) >= SERVICE_ERRORS[service], name
         assert (retry["BackoffRate"], retry["JitterStrategy"]) == (2, "FULL"), name
         assert isinstance(state["TimeoutSeconds"], int), name
 
 
 def test_whatever_goes_wrong_in_a_run_leads_to_an_end_that_says_so() -> None:
     states = definition(FOLDER / "run_workflow.asl.json")["States"]
-    for name in ("Stage Step", "Publish Results"):
+    for name in ("Stage Step", "Order Job", "Publish Results"):
         (catch,) = states[name]["Catch"]
         assert (catch["ErrorEquals"], catch["Next"]) == (["States.ALL"], "Mark Failed")
-    for name in ("Run Step", "Run Step For Tenant", "Await Results"):
+    for name in ("Run Step", "Run Step For Tenant", "Await Results", "Register Job"):
         (catch,) = states[name]["Catch"]
         assert (catch["ErrorEquals"], catch["Next"]) == (["States.ALL"], "Publish Results")
 
@@ -96,3 +102,38 @@ def test_tenants_get_environments_of_their_own_by_the_group_that_runs() -> None:
         "Run Step For Tenant",
         "Run Step",
     ]
+
+
+def test_a_job_is_forgotten_however_it_ended_and_its_failure_ends_the_run() -> None:
+    states = definition(FOLDER / "run_workflow.asl.json")["States"]
+    (catch,) = states["Run Job"]["Catch"]
+    assert (catch["ErrorEquals"], catch["Next"], states["Run Job"]["Next"]) == (
+        ["States.ALL"],
+        "Forget Job",
+        "Forget Job",
+    )
+    assert catch["Assign"]["failure"] == "{% $states.errorOutput %}"
+    assert states["Next Step"]["Choices"][0]["Condition"].startswith("{% $failure != null or ")
+
+
+def test_the_calls_of_batch_have_the_members_that_batch_knows() -> None:
+    states = definition(FOLDER / "run_workflow.asl.json")["States"]
+    batch = botocore.session.get_session().get_service_model("batch")
+    for state in states.values():
+        called = re.search(r":batch:(\w+)", state.get("Resource", ""))
+        if called:
+            name = called[1][0].upper() + called[1][1:]
+            require_known(state["Arguments"], batch.operation_model(name).input_shape)
+
+
+def require_known(arguments: Any, shape: Any) -> None:
+    """Step Functions writes the members of a request in PascalCase."""
+    if shape.type_name == "structure":
+        members = {name[0].upper() + name[1:]: inner for name, inner in shape.members.items()}
+        assert set(arguments) <= set(members)
+        assert {name[0].upper() + name[1:] for name in shape.required_members} <= set(arguments)
+        for name, argument in arguments.items():
+            require_known(argument, members[name])
+    elif shape.type_name == "list" and isinstance(arguments, list):
+        for argument in arguments:
+            require_known(argument, shape.member)

@@ -4,24 +4,40 @@ Each pytest worker that gets tests of this folder starts an emulator of its own 
 it. All tests of a file run in the same worker (`--dist=loadfile`), so that a worker without such a file starts none.
 """
 
-from collections.abc import Iterator
+import contextlib
+from collections.abc import Callable, Iterator, Mapping
 
 import pytest
 
 from local import deployment, emulator, stack
 
+Deploy = Callable[[str, Mapping[str, str]], stack.Stack]
+
 
 @pytest.fixture(scope="session")
 def deployed(request: pytest.FixtureRequest, worker_id: str) -> Iterator[stack.Stack]:
     """The stack under test: what --stack names, or the template freshly deployed into an empty emulator."""
+    with _deployed(request, f"test-{worker_id}", {}) as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def deploy(request: pytest.FixtureRequest, worker_id: str) -> Iterator[Deploy]:
+    """Deploys one more stack with other parameters; elsewhere than on this machine --stack has to name such a one."""
+    with contextlib.ExitStack() as stacks:
+        yield lambda name, parameters: stacks.enter_context(_deployed(request, f"test-{name}-{worker_id}", parameters))
+
+
+@contextlib.contextmanager
+def _deployed(request: pytest.FixtureRequest, folder: str, parameters: Mapping[str, str]) -> Iterator[stack.Stack]:
     name = request.config.getoption("--stack")
     if name != "local":
         yield stack.found(name)
         return
-    home = emulator.STATE / f"test-{worker_id}"
+    home = emulator.STATE / folder
     emulator.stop(home)
     running = emulator.start(home, keep=False, with_caller=True)
     try:
-        yield stack.deploy(deployment.Target(running), {})
+        yield stack.deploy(deployment.Target(running), parameters)
     finally:
         emulator.stop(home)

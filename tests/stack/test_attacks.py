@@ -10,14 +10,14 @@ import json
 import pathlib
 import urllib.parse
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 import visits
 
-from local import deployment, emulator, stack
+from local import stack
 
 LIMITS = {
     "StepMemory": "512",
@@ -76,19 +76,9 @@ json.dump(found, open('found.json', 'w'))
 
 
 @pytest.fixture(scope="module")
-def bounded(request: pytest.FixtureRequest, worker_id: str) -> Iterator[stack.Stack]:
+def bounded(deploy: Callable[..., stack.Stack]) -> stack.Stack:
     """A stack whose steps have little of everything, so that attacks on limits are short."""
-    name = request.config.getoption("--stack")
-    if name != "local":
-        yield stack.found(name)
-        return
-    home = emulator.STATE / f"test-bounded-{worker_id}"
-    emulator.stop(home)
-    running = emulator.start(home, keep=False, with_caller=True)
-    try:
-        yield stack.deploy(deployment.Target(running), LIMITS)
-    finally:
-        emulator.stop(home)
+    return deploy("bounded", LIMITS)
 
 
 @pytest.fixture(scope="module")

@@ -5,14 +5,14 @@ It sends no token with downloads, which is why this file has a deployment of its
 
 import json
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 import visits
 
 from flowserverless import service
-from local import deployment, emulator, stack
+from local import emulator, stack
 
 PEER = emulator.STATE / "peer" / "bin" / "python"
 CLIENT = emulator.PROJECT / "tests" / "peer_client.py"
@@ -33,19 +33,9 @@ TEMPLATE: dict[str, Any] = {
 
 
 @pytest.fixture(scope="module")
-def opened(request: pytest.FixtureRequest, worker_id: str) -> Iterator[stack.Stack]:
-    """A stack whose downloads need no token; elsewhere than on this machine, --stack has to name such a one."""
-    name = request.config.getoption("--stack")
-    if name != "local":
-        yield stack.found(name)
-        return
-    home = emulator.STATE / f"test-peer-{worker_id}"
-    emulator.stop(home)
-    running = emulator.start(home, keep=False, with_caller=True)
-    try:
-        yield stack.deploy(deployment.Target(running), {"PublicDownloads": "true"})
-    finally:
-        emulator.stop(home)
+def opened(deploy: Callable[..., stack.Stack]) -> stack.Stack:
+    """A stack whose downloads need no token."""
+    return deploy("peer", {"PublicDownloads": "true"})
 
 
 def test_the_client_of_flowserv_does_the_main_job(opened: stack.Stack, tmp_path: Any) -> None:

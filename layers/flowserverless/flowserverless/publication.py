@@ -6,8 +6,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from flowserverless import archive, aws, engine, measuring, postprocessing, settings
-from flowserverless.domain import errors, outputs, runs, steps, templates
+from flowserverless import archive, aws, batch, engine, measuring, postprocessing, settings
+from flowserverless.domain import errors, jobs, outputs, runs, steps, templates
 from flowserverless.store import files, workflows
 from flowserverless.store import runs as stored_runs
 
@@ -44,6 +44,7 @@ def publish(event: Mapping[str, Any], now: datetime) -> dict[str, Any]:
     template = templates.parse(published.template, steps.ANYTHING)
     if stopped:
         return _list_left(run, template)
+    event = {**event, "outcome": batch.outcome(run, event.get("outcome"))}
     run = _with_outcome(run, event)
     verdict = _judge(run, template, event)
     ended_at = runs.timestamp(now)
@@ -117,11 +118,15 @@ def _judge(run: runs.Run, template: templates.Template, event: Mapping[str, Any]
 
 
 def _failure(event: Mapping[str, Any]) -> runs.Reason | None:
+    """What the step says of itself counts more than what a service says of the step: Batch calls each end a failure."""
     failure, outcome = event.get("failure"), event.get("outcome") or {}
-    if failure:
-        return runs.failure_reason(str(failure.get("Error", "")), str(failure.get("Cause", "")))
     reason = outcome.get("reason")
-    return runs.Reason(reason["code"], str(reason["detail"])[:2000]) if reason else None
+    if reason:
+        return runs.Reason(str(reason["code"])[:100], str(reason["detail"])[:2000])
+    if failure:
+        cause = str(failure.get("Cause", ""))
+        return jobs.failure(cause) or runs.failure_reason(str(failure.get("Error", "")), cause)
+    return None
 
 
 def _with_files(run: runs.Run, collected: outputs.Collected, archived: bool) -> runs.Run:

@@ -5,24 +5,27 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from flowserverless import postprocessing, settings
+from flowserverless import batch, postprocessing, settings
 from flowserverless.domain import errors, ids, outputs, parameters, paths, plans, runs, steps, templates
-from flowserverless.store import files, table
+from flowserverless.store import files, table, workflows
 from flowserverless.store import runs as stored_runs
 
 # Time for a cold start and for delivering files, beyond what a step itself may take.
 SPARE_SECONDS = 900
 BATCH_DAYS = 14
+# No URL lives longer than the credentials that signed it; a job asks for new ones when it begins and when it ends.
+SIGNED_SECONDS = 6 * 3600
 
 
 def stage(event: Mapping[str, Any], now: datetime) -> dict[str, Any]:
-    """Record what became of the step before, put step `event["step"]` RUNNING, and answer its manifest's signed URL.
+    """Record what became of the step before, and put step `event["step"]` RUNNING.
 
-    Raises Conflict when the run has ended; the execution then ends too.
+    Answers its manifest's signed URL, or the order for its job in AWS Batch. Raises Conflict when the run has ended;
+    the execution then ends too.
     """
     run, published = _fetch(event)
     runs.require_active(run)
-    index, outcome = int(event["step"]), event.get("outcome")
+    index, outcome = int(event["step"]), batch.outcome(run, event.get("outcome"))
     if outcome and index:
         run = runs.end_step(run, index - 1, outcome)
     if run.group is None and index == 0:
@@ -32,10 +35,29 @@ def stage(event: Mapping[str, Any], now: datetime) -> dict[str, Any]:
         raise errors.Conflict(f"run {run.id} has ended", "RUN_IS_FINAL")
     template = templates.parse(published.template, steps.ANYTHING)
     step = plan(run, template)[index]
-    key = files.run(run.id, f"manifests/{index:03d}.json")
     seconds = _seconds(run, step, now)
-    files.write_json(key, _manifest(run, published, template, step, seconds))
-    return {"manifestUrl": files.link(key, seconds=seconds + SPARE_SECONDS), "job": _job(step, seconds)}
+    if step.executor == "batch":
+        return {"job": batch.order(run, step, seconds + SPARE_SECONDS)}
+    return {"manifestUrl": _write(_manifest(run, published, template, step, seconds), seconds)}
+
+
+def manifest_of_job(run_id: str, job: str, now: datetime) -> str:
+    """A signed URL of a new manifest for a job of AWS Batch. Raises NotFound, and Conflict when the run has ended."""
+    run = stored_runs.get(run_id)
+    index = batch.require(run.id, job)
+    runs.require_active(run)
+    published = workflows.version(run.workflow, run.version)
+    template = templates.parse(published.template, steps.ANYTHING)
+    step = plan(run, template)[index]
+    seconds = min(_seconds(run, step, now), SIGNED_SECONDS)
+    manifest = _manifest(run, published, template, step, seconds)
+    return _write(manifest | batch.addition(run.id, index, seconds), seconds)
+
+
+def _write(manifest: Mapping[str, Any], seconds: int) -> str:
+    key = files.run(manifest["run"], f"manifests/{manifest['step']:03d}.json")
+    files.write_json(key, manifest)
+    return files.link(key, seconds=seconds + SPARE_SECONDS)
 
 
 def _fetch(event: Mapping[str, Any]) -> tuple[runs.Run, table.TemplateItem]:
@@ -152,14 +174,3 @@ def _always(run: runs.Run, template: templates.Template) -> list[str]:
     results = [template.results.file] if template.results else []
     needed = template.postproc.inputs_files if template.postproc else ()
     return [*(spec.source for spec in template.outputs), *template.files_outputs, *results, *needed]
-
-
-def _job(step: plans.Step, seconds: int) -> dict[str, Any]:
-    """What AWS Batch needs to know of a step; the state machine reads it for Batch steps only."""
-    asked = step.resources or steps.Resources()
-    return {
-        "image": step.environment or "",
-        "vcpu": str(asked.vcpu),
-        "memory": str(asked.memory),
-        "seconds": max(60, seconds),
-    }

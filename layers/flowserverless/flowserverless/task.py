@@ -8,6 +8,8 @@ from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.metrics import MetricUnit
 
 logger = Logger(service="task")
+# Signed URLs, a job's secret, and what people wrote.
+NOT_LOGGED = ("manifestUrl", "job", "body")
 metrics = Metrics(namespace="flowserverless", service="task")
 
 
@@ -31,7 +33,7 @@ def handler(
             metrics.add_metric("FailedTasks", MetricUnit.Count, 1)
             metrics.flush_metrics()
             raise
-        logger.info("done", extra={"answer": {k: v for k, v in answer.items() if k not in ("manifestUrl", "body")}})
+        logger.info("done", extra={"answer": {k: v for k, v in answer.items() if k not in NOT_LOGGED}})
         return answer
 
     return handle
