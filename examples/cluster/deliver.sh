@@ -13,7 +13,7 @@ cd "$scratch"
 
 curl -sS --fail-with-body -H "Authorization: Bearer $TOKEN" -H 'Content-Type: application/json' \
     -d '{"arguments": [{"name": "samples", "value": '"$samples"'}], "config": {"engine": "external"}}' \
-    "$API/groups/$1/runs" >run.json
+    "$API/groups/$1/runs" >run.json || { cat run.json >&2; exit 1; }
 
 # What the jobs of a cluster would do. `results` is the folder whose files are delivered, by their paths in it.
 mkdir -p results/results/logs

@@ -5,13 +5,14 @@ it. All tests of a file run in the same worker (`--dist=loadfile`), so that a wo
 """
 
 import contextlib
+import shutil
 from collections.abc import Callable, Iterator, Mapping
 
 import pytest
 
 from local import deployment, emulator, stack
 
-Deploy = Callable[[str, Mapping[str, str]], stack.Stack]
+Deploy = Callable[..., stack.Stack]
 
 
 @pytest.fixture(scope="session")
@@ -25,18 +26,23 @@ def deployed(request: pytest.FixtureRequest, worker_id: str) -> Iterator[stack.S
 def deploy(request: pytest.FixtureRequest, worker_id: str) -> Iterator[Deploy]:
     """Deploys one more stack with other parameters; elsewhere than on this machine --stack has to name such a one."""
     with contextlib.ExitStack() as stacks:
-        yield lambda name, parameters: stacks.enter_context(_deployed(request, f"test-{name}-{worker_id}", parameters))
+        yield lambda name, parameters, keep=False: stacks.enter_context(
+            _deployed(request, f"test-{name}-{worker_id}", parameters, keep)
+        )
 
 
 @contextlib.contextmanager
-def _deployed(request: pytest.FixtureRequest, folder: str, parameters: Mapping[str, str]) -> Iterator[stack.Stack]:
+def _deployed(
+    request: pytest.FixtureRequest, folder: str, parameters: Mapping[str, str], keep: bool = False
+) -> Iterator[stack.Stack]:
     name = request.config.getoption("--stack")
     if name != "local":
         yield stack.found(name)
         return
     home = emulator.STATE / folder
     emulator.stop(home)
-    running = emulator.start(home, keep=False, with_caller=True)
+    shutil.rmtree(home, ignore_errors=True)
+    running = emulator.start(home, keep, with_caller=True)
     try:
         yield stack.deploy(deployment.Target(running), parameters)
     finally:

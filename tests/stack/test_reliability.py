@@ -2,12 +2,14 @@
 
 import contextlib
 import json
+import os
 import pathlib
+import signal
 import socket
 import subprocess
 import sys
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent import futures
 from dataclasses import dataclass
 from typing import Any
@@ -222,6 +224,70 @@ def test_a_step_that_ignores_signals_and_forks_is_gone_5_seconds_after_it_was_ca
     assert (canceled.status, canceled.json["state"]) == (200, "CANCELED")
     visits.until(lambda: processes(marker), lambda found: not found, 5)
     assert user.get(f"runs/{run}")["state"] == "CANCELED"
+
+
+@pytest.fixture(scope="module")
+def persistent(deploy: Callable[..., stack.Stack]) -> stack.Stack:
+    """A stack on an emulator that can be stopped and started again."""
+    return deploy("persistent", {"GraceSeconds": "0"}, keep=True)
+
+
+def test_runs_outlive_the_death_of_what_executes_their_steps(deployed: stack.Stack, service: visits.Visitor) -> None:
+    """Killed are the hosts of the function that runs steps, which are processes of this machine."""
+    marker = f"stubborn-{uuid.uuid4().hex}"
+    workflow = visits.publish(deployed, STUBBORN, code__stubborn_dot_py=STUBBORN_CODE)
+    user = visits.register(service)
+    group = user.group(workflow)
+    run = user.start(group, marker=marker)
+    visits.until(lambda: processes(marker), bool, 120)
+    for host in hosts(function(deployed, "RunStep")):
+        os.kill(host, signal.SIGKILL)
+    ended = user.finished(run)
+    assert (ended["state"], ended["reason"]["code"]) == ("ERROR", "SYSTEM_ERROR")
+    assert ended["messages"]
+
+
+def test_runs_outlive_a_restart_of_everything(persistent: stack.Stack, worker_id: str) -> None:
+    """Executions do not go on after a restart of the emulator; their runs end all the same."""
+    user = visits.register(visits.Visitor(persistent.api_url))
+    workflow = visits.publish(persistent, SCORED)
+    slow = visits.publish(persistent, STUBBORN, code__stubborn_dot_py=STUBBORN_CODE)
+    group = user.group(workflow)
+    good = user.finished(user.start(group, score=7))
+    waiting = user.call(
+        "POST",
+        f"groups/{user.group(slow)}/runs",
+        {"arguments": [{"name": "marker", "value": "restarted"}], "config": {"timeoutSeconds": 10}},
+    ).json["id"]
+    visits.until(lambda: user.get(f"runs/{waiting}"), lambda handle: handle["state"] == "RUNNING", 60)
+
+    home = emulator.STATE / f"test-persistent-{worker_id}"
+    assert emulator.stop(home)
+    assert emulator.start(home, with_caller=True).url == persistent.endpoint_url
+
+    assert user.get(f"runs/{good['id']}") == good
+    assert ranking(user, workflow) == [good["id"]]
+    assert user.follow(f"runs/{good['id']}/downloads/archive").status == 200
+    reconciler = function(persistent, "ReconcileRuns")
+
+    def look() -> Any:
+        persistent.client("lambda").invoke(FunctionName=reconciler, Payload=b"{}")
+        return user.get(f"runs/{waiting}")
+
+    ended = visits.until(look, lambda handle: handle["state"] in FINAL, 60)
+    assert (ended["state"], ended["reason"]["code"]) == ("ERROR", "TIMEOUT")
+    assert user.finished(user.start(group, score=9))["state"] == "SUCCESS"
+    assert len(ranking(user, workflow)) == 1
+
+
+def hosts(name: str) -> list[int]:
+    """The processes of this machine that are hosts of a Lambda."""
+    found = []
+    for path in pathlib.Path("/proc").glob("[0-9]*/environ"):
+        with contextlib.suppress(OSError):
+            if f"AWS_LAMBDA_FUNCTION_NAME={name}\0".encode() in path.read_bytes():
+                found.append(int(path.parent.name))
+    return found
 
 
 def processes(marker: str) -> list[int]:
