@@ -160,6 +160,62 @@ def test_an_argument_is_data(bounded: stack.Stack, eve: visits.Visitor, text: st
     assert "injected" not in attack.file("listing.txt").decode()
 
 
+INJECTIONS = [
+    '"; touch injected; echo "',
+    "$(touch injected)",
+    "`touch injected`",
+    "x' && touch injected && 'x",
+    "a\nb; touch injected",
+]
+KINDS: dict[str, Any] = {
+    "workflow": {
+        "parameters": {"texts": "$[[texts]]", "pair": "$[[pair]]", "choice": "$[[choice]]", "given": "$[[given]]"},
+        "steps": [
+            visits.step(
+                "attack",
+                'for name in texts pair choice; do eval "printf %s \\"\\$$name\\"" > "$name.txt"; done',
+                'printf %s "${given}" > given.txt; cat "${given}" > content.txt; ls -aR . > listing.txt',
+            )
+        ],
+        "files": {"outputs": ["*.txt"]},
+    },
+    "parameters": [
+        {"name": "texts", "dtype": "list", "para": {"name": "text", "dtype": "string"}},
+        {"name": "pair", "dtype": "record", "fields": [{"name": "one", "dtype": "string"}]},
+        {"name": "choice", "dtype": "select", "values": [{"name": text, "value": text} for text in INJECTIONS]},
+        {"name": "given", "dtype": "file"},
+    ],
+}
+
+
+def test_every_kind_of_argument_is_data(bounded: stack.Stack, eve: visits.Visitor) -> None:
+    workflow = visits.publish(bounded, KINDS)
+    group = eve.group(workflow)
+    name = "$(touch injected)`touch injected`;'touch injected'"
+    upload = eve.upload(group, name, b"content")
+    file = {"type": "$file", "value": {"fileId": upload, "targetPath": f"in/{name}"}}
+    pair = [{"name": "one", "value": INJECTIONS[0]}]
+    run = eve.start(group, texts=INJECTIONS, pair=pair, choice=INJECTIONS[1], given=file)
+    ended = eve.finished(run)
+    assert ended["state"] == "SUCCESS", ended
+    found = {one["name"]: eve.follow(f"runs/{run}/downloads/files/{one['id']}").body.decode() for one in ended["files"]}
+    assert json.loads(found["texts.txt"]) == INJECTIONS
+    assert json.loads(found["pair.txt"]) == {"one": INJECTIONS[0]}
+    assert (found["choice.txt"], found["content.txt"]) == (INJECTIONS[1], "content")
+    assert found["given.txt"].endswith(f"in/{name}")
+    assert "injected" not in found["listing.txt"].replace(name, "")
+
+
+@pytest.mark.parametrize(
+    "place", ["../../escaped", "/etc/passwd", "out/../../x", "..", "out/\x00", ".flowserverless/x"]
+)
+def test_an_output_outside_the_run_directory_is_refused(bounded: stack.Stack, place: str) -> None:
+    template = {"workflow": {"steps": [visits.step("attack", "true")]}, "outputs": [{"source": place}]}
+    report = visits.drop(bounded, f"w{uuid.uuid4().hex[:8]}", visits.package(template))
+    assert report["status"] == "rejected", report
+    assert any("outputs[0]" in fault["place"] for fault in report["faults"]), report
+
+
 def test_a_target_does_not_leave_the_run_directory(bounded: stack.Stack, eve: visits.Visitor) -> None:
     attack = Attack(bounded, eve, "true", outputs=[])
     upload = eve.upload(attack.group, "../../x", b"x")
@@ -246,6 +302,8 @@ def test_the_signed_form_is_for_this_run_only(bounded: stack.Stack, eve: visits.
     ):
         assert post(form, elsewhere, b"x") == 403
     assert post(form, f"runs/{attack.run}/files/huge", b"x" * 30_000_001) == 400
+    late = s3.generate_presigned_post(bounded.bucket, f"runs/{attack.run}/files/late", ExpiresIn=-5)
+    assert post(late, f"runs/{attack.run}/files/late", b"x") == 403
     policy = json.loads(base64.b64decode(form["fields"]["policy"]))
     expires = datetime.fromisoformat(policy["expiration"].replace("Z", "+00:00"))
     assert (expires - datetime.now(UTC)).total_seconds() < 20 + 900
