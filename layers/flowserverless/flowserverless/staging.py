@@ -137,7 +137,7 @@ def _manifest(
         "notebook": _notebook(step) if step.kind == "notebook" else None,
         "inputs": list(_inputs(step, _sources(run, published), valid)),
         "outputs": None if step.outputs is None else list(step.outputs),
-        "always": _always(run, template),
+        "always": [*_always(run, template), *([step.notebook_output] if step.notebook_output else [])],
         "upload": {**files.form(prefix, valid, most), "prefix": prefix},
         "log": {**files.form(log, valid, settings.number("LOG_BYTES", 1_000_000) * 2), "key": log},
         "cancelUrl": files.link(files.run(run.id, "canceled"), seconds=valid),
