@@ -7,6 +7,7 @@ DEV := .local/installed/dev
 EMULATOR := .local/installed/emulator
 CHECKS := .local/installed/checks
 PEER := .local/installed/peer
+NOTEBOOKS := .local/installed/notebooks
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
@@ -19,7 +20,7 @@ help: ## Show this list
 demo: setup ## Do the main job on examples/digits, from publishing to the post-processed picture
 	.venv/bin/python -m local.demo
 
-test: lint $(PEER) ## Check and test everything
+test: lint $(PEER) $(NOTEBOOKS) ## Check and test everything
 	.venv/bin/python -m pytest -q --numprocesses $(WORKERS)
 
 lint: setup $(CHECKS) ## Check style, types and the template
@@ -52,6 +53,7 @@ lock: $(DEV) ## Resolve requirements again, with UPGRADE=--upgrade to newer vers
 	    $(call resolve,requirements/$$list.in,requirements/$$list.lock) || exit; done
 	for layer in dependencies tokens; do \
 	    $(call resolve,--no-deps layers/$$layer/requirements.txt,layers/$$layer/requirements.lock) || exit; done
+	$(call resolve,$(UNATTENDED) layers/notebooks/requirements.txt,layers/notebooks/requirements.lock)
 
 clean: stop ## Remove everything that was installed, built or stored here
 	rm -rf .venv .local .aws-sam .pytest_cache .mypy_cache .ruff_cache .hypothesis
@@ -59,12 +61,18 @@ clean: stop ## Remove everything that was installed, built or stored here
 $(DEV): requirements/dev.lock
 	$(call install,.venv,$<,$@)
 
+$(NOTEBOOKS): layers/notebooks/requirements.lock
+	$(call install,.local/notebooks,$<,$@)
+
 .local/installed/%: requirements/%.lock
 	$(call install,.local/$*,$<,$@)
 
 # resolve(list, lock): for every Python and platform, and without the address of an index.
 resolve = .venv/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
     --no-emit-index-url --no-header --no-annotate $(UPGRADE) $(1) --output-file $(2)
+
+# The debugger and the completion of a kernel are for people at a keyboard, and more than half of its size.
+UNATTENDED := --no-emit-package debugpy --no-emit-package jedi --no-emit-package parso
 
 # install(environment, lock, stamp): the lock is complete, so that pip need not look for dependencies.
 define install

@@ -50,6 +50,7 @@ def _load(file: str) -> ModuleType:
 app, container = _load("app"), _load("__main__")
 steps, outputs, transfer, watching = app.steps, app.steps.outputs, app.transfer, app.steps.watching
 manifests, logbook, verdicts, cage = app.steps.manifests, app.steps.logbook, app.verdicts, app.steps.cage
+kernels = app.steps.kernels
 leftovers, processes, warden, disk = cage.leftovers, cage.processes, cage.warden, cage.warden.disk
 
 
@@ -168,13 +169,17 @@ class Store(http.server.ThreadingHTTPServer):
         result = app.handler({"manifestUrl": self.stage(*commands, **members), "run": "r", "step": 0}, None)
         return json.loads(json.dumps(result))
 
-    def run_as_in_lambda(self, *commands: str, tmp: str = "/tmp", **members: Any) -> dict[str, Any]:
+    def run_as_in_lambda(self, *commands: str, tmp: str = "/tmp", layers: str = "", **members: Any) -> dict[str, Any]:
         """Execute a step in a process of its own, whose user is not root, and is the step's user too."""
         user = 2**29 + os.getpid()
         program = "import json, sys, app; print(json.dumps(app.handler({'manifestUrl': sys.argv[1]}, None)))"
         finished = subprocess.run(
             [sys.executable, "-c", program, self.stage(*commands, **members)],
-            env={"PYTHONPATH": str(FOLDER), "AWS_SESSION_TOKEN": self.secret, "TMPDIR": tmp},
+            env={
+                "PYTHONPATH": os.pathsep.join(filter(None, (str(FOLDER), layers))),
+                "AWS_SESSION_TOKEN": self.secret,
+                "TMPDIR": tmp,
+            },
             stdout=subprocess.PIPE,
             check=True,
             timeout=60,

@@ -10,9 +10,9 @@ Who a step is depends on who we are:
 - In AWS Lambda it has the user of the function. It could kill the function (then the run fails), but not read it,
   and everything it left in the temporary directories is removed.
 - As root, on a developer's machine, it becomes a user of its own that owns nothing else. If that user could not
-  reach the interpreter or the temporary directory (below /root, say), it gets the right to read any file (where root
-  itself lacks that right: to use any file) and no other. It never stays root, because the kernel does not bound how
-  many processes root has.
+  reach the interpreter, the temporary directory (below /root, say) or a notebook's packages, it gets the right to
+  read any file (where root itself lacks that right: to use any file) and no other. It never stays root, because the
+  kernel does not bound how many processes root has.
 - As an ordinary user elsewhere it can do to that user's files and other processes what any program of that user
   can, and files it leaves outside its own directories stay.
 
@@ -60,14 +60,18 @@ class Lodger:
 
 
 class Cage:
-    """A run directory for one step and what belongs to it; a context manager that leaves nothing behind."""
+    """A run directory for one step and what belongs to it; a context manager that leaves nothing behind.
 
-    def __init__(self) -> None:
+    `packages` is a folder that this step imports from, before the layer that all steps have.
+    """
+
+    def __init__(self, packages: str | None = None) -> None:
         processes.hide()
+        self._packages = packages
         self._base = tempfile.mkdtemp(prefix="step-")
         # Everybody may pass, nobody may list; the directories inside belong to the step alone.
         os.chmod(self._base, 0o711)  # noqa: S103
-        self._lodger = lodger(self._base)
+        self._lodger = lodger(self._base, *([packages] if packages else []))
         self._sweep = leftovers.Sweep(self._lodger.user)
         self.directory, self.home = self._make("run"), self._make("home")
         self._identity = _identity(self.directory)
@@ -151,13 +155,14 @@ class Cage:
             "PYTHONUNBUFFERED": "1",
             "python": sys.executable,
         }
-        if os.path.isdir(LAYER):
-            found["PYTHONPATH"] = LAYER
+        imported = [folder for folder in (self._packages, LAYER) if folder and os.path.isdir(folder)]
+        if imported:
+            found["PYTHONPATH"] = os.pathsep.join(imported)
         return found | _libraries()
 
 
-def lodger(base: str) -> Lodger:
-    """Who a step becomes whose directories are in `base`."""
+def lodger(base: str, *folders: str) -> Lodger:
+    """Who a step becomes whose directories are in `base`, and who has to reach some folders as well."""
     if os.geteuid() != 0:
         return Lodger(None)
     # One for each process: users of the same number could kill each other, and would share a limit on processes.
@@ -165,7 +170,7 @@ def lodger(base: str) -> Lodger:
     user = next((user for user in candidates if _exists("uid", user) and _exists("gid", user)), None)
     interpreter = shutil.which(sys.executable) or sys.executable
     # Where there are no other users, root is an ordinary user of the system around.
-    if user is None or all(_is_reachable(path) for path in (base, interpreter, os.path.realpath(interpreter))):
+    if user is None or all(map(_is_reachable, (base, *folders, interpreter, os.path.realpath(interpreter)))):
         return Lodger(user)
     rights = (processes.CAP_DAC_READ_SEARCH, processes.CAP_DAC_OVERRIDE)
     return Lodger(user, next((right for right in rights if processes.holds(right)), None))

@@ -8,9 +8,14 @@ variables of the same name, and the result of this one is added to them.
 import importlib
 import inspect
 import json
+import logging
 import os
+import re
 import sys
 from typing import Any
+
+# A run directory may have files with the names of modules. IPython finds it once all of its own is imported.
+KERNEL = "import sys; sys.path.remove(''); from ipykernel import kernelapp; kernelapp.launch_new_instance()"
 
 
 def call(code: dict[str, Any], context: dict[str, Any]) -> Any:
@@ -23,7 +28,7 @@ def call(code: dict[str, Any], context: dict[str, Any]) -> Any:
 
 
 def execute(notebook: dict[str, Any], context: dict[str, Any]) -> None:
-    """Execute a notebook by papermill; `params` names those variables that it gets."""
+    """Execute a notebook by papermill; `params` names those variables that it gets, typed as in JSON."""
     try:
         papermill = importlib.import_module("papermill")
     except ImportError:
@@ -33,8 +38,59 @@ def execute(notebook: dict[str, Any], context: dict[str, Any]) -> None:
     variables = notebook.get("variables") or {}
     names = {name: variables.get(name, name) for name in notebook.get("params") or ()}
     os.makedirs(os.path.dirname(target) or ".", exist_ok=True)
-    values = {name: context[variable] for name, variable in names.items() if variable in context}
-    papermill.execute_notebook(source, target, parameters=values)
+    # It warns of parameters that the notebook gives no default.
+    logging.getLogger("papermill").setLevel(logging.ERROR)
+    try:
+        require_python(source)
+        # papermill fills parameters into paths; ours are names of files.
+        papermill.execute_notebook(
+            *(path.replace("{", "{{").replace("}", "}}") for path in (source, target)),
+            parameters={name: context[variable] for name, variable in names.items() if variable in context},
+            kernel_name=install_kernel(),
+            language="python",
+            progress_bar=False,
+            stdout_file=sys.stdout,
+            stderr_file=sys.stderr,
+            config=kernel_connection(),
+        )
+    except papermill.exceptions.PapermillExecutionError as error:
+        sys.exit(f"cell {error.exec_count} of {source} failed:\n{last_lines(error)}")
+    except Exception as error:
+        sys.exit(f"{source} could not be executed: {type(error).__name__}: {error}")
+
+
+def require_python(path: str) -> None:
+    """Raises ValueError for a notebook in another language; whoever wrote it may have named the kernel anything."""
+    with open(path, encoding="utf-8") as file:
+        metadata = json.load(file).get("metadata", {})
+    declared = metadata.get("kernelspec", {}).get("language") or metadata.get("language_info", {}).get("name")
+    if declared and declared.lower() not in ("python", "ipython"):
+        raise ValueError(f"it is in {declared}, and there is a kernel for Python only")
+
+
+def install_kernel() -> str:
+    """Describe a kernel that runs with this interpreter, before all that the machine may have; its name."""
+    folder = os.path.join(os.environ["JUPYTER_DATA_DIR"], "kernels", "python3")
+    os.makedirs(folder, exist_ok=True)
+    command = [sys.executable, "-c", KERNEL, "-f", "{connection_file}"]
+    with open(os.path.join(folder, "kernel.json"), "w", encoding="utf-8") as file:
+        json.dump({"argv": command, "display_name": "Python 3", "language": "python"}, file)
+    return "python3"
+
+
+def kernel_connection() -> Any:
+    """Talk to the kernel over sockets in the step's own directory, which nobody else can open."""
+    runtime = os.environ["JUPYTER_RUNTIME_DIR"]
+    os.makedirs(runtime, exist_ok=True)
+    config = importlib.import_module("traitlets.config")
+    # Relative, because the path of a socket has at most 107 bytes. The kernel starts in our working directory.
+    return config.Config(KernelManager={"transport": "ipc", "ip": os.path.join(os.path.relpath(runtime), "kernel")})
+
+
+def last_lines(error: Any, lines: int = 40) -> str:
+    """The end of what a cell raised, without the colours that IPython gives it."""
+    text = "\n".join(error.traceback or [f"{error.ename}: {error.evalue}"])
+    return "\n".join(re.sub(r"\x1b\[[0-?]*[ -/]*[@-~]", "", text).splitlines()[-lines:])
 
 
 def plain(value: Any) -> Any:
@@ -53,10 +109,10 @@ def main(path: str) -> None:
         with open(order["context"], encoding="utf-8") as file:
             earlier = json.load(file)
     context = {**order["values"], **earlier}
-    sys.path.insert(0, os.getcwd())
     if order["kind"] == "notebook":
         execute(order["notebook"], context)
         return
+    sys.path.insert(0, os.getcwd())
     result = call(order["code"], context)
     if order["code"].get("arg"):
         earlier[order["code"]["arg"]] = result

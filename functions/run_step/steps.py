@@ -11,6 +11,7 @@ from collections.abc import Mapping
 
 import cage
 import context
+import kernels
 import logbook
 import manifests
 import outputs
@@ -30,7 +31,7 @@ def perform(manifest: manifests.Manifest, seconds: float = math.inf) -> verdicts
     """Execute a step within `seconds` from now, or less if the step's own limit is lower."""
     started_at, deadline = verdicts.now(), time.monotonic() + seconds
     log = logbook.Logbook(manifest.limits.log_bytes)
-    with cage.Cage() as room, watching.Watch(manifest, log) as watch:
+    with cage.Cage(_packages(manifest)) as room, watching.Watch(manifest, log) as watch:
         outcome = execute(manifest, room, log, watch.canceled, deadline)
     transfer.hang_up()
     if watch.canceled.is_set():
@@ -53,6 +54,8 @@ def execute(
         if canceled.is_set():
             return outcome
         commands, variables = prepare(manifest, room), context.variables(manifest, room.directory)
+        if manifest.kind == "notebook":
+            variables |= kernels.variables(room.home)
         room.hand_over()
         before = outputs.stamps(room.directory, digests)
         seconds = min(manifest.limits.seconds, max(1.0, deadline - time.monotonic()))
@@ -113,7 +116,8 @@ def prepare(manifest: manifests.Manifest, room: cage.Cage) -> list[list[str]]:
             },
             file,
         )
-    return [[sys.executable, "-c", _program(), order]]
+    # A notebook's files may have the names of modules (`code/` is one): -P keeps the run directory out of the way.
+    return [[sys.executable, *(["-P"] if manifest.kind == "notebook" else []), "-c", _program(), order]]
 
 
 def collect(manifest: manifests.Manifest, directory: str, before: Mapping[str, outputs.Stamp]) -> outputs.Harvest:
@@ -132,6 +136,10 @@ def deliver(manifest: manifests.Manifest, files: tuple[outputs.Output, ...], sto
             raise transfer.Refused(problem, refusal.status, refusal.code) from None
 
     transfer.in_parallel(post, files, stop)
+
+
+def _packages(manifest: manifests.Manifest) -> str | None:
+    return kernels.packages() if manifest.kind == "notebook" else None
 
 
 @functools.cache

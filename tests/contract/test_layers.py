@@ -8,6 +8,7 @@ import sys
 from collections.abc import Iterator
 
 import pytest
+import run_step_stage as stage
 from packaging import requirements, utils
 
 from local import emulator
@@ -15,6 +16,7 @@ from local import emulator
 LAYERS = emulator.PROJECT / "layers"
 DEPENDENCIES = LAYERS / "dependencies"
 TOKENS = LAYERS / "tokens"
+NOTEBOOKS = LAYERS / "notebooks"
 BROUGHT_BY_LAMBDA = {"boto3", "botocore"}
 TYPES_ONLY = {"mypy_boto3_s3"}
 
@@ -71,3 +73,10 @@ def test_the_layers_hold_all_that_is_imported(folder):
     used = {project for module in imported(emulator.PROJECT / folder) for project in projects[module]}
     held = pins(DEPENDENCIES / "requirements.txt").keys() | pins(TOKENS / "requirements.txt").keys()
     assert {utils.canonicalize_name(project) for project in used} - held <= BROUGHT_BY_LAMBDA
+
+
+def test_the_notebooks_layer_has_what_was_asked_for_and_is_built_where_steps_look():
+    asked = pins(NOTEBOOKS / "requirements.txt").items()
+    assert asked <= pins(NOTEBOOKS / "requirements.lock").items()
+    assert {"papermill", "ipykernel"} <= dict(asked).keys()
+    assert f'--target "$(ARTIFACTS_DIR)/{stage.kernels.FOLDER}"' in (NOTEBOOKS / "Makefile").read_text("utf-8")

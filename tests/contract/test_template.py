@@ -34,7 +34,6 @@ def test_the_role_of_strangers_code_can_write_its_log_and_nothing_else() -> None
     assert "/steps:*" in str(statement["Resource"])
     function = properties("RunStepFunction")
     assert "Policies" not in function
-    assert "Layers" not in function
     assert "Environment" not in function
 
 
@@ -45,6 +44,30 @@ def test_strangers_code_gets_no_layer_and_no_names_of_ours() -> None:
         *("Runtime", "Architectures", "Handler", "MemorySize", "Timeout", "Tracing", "LoggingConfig"),
         *("Layers", "Environment"),
     }
+
+
+def test_strangers_code_gets_the_packages_of_notebooks_only_where_they_were_asked_for() -> None:
+    asked = ["HasNotebooks", [{"Ref": "NotebooksLayer"}], {"Ref": "AWS::NoValue"}]
+    assert properties("RunStepFunction")["Layers"] == {"Fn::If": asked}
+    assert DOCUMENT["Conditions"]["HasNotebooks"] == {"Fn::Equals": [{"Ref": "Notebooks"}, "true"]}
+    assert RESOURCES["NotebooksLayer"]["Condition"] == "HasNotebooks"
+    assert DOCUMENT["Parameters"]["Notebooks"]["Default"] == "false"
+
+
+def test_only_an_installation_with_notebooks_builds_their_layer() -> None:
+    folders = {asked: each["Folder"] for asked, each in DOCUMENT["Mappings"]["NotebooksLayers"].items()}
+    assert properties("NotebooksLayer")["ContentUri"] == {
+        "Fn::FindInMap": ["NotebooksLayers", {"Ref": "Notebooks"}, "Folder"]
+    }
+    assert set(folders) == set(DOCUMENT["Parameters"]["Notebooks"]["AllowedValues"])
+    assert folders["true"] == "layers/notebooks"
+    makefile = (template.TEMPLATE.parent / folders["false"] / "Makefile").read_text("utf-8")
+    assert "build-NotebooksLayer:" in makefile
+    assert "pip" not in makefile
+
+
+def test_functions_are_told_whether_notebooks_can_be_executed() -> None:
+    assert DOCUMENT["Globals"]["Function"]["Environment"]["Variables"]["NOTEBOOKS"] == {"Ref": "Notebooks"}
 
 
 def test_tenants_and_subnets_can_be_switched_on() -> None:

@@ -1,4 +1,4 @@
-"""Steps that are a function or a notebook, and what they hand to the steps behind them."""
+"""Steps that are a function, and what they hand to the steps behind them."""
 
 import json
 
@@ -127,33 +127,3 @@ def test_modules_of_the_runner_are_not_in_the_way_of_the_step(store):
     source = "import cage, transfer\ndef fn():\n    return [cage.MINE, transfer.MINE]\n"
     code(store, source, inputs={"cage.py": b"MINE = 1", "transfer.py": b"MINE = 2"})
     assert json.loads(store.outputs()[CONTEXT]) == {"result": [1, 2]}
-
-
-PAPERMILL = b"""
-import json
-def execute_notebook(source, target, parameters):
-    json.dump([source, parameters], open(target, 'w'))
-"""
-
-
-@pytest.mark.parametrize(("output", "target"), [(None, "book.out.ipynb"), ("results/x.ipynb", "results/x.ipynb")])
-def test_a_notebook_is_executed_with_its_parameters(store, output, target):
-    result = store.run(
-        kind="notebook",
-        notebook={
-            "notebook": "book.ipynb",
-            "output": output,
-            "params": ["n", "k", "absent"],
-            "variables": {"k": "key"},
-        },
-        inputs={"book.ipynb": b"{}", "papermill.py": PAPERMILL, CONTEXT: b'{"key": "value"}'},
-        values={"n": 5, "more": 1},
-    )
-    assert result["reason"] is None
-    assert json.loads(store.outputs()[target]) == ["book.ipynb", {"n": 5, "k": "value"}]
-
-
-def test_a_notebook_where_there_is_no_papermill_says_so(store):
-    result = store.run(kind="notebook", notebook={"notebook": "book.ipynb"}, inputs={"papermill.py": b"import nowhere"})
-    assert result["reason"]["code"] == "STEP_FAILED"
-    assert "papermill, which is not installed" in result["messages"][0]

@@ -10,4 +10,5 @@ def number(name: str, default: int) -> int:
 
 def executors() -> frozenset[str]:
     """What this installation can execute beside runs of external engines: see domain/steps.py, ANYTHING."""
-    return frozenset({"lambda", *(["batch"] if os.environ.get("BATCH") == "true" else [])})
+    switches = {"batch": "BATCH", "notebook": "NOTEBOOKS"}
+    return frozenset({"lambda", *(name for name, switch in switches.items() if os.environ.get(switch) == "true")})

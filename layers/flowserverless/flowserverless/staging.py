@@ -112,8 +112,8 @@ def _sources(run: runs.Run, published: table.TemplateItem) -> dict[str, tuple[st
 
 def _inputs(step: plans.Step, sources: Mapping[str, tuple[str, int | None]], seconds: int) -> Iterable[dict[str, Any]]:
     for path, (key, size) in sorted(sources.items()):
-        wanted = step.inputs is None or paths.reserved(path) or any(paths.matches(one, path) for one in step.inputs)
-        if wanted:
+        wanted = step.inputs is None or any(paths.matches(one, path) for one in step.inputs)
+        if wanted or paths.reserved(path) or path == step.notebook:
             # A ranked run of an older version may lack a file that post-processing asks for now.
             optional = key.startswith("runs/") and path.startswith("runs/")
             yield {"path": path, "url": files.link(key, seconds=seconds), "size": size, "optional": optional}
@@ -137,7 +137,7 @@ def _manifest(
         "notebook": _notebook(step) if step.kind == "notebook" else None,
         "inputs": list(_inputs(step, _sources(run, published), valid)),
         "outputs": None if step.outputs is None else list(step.outputs),
-        "always": _always(run, template),
+        "always": _always(run, template, step),
         "upload": {**files.form(prefix, valid, most), "prefix": prefix},
         "log": {**files.form(log, valid, settings.number("LOG_BYTES", 1_000_000) * 2), "key": log},
         "cancelUrl": files.link(files.run(run.id, "canceled"), seconds=valid),
@@ -166,11 +166,12 @@ def _parameters(step: plans.Step) -> dict[str, Any]:
     return {"params": list(step.notebook_params), "variables": dict(step.notebook_params)}
 
 
-def _always(run: runs.Run, template: templates.Template) -> list[str]:
-    """What a step delivers though it does not declare it: the run's own results."""
+def _always(run: runs.Run, template: templates.Template, step: plans.Step) -> list[str]:
+    """What a step delivers though it does not declare it: the run's own results, and the notebook it executed."""
+    executed = [step.notebook_output] if step.notebook_output else []
     if run.group is None:
         specs, patterns = postprocessing.declared(template)
-        return [*(spec.source for spec in specs), *patterns]
+        return [*(spec.source for spec in specs), *patterns, *executed]
     results = [template.results.file] if template.results else []
     needed = template.postproc.inputs_files if template.postproc else ()
-    return [*(spec.source for spec in template.outputs), *template.files_outputs, *results, *needed]
+    return [*(spec.source for spec in template.outputs), *template.files_outputs, *results, *needed, *executed]

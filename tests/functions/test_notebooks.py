@@ -1,0 +1,94 @@
+"""Where notebook steps can be published and started, and what their manifests say."""
+
+import json
+
+import pytest
+import workbench
+
+from flowserverless.store import workflows
+
+TEMPLATE = {
+    "workflow": {
+        "parameters": {"n": "$[[n]]", "rate": "$[[rate]]", "shown": "$[[shown]]"},
+        "steps": [
+            {
+                "name": "draw",
+                "files": {"inputs": ["data/"], "outputs": ["plots/"]},
+                "action": {
+                    "notebook": "books/draw.ipynb",
+                    "output": "drawn/draw.ipynb",
+                    "params": ["n", "rate", "visible"],
+                    "variables": [{"arg": "visible", "var": "shown"}],
+                },
+            }
+        ],
+    },
+    "parameters": [
+        {"name": "n", "dtype": "int"},
+        {"name": "rate", "dtype": "float", "defaultValue": 0.5},
+        {"name": "shown", "dtype": "bool", "defaultValue": True},
+    ],
+}
+FILES = {"books/draw.ipynb": b"{}", "data/points.csv": b"1,2", "more.txt": b"unwanted"}
+KEY = "inbox/workflows/bench.zip"
+ARGUMENTS = [{"name": "n", "value": 3}]
+
+
+@pytest.fixture
+def bench(invoke, monkeypatch, table, bucket, state_machine):
+    return workbench.Bench(invoke, monkeypatch)
+
+
+@pytest.fixture
+def register(bench):
+    """Publish the template with its files; the report."""
+
+    def call():
+        bench.put(KEY, workbench.package(TEMPLATE, FILES))
+        return bench.invoke("register_workflow", workbench.dropped(bench.bucket, KEY))
+
+    return call
+
+
+@pytest.fixture
+def group(register, bench, monkeypatch):
+    """A group of the workflow, in an installation with notebooks."""
+    monkeypatch.setenv("NOTEBOOKS", "true")
+    assert register()["status"] == "accepted"
+    body = {"name": "Group", "identifier": "bench"}
+    return bench.call("create_group", "POST", "/workflows/{workflowId}/groups", {"workflowId": "bench"}, body=body)
+
+
+@pytest.mark.parametrize("asked", [None, "false"])
+def test_without_the_layer_a_notebook_cannot_be_published(register, bench, monkeypatch, asked):
+    if asked:
+        monkeypatch.setenv("NOTEBOOKS", asked)
+    report = register()
+    assert report["status"] == "rejected"
+    (fault,) = report["faults"]
+    assert "is a notebook, and this installation was deployed without papermill" in fault["message"]
+    assert bench.listed("workflows/") == []
+
+
+def test_a_notebook_gets_its_own_file_and_values_and_delivers_what_was_executed(bench, group):
+    run = bench.start(arguments=ARGUMENTS)["id"]
+    event = {"run": run, "workflow": "bench", "version": workflows.get("bench").version, "step": 0, "outcome": None}
+    bench.invoke("stage_step", event)
+    manifest = json.loads(bench.get(f"runs/{run}/manifests/000.json"))
+    assert [one["path"] for one in manifest["inputs"]] == ["books/draw.ipynb", "data/points.csv"]
+    assert (manifest["outputs"], manifest["always"]) == (["plots/"], ["drawn/draw.ipynb"])
+    assert manifest["values"] == {"n": 3, "rate": 0.5, "shown": True}
+    assert manifest["notebook"] == {
+        "notebook": "books/draw.ipynb",
+        "output": "drawn/draw.ipynb",
+        "params": ["n", "rate", "visible"],
+        "variables": {"n": "n", "rate": "rate", "visible": "shown"},
+    }
+
+
+def test_once_the_layer_is_gone_no_run_is_started(bench, group, monkeypatch):
+    monkeypatch.setenv("NOTEBOOKS", "false")
+    resource, body = "/groups/{groupId}/runs", {"arguments": ARGUMENTS}
+    answer = bench.call("start_run", "POST", resource, {"groupId": "bench"}, 400, body=body)
+    assert "step 'draw' is a notebook, and this installation was deployed without papermill" in answer.json["detail"]
+    assert bench.listed("runs/") == []
