@@ -5,15 +5,14 @@ Everything a step sends goes to this machine.
 """
 
 import base64
-import contextlib
 import json
-import pathlib
 import urllib.parse
 import uuid
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
+import inside
 import pytest
 import visits
 
@@ -114,17 +113,6 @@ class Attack:
         """A file that the step left."""
         (found,) = (file for file in self.ended()["files"] if file["name"] == name)
         return self.eve.follow(f"runs/{self.run}/downloads/files/{found['id']}").body
-
-
-def processes(marker: str) -> list[str]:
-    """Command lines of processes of this machine that have a marker in them."""
-    found = []
-    for path in pathlib.Path("/proc").glob("[0-9]*/cmdline"):
-        with contextlib.suppress(OSError):
-            line = path.read_bytes().replace(b"\0", b" ").decode(errors="replace")
-            if marker in line:
-                found.append(line)
-    return found
 
 
 def test_a_step_finds_no_credentials_that_open_anything(bounded: stack.Stack, eve: visits.Visitor) -> None:
@@ -242,7 +230,7 @@ def test_a_fork_bomb_is_bounded(bounded: stack.Stack, eve: visits.Visitor) -> No
         f"i=0; while [ $i -lt 200 ]; do i=$((i+1)); ${{python}} -c 'import time; time.sleep(20)' {marker} & done; wait"
     )
     run = Attack(bounded, eve, bomb, outputs=[]).ended()
-    assert len(processes(marker)) == 0
+    assert len(inside.processes(marker)) == 0
     assert run["state"] in ("ERROR", "SUCCESS")
 
 
@@ -277,7 +265,7 @@ def test_nothing_outlives_its_step_or_is_left_for_the_next(bounded: stack.Stack,
     stay = f"setsid ${{python}} -c 'import time; time.sleep(300)' {marker} > /dev/null 2>&1 &"
     leave = f'echo secret > "$TMPDIR/{marker}"; echo secret > /tmp/{marker} || true; exec >&-'
     assert Attack(bounded, eve, stay, leave, outputs=[]).ended()["state"] == "SUCCESS"
-    assert processes(marker) == []
+    assert inside.processes(marker) == []
     next_one = Attack(
         bounded,
         eve,

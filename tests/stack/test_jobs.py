@@ -13,6 +13,7 @@ import zipfile
 from collections.abc import Callable
 from typing import Any
 
+import inside
 import pytest
 import visits
 
@@ -60,18 +61,9 @@ def with_batch(deploy: Callable[..., stack.Stack], jobs: pathlib.Path) -> stack.
         "StartRun": {"BATCH": "true"},
         "StageStep": {"API_URL": here.api_url},
     }.items():
-        _tell(here, function, more)
+        inside.tell(here, function, more)
     _replace_batch(here, _double(here, jobs))
     return here
-
-
-def _tell(here: stack.Stack, function: str, more: dict[str, str]) -> None:
-    client = here.client("lambda")
-    pages = client.get_paginator("list_functions").paginate()
-    names = [one["FunctionName"] for page in pages for one in page["Functions"]]
-    (name,) = (one for one in names if one.startswith(f"{here.name}-{function}Function-"))
-    known = client.get_function_configuration(FunctionName=name)["Environment"]["Variables"]
-    client.update_function_configuration(FunctionName=name, Environment={"Variables": known | more})
 
 
 def _double(here: stack.Stack, jobs: pathlib.Path) -> str:

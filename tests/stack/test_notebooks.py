@@ -1,13 +1,13 @@
 """Notebook steps on a stack that was deployed with the notebooks layer, which is why this file has one of its own."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 import visits
 
-from local import deployment, emulator, stack
+from local import stack
 
 TEMPLATE: dict[str, Any] = {
     "workflow": {
@@ -48,19 +48,9 @@ NOTEBOOK = {
 
 
 @pytest.fixture(scope="module")
-def with_notebooks(request: pytest.FixtureRequest, worker_id: str) -> Iterator[stack.Stack]:
-    """A stack with notebooks; elsewhere than on this machine, --stack has to name such a one."""
-    name = request.config.getoption("--stack")
-    if name != "local":
-        yield stack.found(name)
-        return
-    home = emulator.STATE / f"test-notebooks-{worker_id}"
-    emulator.stop(home)
-    running = emulator.start(home, keep=False, with_caller=True)
-    try:
-        yield stack.deploy(deployment.Target(running), {"Notebooks": "true"})
-    finally:
-        emulator.stop(home)
+def with_notebooks(deploy: Callable[..., stack.Stack]) -> stack.Stack:
+    """A stack with notebooks."""
+    return deploy("notebooks", {"Notebooks": "true"})
 
 
 def test_a_notebook_is_executed_with_the_arguments_of_a_run(with_notebooks: stack.Stack) -> None:

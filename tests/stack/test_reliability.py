@@ -14,6 +14,7 @@ from concurrent import futures
 from dataclasses import dataclass
 from typing import Any
 
+import inside
 import pytest
 import visits
 
@@ -111,29 +112,15 @@ def answers(url: str) -> bool:
 @contextlib.contextmanager
 def calling_through(deployed: stack.Stack, url: str) -> Iterator[None]:
     """Let all functions that begin, advance and end runs call AWS through a proxy."""
-    client = deployed.client("lambda")
     # A proxy in HTTP's sense, and not another endpoint: what is signed is the name of the host.
     through = {"HTTP_PROXY": url, "http_proxy": url}
-    before = {name: variables(client, name) for name in (function(deployed, wanted) for wanted in PROXIED)}
-    for name, known in before.items():
-        client.update_function_configuration(FunctionName=name, Environment={"Variables": known | through})
+    for name in PROXIED:
+        inside.tell(deployed, name, through)
     try:
         yield
     finally:
-        for name, known in before.items():
-            client.update_function_configuration(FunctionName=name, Environment={"Variables": known})
-
-
-def variables(client: Any, name: str) -> dict[str, str]:
-    return client.get_function_configuration(FunctionName=name)["Environment"]["Variables"]
-
-
-def function(deployed: stack.Stack, name: str) -> str:
-    """The full name of a function of the stack."""
-    pages = deployed.client("lambda").get_paginator("list_functions").paginate()
-    known = [one["FunctionName"] for page in pages for one in page["Functions"]]
-    (found,) = (full for full in known if full.startswith(f"{deployed.name}-{name}Function-"))
-    return found
+        for name in PROXIED:
+            inside.tell(deployed, name, dict.fromkeys(through, ""))
 
 
 @dataclass(frozen=True)
@@ -172,11 +159,11 @@ def test_chaos_loses_no_run(deployed: stack.Stack, service: visits.Visitor, prox
         started = {run: score for one in scores for run, score in one.result().items()}
     assert len(started) == CLIENTS * RUNS
 
-    reconciler = function(deployed, "ReconcileRuns")
+    reconciler = inside.function(deployed, "ReconcileRuns")
     through = emulator.client("lambda", proxy)
 
     def look() -> dict[str, Any]:
-        through.invoke(FunctionName=reconciler, Payload=b"{}")
+        through.invoke(FunctionName=reconciler, Payload=b"{}")["Payload"].read()
         return {run: handle for client in clients for run, handle in client.runs().items()}
 
     def over(found: dict[str, Any]) -> bool:
@@ -217,12 +204,12 @@ def test_a_step_that_ignores_signals_and_forks_is_gone_5_seconds_after_it_was_ca
     user = visits.register(service)
     run = user.start(user.group(workflow), marker=marker)
     if deployed.endpoint_url:
-        visits.until(lambda: processes(marker), lambda found: len(found) == 4, 120)
+        visits.until(lambda: inside.processes(marker), lambda found: len(found) == 4, 120)
     else:
         visits.until(lambda: user.get(f"runs/{run}"), lambda handle: handle["state"] == "RUNNING", 120)
     canceled = user.call("PUT", f"runs/{run}", {"reason": "enough"})
     assert (canceled.status, canceled.json["state"]) == (200, "CANCELED")
-    visits.until(lambda: processes(marker), lambda found: not found, 5)
+    visits.until(lambda: inside.processes(marker), lambda found: not found, 5)
     assert user.get(f"runs/{run}")["state"] == "CANCELED"
 
 
@@ -239,8 +226,8 @@ def test_runs_outlive_the_death_of_what_executes_their_steps(deployed: stack.Sta
     user = visits.register(service)
     group = user.group(workflow)
     run = user.start(group, marker=marker)
-    visits.until(lambda: processes(marker), bool, 120)
-    for host in hosts(function(deployed, "RunStep")):
+    visits.until(lambda: inside.processes(marker), bool, 120)
+    for host in inside.hosts(inside.function(deployed, "RunStep")):
         os.kill(host, signal.SIGKILL)
     ended = user.finished(run)
     assert (ended["state"], ended["reason"]["code"]) == ("ERROR", "SYSTEM_ERROR")
@@ -268,33 +255,13 @@ def test_runs_outlive_a_restart_of_everything(persistent: stack.Stack, worker_id
     assert user.get(f"runs/{good['id']}") == good
     assert ranking(user, workflow) == [good["id"]]
     assert user.follow(f"runs/{good['id']}/downloads/archive").status == 200
-    reconciler = function(persistent, "ReconcileRuns")
+    reconciler = inside.function(persistent, "ReconcileRuns")
 
     def look() -> Any:
-        persistent.client("lambda").invoke(FunctionName=reconciler, Payload=b"{}")
+        persistent.client("lambda").invoke(FunctionName=reconciler, Payload=b"{}")["Payload"].read()
         return user.get(f"runs/{waiting}")
 
     ended = visits.until(look, lambda handle: handle["state"] in FINAL, 60)
     assert (ended["state"], ended["reason"]["code"]) == ("ERROR", "TIMEOUT")
     assert user.finished(user.start(group, score=9))["state"] == "SUCCESS"
     assert len(ranking(user, workflow)) == 1
-
-
-def hosts(name: str) -> list[int]:
-    """The processes of this machine that are hosts of a Lambda."""
-    found = []
-    for path in pathlib.Path("/proc").glob("[0-9]*/environ"):
-        with contextlib.suppress(OSError):
-            if f"AWS_LAMBDA_FUNCTION_NAME={name}\0".encode() in path.read_bytes():
-                found.append(int(path.parent.name))
-    return found
-
-
-def processes(marker: str) -> list[int]:
-    """Processes of this machine that have the marker on their command line."""
-    found = []
-    for path in pathlib.Path("/proc").glob("[0-9]*/cmdline"):
-        with contextlib.suppress(OSError):
-            if marker.encode() in path.read_bytes():
-                found.append(int(path.parent.name))
-    return found
