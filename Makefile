@@ -40,7 +40,7 @@ stop: ## End the stack; what it holds is kept
 publish: setup ## Publish a workflow: make publish DIR=examples/greetings [NAME=...] [STACK=...]
 	.venv/bin/python -m local publish $(DIR) $(if $(NAME),--name $(NAME)) $(if $(STACK),--stack $(STACK))
 
-bench: setup $(if $(filter peer,$(or $(PART),peer)),$(PEER)) ## Measure: make bench [PART=operations]
+bench: setup ## Measure: make bench [PART=operations]
 	.venv/bin/python -m benchmarks $(PART)
 
 openapi: setup ## Write docs/openapi.json again from the code

@@ -19,6 +19,8 @@ import types
 from collections.abc import Iterator
 from typing import Any
 
+from local import client, publish, stack, template
+
 PROJECT = pathlib.Path(__file__).resolve().parent.parent
 PRICES = json.loads((PROJECT / "benchmarks" / "prices.json").read_text("utf-8"))
 PERSON = {"principalId": "u-ada", "user": "u-ada", "name": "ada", "roles": "", "problem": ""}
@@ -161,7 +163,6 @@ def request(
 def story() -> Iterator[tuple[str, Count]]:
     """Every operation on runs once, in the order in which a group meets them."""
     from flowserverless.store import files, table
-    from local import publish
 
     content = publish.package(PROJECT / "examples" / "greetings")
     files.write("inbox/workflows/greetings.zip", content)
@@ -226,8 +227,6 @@ def account() -> Iterator[None]:
     import botocore.session
     import moto
 
-    from local import template
-
     os.environ |= {
         "AWS_ACCESS_KEY_ID": "test",
         "AWS_SECRET_ACCESS_KEY": "test",
@@ -255,12 +254,16 @@ def account() -> Iterator[None]:
 
 def execution() -> tuple[int, int]:
     """State transitions and Lambda invocations of a run of examples/greetings on the local stack (two steps)."""
-    from local import client, publish, stack
+    with contextlib.ExitStack() as afterwards:
+        try:
+            here = stack.found()
+        except stack.NoStack:
+            here = stack.up()
+            afterwards.callback(stack.down)
+        return _executed(here)
 
-    try:
-        here = stack.found()
-    except stack.NoStack:
-        here = stack.up()
+
+def _executed(here: stack.Stack) -> tuple[int, int]:
     publish.publish(here, PROJECT / "examples" / "greetings", "greetings")
     service = client.Service(here.api_url)
     name = f"bench-{os.getpid()}"
@@ -284,19 +287,24 @@ def execution() -> tuple[int, int]:
     return entered, kinds["TaskScheduled"] + kinds["LambdaFunctionScheduled"]
 
 
+def counts() -> dict[str, Count]:
+    """What every operation asks of AWS, by its name. Changes the environment of this process."""
+    sys.path.insert(0, str(PROJECT / "layers" / "flowserverless"))
+    with account():
+        return dict(story())
+
+
 def main() -> None:
     """Print the table and the cost of a thousand runs."""
-    sys.path.insert(0, str(PROJECT / "layers" / "flowserverless"))
     total = Count()
     print(f"{'operation':22} {'read B':>7} {'RRU':>5} {'write B':>7} {'WRU':>5}  calls")
-    with account():
-        for operation, count in story():
-            print(count.line(operation))
-            if operation.split()[0] in ("start_run", "stage_step", "update_run", "post_process"):
-                total.read_units += count.read_units
-                total.write_units += count.write_units
-                total.s3_reads += count.s3_reads
-                total.s3_writes += count.s3_writes
+    for operation, count in counts().items():
+        print(count.line(operation))
+        if operation.split()[0] in ("start_run", "stage_step", "update_run", "post_process"):
+            total.read_units += count.read_units
+            total.write_units += count.write_units
+            total.s3_reads += count.s3_reads
+            total.s3_writes += count.s3_writes
     for name in [name for name in os.environ if name.startswith("AWS_")]:
         del os.environ[name]
     transitions, invocations = execution()
