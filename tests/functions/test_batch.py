@@ -105,10 +105,11 @@ def test_strangers_get_no_manifest(bench, run):
         (run, "001" + job[3:]),
         (run, job + "x"),
         (other, job),
-        ("no-such-run", job),
+        (f"another-{run.rpartition('-')[2]}", job),
     ):
         answer = ask(bench, who, secret)
         assert (answer.status, answer.headers["content-type"]) == (404, "application/problem+json"), secret
+        assert answer.json["detail"].startswith("there is no such "), "which runs exist is not told"
 
 
 def test_a_run_that_has_ended_hands_out_no_manifest(bench, run):

@@ -21,6 +21,8 @@ from flowserverless.store import files
 
 # Where all containers of a job have the run directory, and what else they leave each other.
 ROOM = "/room"
+# Number of the step, and the secret.
+JOB = re.compile(r"\d{3}-[\w-]{32}", re.ASCII)
 # Batch refuses less.
 SHORTEST_SECONDS = 60
 LARGEST_OUTCOME = 300_000
@@ -62,9 +64,9 @@ def order(run: runs.Run, step: plans.Step, seconds: int) -> dict[str, Any]:
 
 
 def require(run_id: str, job: str) -> int:
-    """The number of the step whose job this is. Raises NotFound unless it was ordered."""
-    if not re.fullmatch(r"\d{3}-[\w-]{32}", job, re.ASCII) or files.head(_key(run_id, job)) is None:
-        raise errors.NotFound(f"run {run_id} has no such job")
+    """The number of the step whose job this is. Raises NotFound unless it was ordered, also where there is no run."""
+    if not JOB.fullmatch(job) or files.head(_key(run_id, job)) is None:
+        raise errors.NotFound("there is no such job")
     return int(job[:3])
 
 

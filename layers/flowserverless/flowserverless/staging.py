@@ -43,8 +43,8 @@ def stage(event: Mapping[str, Any], now: datetime) -> dict[str, Any]:
 
 def manifest_of_job(run_id: str, job: str, now: datetime) -> str:
     """A signed URL of a new manifest for a job of AWS Batch. Raises NotFound, and Conflict when the run has ended."""
+    index = batch.require(run_id, job)
     run = stored_runs.get(run_id)
-    index = batch.require(run.id, job)
     runs.require_active(run)
     published = workflows.version(run.workflow, run.version)
     template = templates.parse(published.template, steps.ANYTHING)
