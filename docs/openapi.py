@@ -8,13 +8,24 @@ import sys
 from typing import Any
 
 PROJECT = pathlib.Path(__file__).resolve().parent.parent
+EXAMPLES = json.loads((PROJECT / "docs" / "examples.json").read_text("utf-8"))
 DOCUMENT = PROJECT / "functions" / "get_openapi" / "openapi.json"
 DESCRIPTION = """\
 Reproducible benchmarks as a service: organisers publish workflows, groups upload inputs and start runs, and every
 run's metrics enter the workflow's leaderboard. The routes and handles are those of flowServ's REST API.
 
 Every error is an RFC 9457 problem; `message` repeats its `detail`. Sign in with `POST /users/login` and send the
-token as `Authorization: Bearer ...`."""
+token as `Authorization: Bearer ...`.
+
+HEAD is answered wherever GET is. What GET answers has an `ETag`; sent back as `If-None-Match`, it saves the body of an
+answer that is still the same (304). Listings take `limit` and `cursor`; `next` in an answer is the following cursor."""
+TAG = {"ETag": {"description": "A digest of the body", "schema": {"type": "string"}}}
+IF_NONE_MATCH = {
+    "name": "If-None-Match",
+    "in": "header",
+    "description": "ETags of answers that the caller has",
+    "schema": {"type": "string"},
+}
 PROBLEM = {
     "type": "object",
     "description": "What went wrong (RFC 9457)",
@@ -26,14 +37,6 @@ PROBLEM = {
         "detail": {"type": "string", "description": "What went wrong, for people"},
         "message": {"type": "string", "description": "The same as `detail`, for flowServ's clients"},
         "code": {"type": "string", "description": "What went wrong, for programs; see docs/problems.md"},
-    },
-    "example": {
-        "type": "about:blank#RUN_IS_FINAL",
-        "title": "Conflict",
-        "status": 409,
-        "detail": "run g1-01M83R72TGVQWEX2T39N6CF6QA is SUCCESS already",
-        "message": "run g1-01M83R72TGVQWEX2T39N6CF6QA is SUCCESS already",
-        "code": "RUN_IS_FINAL",
     },
 }
 SCHEMES = {
@@ -69,8 +72,14 @@ def document() -> dict[str, Any]:
     for unused in ("HTTPValidationError", "ResponseValidationError", "ValidationError"):
         components["schemas"].pop(unused, None)
     for path in found["paths"].values():
+        for method, operation in path.items():
+            _finish(method, operation, components["schemas"])
+        if "get" in path:
+            path["head"] = _head(path["get"])
         for operation in path.values():
-            _finish(operation, components["schemas"])
+            _share_problems(operation["responses"], components.setdefault("responses", {}))
+    for name, example in EXAMPLES["schemas"].items():
+        components["schemas"][name]["examples"] = [example]
     return found
 
 
@@ -90,17 +99,62 @@ def _schemes() -> dict[str, Any]:
     return {"bearer": HTTPBearer(), "apiKey": APIKey(name="api_key", in_=APIKeyIn.header)}
 
 
-def _finish(operation: dict[str, Any], schemas: dict[str, Any]) -> None:
+def _finish(method: str, operation: dict[str, Any], schemas: dict[str, Any]) -> None:
+    from flowserverless import api
+
+    responses = operation["responses"]
     # Powertools documents the status that it would answer with; this service answers 400.
-    operation["responses"].pop("422", None)
+    responses.pop("422", None)
+    if method in ("post", "put"):
+        responses["415"] = api.described_problem(415)
+    if method == "get" and "200" in responses:
+        responses["200"]["headers"] = TAG
+        responses["304"] = {"description": "Not Modified", "headers": TAG}
+        operation.setdefault("parameters", []).append(IF_NONE_MATCH)
     for kind, part in operation.pop("x-request-body", {}).items():
         body = operation.setdefault("requestBody", {"required": True, "content": {}})
         body["content"][kind] = {"schema": _form(part) if kind.startswith("multipart") else _schema(part, schemas)}
 
+    for status, response in responses.items():
+        for kind, content in response.get("content", {}).items():
+            if kind == "application/problem+json":
+                content["example"] = _problem(int(status))
+            elif kind in EXAMPLES["answers"].get(operation["operationId"], {}):
+                content["example"] = EXAMPLES["answers"][operation["operationId"]][kind]
+
+
+def _share_problems(responses: dict[str, Any], shared: dict[str, Any]) -> None:
+    """Let operations refer to what they refuse alike."""
+    for status, response in responses.items():
+        if "application/problem+json" in response.get("content", {}):
+            name = response["description"].replace(" ", "")
+            shared[name] = response
+            responses[status] = {"$ref": f"#/components/responses/{name}"}
+
+
+def _problem(status: int) -> Any:
+    from http import HTTPStatus
+
+    from flowserverless import api
+
+    code, detail = EXAMPLES["problems"][str(status)]
+    return json.loads(api.problem(HTTPStatus(status), detail, code).body)
+
+
+def _head(get: dict[str, Any]) -> dict[str, Any]:
+    """The same without bodies."""
+    head = json.loads(json.dumps(get))
+    head["operationId"] += "_head"
+    head["summary"] = head["summary"].replace("GET", "HEAD")
+    head["description"] = f"The headers of what `{get['operationId']}` answers."
+    for response in head["responses"].values():
+        response.pop("content", None)
+    return head
+
 
 def _form(part: str) -> dict[str, Any]:
     file = {"type": "string", "contentMediaType": "application/octet-stream"}
-    return {"type": "object", "required": [part], "properties": {part: file}}
+    return {"type": "object", "required": [part], "properties": {part: file}, "examples": [{part: "Ada\nGrace\n"}]}
 
 
 def _schema(model: str, schemas: dict[str, Any]) -> dict[str, str]:

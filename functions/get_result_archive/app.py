@@ -14,7 +14,7 @@ app = api.app(public=True)
 def get_result_archive(runId: api.RunId) -> Response[str]:
     """Redirect to the archive (tar.gz); the link works for a few minutes."""
     run = access.downloadable_run(access.caller(app), runId)
-    return api.redirect(downloads.archive(run, "run.tar.gz"))
+    return api.redirect(downloads.archive(run, "run.tar.gz", api.is_head(app)))
 
 
 handler = api.handler(app)

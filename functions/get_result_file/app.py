@@ -14,7 +14,7 @@ app = api.app(public=True)
 def get_result_file(runId: api.RunId, fileId: api.FileId) -> Response[str]:
     """Redirect to the file; the link works for a few minutes."""
     run = access.downloadable_run(access.caller(app), runId)
-    return api.redirect(downloads.file(run, fileId))
+    return api.redirect(downloads.file(run, fileId, api.is_head(app)))
 
 
 handler = api.handler(app)

@@ -18,7 +18,7 @@ Tail = Annotated[
 @app.get("/runs/<runId>/logs", **api.operation("get_run_logs", 200, tag="runs", content=TEXT, also={302: "All of it"}))
 def get_run_logs(runId: api.RunId, step: Step = None, tail: Tail = None) -> Response[str]:
     """The log of a step: a redirect to all of it, or with `tail` its end."""
-    return details.log(access.run(access.caller(app), runId).run, step, tail)
+    return details.log(access.run(access.caller(app), runId).run, step, tail, api.is_head(app))
 
 
 handler = api.handler(app)

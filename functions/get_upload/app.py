@@ -11,7 +11,7 @@ app = api.app(public=True)
 def get_upload(groupId: api.GroupId, fileId: api.FileId) -> Response[str]:
     """Redirect to the file; the link works for a few minutes."""
     upload = access.downloadable_upload(access.caller(app), groupId, fileId)
-    return api.redirect(downloads.upload(groupId, upload))
+    return api.redirect(downloads.upload(groupId, upload, api.is_head(app)))
 
 
 handler = api.handler(app)

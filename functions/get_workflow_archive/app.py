@@ -11,7 +11,8 @@ ROUTE = "/workflows/<workflowId>/downloads/archive"
 @app.get(ROUTE, **api.operation("get_workflow_archive", 302, tag="downloads", public=True))
 def get_workflow_archive(workflowId: api.WorkflowId) -> Response[str]:
     """Redirect to the archive (tar.gz); the link works for a few minutes."""
-    return api.redirect(downloads.archive(postprocessing.result(workflowId), "results.tar.gz"))
+    result = postprocessing.result(workflowId)
+    return api.redirect(downloads.archive(result, "results.tar.gz", api.is_head(app)))
 
 
 handler = api.handler(app)

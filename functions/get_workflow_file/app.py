@@ -11,7 +11,7 @@ ROUTE = "/workflows/<workflowId>/downloads/files/<fileId>"
 @app.get(ROUTE, **api.operation("get_workflow_file", 302, tag="downloads", public=True))
 def get_workflow_file(workflowId: api.WorkflowId, fileId: api.FileId) -> Response[str]:
     """Redirect to the file; the link works for a few minutes."""
-    return api.redirect(downloads.file(postprocessing.result(workflowId), fileId))
+    return api.redirect(downloads.file(postprocessing.result(workflowId), fileId, api.is_head(app)))
 
 
 handler = api.handler(app)

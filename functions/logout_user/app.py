@@ -1,7 +1,6 @@
 """POST /users/logout: the token that the request brings is refused from now on."""
 
 from flowserverless import api, credentials, user_views
-from flowserverless.domain import errors
 from flowserverless.store import signouts
 
 # Open, because a repeated call comes with a token that is refused already, and is no mistake.
@@ -17,7 +16,7 @@ def logout_user() -> user_views.SignedOut:
         return {"id": said["user"], "username": said["name"]}
     if said.get("problem") == credentials.SIGNED_OUT:
         return {}
-    raise errors.Unauthenticated(said.get("problem") or credentials.NOT_LOGGED_IN)
+    raise credentials.refusal(said.get("problem", ""))
 
 
 handler = api.handler(app)

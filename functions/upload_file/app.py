@@ -2,12 +2,12 @@
 
 from flowserverless import access, api, uploading, views
 
-app = api.app()
+app = api.app(takes=tuple(uploading.BODY))
 
 
 @app.post(
     "/uploads/<groupId>/files",
-    **api.operation("upload_file", 201, 413, 415, tag="uploads", body=uploading.BODY),
+    **api.operation("upload_file", 201, 413, tag="uploads", body=uploading.BODY),
 )
 def upload_file(groupId: api.GroupId) -> views.UploadHandle:
     """Upload a file as a form (part `file`), or announce one as JSON {name, size, sha256} and get a signed form."""

@@ -4,7 +4,7 @@ import os
 from dataclasses import dataclass
 from typing import Any
 
-from flowserverless import api
+from flowserverless import api, credentials
 from flowserverless.domain import errors, ids, runs
 from flowserverless.store import groups, table
 from flowserverless.store import runs as stored_runs
@@ -12,17 +12,19 @@ from flowserverless.store import runs as stored_runs
 
 @dataclass(frozen=True)
 class Caller:
-    """Whom the authorizer recognised; user '' is a stranger."""
+    """Whom the authorizer recognised; user '' is a stranger, and `problem` says why."""
 
     user: str
     name: str
     organiser: bool
+    problem: str = ""
 
 
 def caller(resolver: api.Resolver) -> Caller:
     """Who is calling."""
     said = api.authorizer(resolver)
-    return Caller(said.get("user", ""), said.get("name", ""), "organisers" in said.get("roles", "").split(","))
+    organiser = "organisers" in said.get("roles", "").split(",")
+    return Caller(said.get("user", ""), said.get("name", ""), organiser, said.get("problem", ""))
 
 
 @dataclass(frozen=True)
@@ -76,7 +78,7 @@ def downloadable_run(who: Caller, run_id: str) -> runs.Run:
     if os.environ.get("PUBLIC_DOWNLOADS") == "true":
         return stored_runs.get(run_id)
     if not who.user and not ids.run_id(run_id).post_processing:
-        raise errors.Unauthenticated("not logged in")
+        raise credentials.refusal(who.problem)
     return run(who, run_id).run
 
 
@@ -84,7 +86,7 @@ def downloadable_upload(who: Caller, group_id: str, file: str) -> table.UploadIt
     """An uploaded file, for its group's members, for organisers, and for all with PublicDownloads."""
     if os.environ.get("PUBLIC_DOWNLOADS") != "true":
         if not who.user:
-            raise errors.Unauthenticated("not logged in")
+            raise credentials.refusal(who.problem)
         group(who, group_id)
     return groups.upload(group_id, file)
 

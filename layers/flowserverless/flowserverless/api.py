@@ -1,7 +1,9 @@
 """The one way in for HTTP: a resolver that validates, knows the caller, and answers every error as problem+json."""
 
+import hashlib
 import json
 import os
+import re
 import secrets
 import time
 from collections.abc import Callable
@@ -13,13 +15,13 @@ from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.event_handler import APIGatewayRestResolver, Response
 from aws_lambda_powertools.event_handler.exceptions import NotFoundError
 from aws_lambda_powertools.event_handler.openapi.exceptions import (
-    RequestUnsupportedContentType,
     RequestValidationError,
     ResponseValidationError,
 )
 from aws_lambda_powertools.event_handler.openapi.params import Header, Path, Query
 from aws_lambda_powertools.metrics import MetricUnit
 
+from flowserverless import credentials
 from flowserverless.domain import errors, ids
 
 STATUS: dict[type[errors.Problem], HTTPStatus] = {
@@ -29,8 +31,13 @@ STATUS: dict[type[errors.Problem], HTTPStatus] = {
     errors.NotFound: HTTPStatus.NOT_FOUND,
     errors.Conflict: HTTPStatus.CONFLICT,
     errors.TooLarge: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+    errors.UnsupportedType: HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
     errors.OverQuota: HTTPStatus.TOO_MANY_REQUESTS,
+    errors.Unavailable: HTTPStatus.SERVICE_UNAVAILABLE,
 }
+JSON = "application/json"
+EXPOSED = "ETag, Location, X-Request-Id, X-Next-Cursor, Retry-After"
+RETRY_SECONDS = 5
 
 logger = Logger(service="api")
 metrics = Metrics(namespace="flowserverless", service="api")
@@ -74,7 +81,11 @@ def problem(status: HTTPStatus, detail: str, code: str) -> Response[Any]:
         "message": detail,
         "code": code,
     }
-    headers = {"WWW-Authenticate": 'Bearer realm="flowserverless"'} if status is HTTPStatus.UNAUTHORIZED else {}
+    headers = {}
+    if status is HTTPStatus.UNAUTHORIZED:
+        headers["WWW-Authenticate"] = 'Bearer realm="flowserverless"'
+    if status is HTTPStatus.SERVICE_UNAVAILABLE:
+        headers["Retry-After"] = str(RETRY_SECONDS)
     return Response(int(status), "application/problem+json", json.dumps(body, ensure_ascii=False), headers)
 
 
@@ -107,7 +118,7 @@ def operation(
         "operation_id": name,
         "tags": [tag],
         "status_code": status,
-        "responses": {status: success, **others, **{code: _problem_response(code) for code in problems}},
+        "responses": {status: success, **others, **{code: described_problem(code) for code in problems}},
         "security": [] if public else [*schemes, {}] if optional else schemes,
     }
     if body:
@@ -115,7 +126,8 @@ def operation(
     return described
 
 
-def _problem_response(status: int) -> Strict:
+def described_problem(status: int) -> Strict:
+    """What the OpenAPI document says of a refusal."""
     schema = {"$ref": "#/components/schemas/Problem"}
     return {
         "description": HTTPStatus(status).phrase,
@@ -124,20 +136,20 @@ def _problem_response(status: int) -> Strict:
 
 
 class Resolver(APIGatewayRestResolver):
-    """A resolver that knows whether strangers may call it."""
+    """A resolver that knows whether strangers may call it, and bodies of which media types it takes."""
 
     public = False
+    takes: tuple[str, ...] = ()
 
 
-def app(public: bool = False) -> Resolver:
+def app(public: bool = False, takes: tuple[str, ...] = (JSON,)) -> Resolver:
     """A resolver for one operation; closed to callers without a valid token unless `public`."""
     resolver = Resolver(enable_validation=True, json_body_deserializer=_json)
-    resolver.public = public
+    resolver.public, resolver.takes = public, takes
 
     resolver.exception_handler(errors.Problem)(_refused)
     resolver.exception_handler(RequestValidationError)(_invalid)
-    resolver.exception_handler(RequestUnsupportedContentType)(_not_json)
-    resolver.exception_handler(UnicodeDecodeError)(_not_json)
+    resolver.exception_handler(UnicodeDecodeError)(_not_text)
     resolver.exception_handler(ResponseValidationError)(_broken)
     resolver.exception_handler(Exception)(_broken)
     resolver.not_found(_unknown)
@@ -155,8 +167,8 @@ def _invalid(error: RequestValidationError) -> Response[Any]:
     return problem(HTTPStatus.BAD_REQUEST, faults[:2000] or "invalid request", "INVALID_REQUEST")
 
 
-def _not_json(_: Exception | None = None) -> Response[Any]:
-    return problem(HTTPStatus.BAD_REQUEST, "the body has to be JSON in UTF-8 (application/json)", "INVALID_REQUEST")
+def _not_text(_: UnicodeDecodeError) -> Response[Any]:
+    return problem(HTTPStatus.BAD_REQUEST, "the body has to be JSON in UTF-8", "INVALID_REQUEST")
 
 
 def _unknown(_: NotFoundError) -> Response[Any]:
@@ -185,20 +197,25 @@ def handler(resolver: Resolver) -> Callable[[Strict, Any], Strict]:
 
     def handle(event: Strict, context: Any) -> Strict:
         request = str(event.get("requestContext", {}).get("requestId", ""))
+        method = event.get("httpMethod")
         logger.set_correlation_id(request)
         try:
             answer = _answer(resolver, event, context)
         except Exception as error:
             answer = _plain(_broken(error))
         headers = answer.setdefault("multiValueHeaders", {})
-        if answer["statusCode"] == HTTPStatus.NO_CONTENT:
+        if answer["statusCode"] == HTTPStatus.OK and method in ("GET", "HEAD"):
+            _tag(answer, event, "no-cache" if resolver.public and not _authorizer(event).get("user") else "no-store")
+        if answer["statusCode"] in (HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED):
             answer["body"] = ""
             headers.pop("Content-Type", None)
+        if method == "HEAD":
+            answer |= {"body": "", "isBase64Encoded": False}
         headers["X-Request-Id"] = [request]
         headers["X-Content-Type-Options"] = ["nosniff"]
         headers["Strict-Transport-Security"] = ["max-age=63072000"]
         headers["Access-Control-Allow-Origin"] = [os.environ.get("ALLOWED_ORIGIN", "*")]
-        headers["Access-Control-Expose-Headers"] = ["Location, X-Request-Id, X-Next-Cursor, Retry-After"]
+        headers["Access-Control-Expose-Headers"] = [EXPOSED]
         headers.setdefault("Cache-Control", ["no-store"])
         logger.info("answered", extra={"status": answer["statusCode"], "operation": event.get("resource")})
         return answer
@@ -206,20 +223,58 @@ def handler(resolver: Resolver) -> Callable[[Strict, Any], Strict]:
     return handle
 
 
+def _tag(answer: Strict, event: Strict, cache: str) -> None:
+    """Name what is answered by a digest of its body; to a caller who has the same already, only say so."""
+    headers = answer["multiValueHeaders"]
+    tag = f'"{hashlib.sha256((answer["body"] or "").encode("utf-8", "surrogatepass")).hexdigest()[:32]}"'
+    headers["ETag"] = [tag]
+    # What is everybody's may be kept, but not shown again without asking. What is somebody's is kept nowhere.
+    headers.setdefault("Cache-Control", [cache])
+    known = ",".join(_headers(event, "if-none-match"))
+    if known.strip() == "*" or tag in re.findall(r'"[^"]*"', known):
+        answer["statusCode"] = int(HTTPStatus.NOT_MODIFIED)
+
+
 def _answer(resolver: Resolver, event: Strict, context: Any) -> Strict:
     said = _authorizer(event)
-    if not resolver.public and not said.get("user"):
-        # Before anything else is looked at, so that strangers learn nothing about what is valid.
-        return _plain(problem(HTTPStatus.UNAUTHORIZED, said.get("problem") or "not logged in", "UNAUTHENTICATED"))
-    if _is_form(event):
-        return _plain(_not_json())
-    return resolver.resolve(event, context)
+    try:
+        if not resolver.public and not said.get("user"):
+            # Before anything else is looked at, so that strangers learn nothing about what is valid.
+            raise credentials.refusal(said.get("problem", ""))
+        read = _readable(resolver, event)
+    except errors.Problem as refusal:
+        return _plain(_refused(refusal))
+    return resolver.resolve(read, context)
 
 
-def _is_form(event: Strict) -> bool:
-    # Powertools would read it like JSON, and any web page may send one without asking the browser.
-    kinds = (value for name, value in (event.get("headers") or {}).items() if name.lower() == "content-type")
-    return any(str(kind).lower().strip().startswith("application/x-www-form-urlencoded") for kind in kinds)
+def _readable(resolver: Resolver, event: Strict) -> Strict:
+    """The request as the resolver reads it: HEAD as GET, and the name of a media type it takes in small letters.
+
+    Raises UnsupportedType. Powertools would read a form like JSON, and any web page may send one without asking
+    the browser. A body without a type is taken for JSON where that is taken.
+    """
+    method = "GET" if event["httpMethod"] == "HEAD" else event["httpMethod"]
+    headers = {name: value for name, value in (event.get("headers") or {}).items() if name.lower() != "content-type"}
+    stated = (_headers(event, "content-type") or [""])[-1].strip()
+    name, mark, options = stated.partition(";")
+    kind = name.strip().lower()
+    if event.get("body") and method in ("POST", "PUT"):
+        if kind not in resolver.takes and (kind or resolver.takes != (JSON,)):
+            named = f"this is {kind[:100]}" if kind else "the request has no Content-Type"
+            raise errors.UnsupportedType(f"the body has to be {' or '.join(resolver.takes)}; {named}")
+        headers["Content-Type"] = JSON if kind in ("", JSON) else f"{kind}{mark}{options}"
+    return {**event, "httpMethod": method, "headers": headers}
+
+
+def _headers(event: Strict, name: str) -> list[str]:
+    several = event.get("multiValueHeaders") or {one: [value] for one, value in (event.get("headers") or {}).items()}
+    return [value for one, values in several.items() if one.lower() == name for value in values]
+
+
+def is_head(resolver: Resolver) -> bool:
+    """Whether only the headers of the answer are asked for; a signed URL is for one method only."""
+    context: Strict = resolver.current_event.raw_event.get("requestContext", {})
+    return context.get("httpMethod") == "HEAD"
 
 
 def _plain(response: Response[Any]) -> Strict:
@@ -235,9 +290,10 @@ def _plain(response: Response[Any]) -> Strict:
 
 def as_accepted(accept: str | None, body: Any, as_csv: Callable[[Any], str]) -> Answer:
     """JSON, or for callers who accept text/csv a table in UTF-8 with a header row and the cursor in a header."""
+    headers = {"Vary": "Accept"}
     if "text/csv" not in (accept or "").lower():
-        return Response(int(HTTPStatus.OK), "application/json", body)
-    headers = {"X-Next-Cursor": body["next"]} if "next" in body else {}
+        return Response(int(HTTPStatus.OK), JSON, body, headers)
+    headers |= {"X-Next-Cursor": body["next"]} if "next" in body else {}
     return Response(int(HTTPStatus.OK), "text/csv; charset=utf-8; header=present", as_csv(body), headers)
 
 

@@ -3,6 +3,8 @@
 from collections.abc import Iterator
 from typing import Any
 
+from flowserverless.domain import errors
+
 NOT_LOGGED_IN = "not logged in"
 SEVERAL = "more than one token was sent"
 NOT_VALID = "token not valid"
@@ -12,6 +14,16 @@ UNVERIFIABLE = "tokens cannot be verified at the moment"
 
 # What JavaScript and Python clients send in place of the token that they do not have.
 NOTHING = {"", "null", "undefined", "none"}
+
+
+def refusal(problem: str) -> errors.Problem:
+    """What a caller is told whom the authorizer did not recognise, in whose words `problem` says why.
+
+    A token that cannot be judged is not called bad: the caller should keep it and try again.
+    """
+    if problem == UNVERIFIABLE:
+        return errors.Unavailable(problem, "UNVERIFIABLE_TOKEN")
+    return errors.Unauthenticated(problem or NOT_LOGGED_IN)
 
 
 def presented(event: dict[str, Any]) -> list[str]:

@@ -27,8 +27,13 @@ def read(text: str | None, *kinds: type) -> list[Any] | None:
     except (ValueError, RecursionError):
         position = None
     if not isinstance(position, list) or [type(value) for value in position] != list(kinds) or not _fits(position):
-        raise errors.InvalidRequest("this cursor is not one that a listing gave", "INVALID_CURSOR")
+        raise invalid()
     return list(position)
+
+
+def invalid() -> errors.InvalidRequest:
+    """What is said of a text that is no cursor of the listing it is given to."""
+    return errors.InvalidRequest("this cursor is not one that a listing gave", "INVALID_CURSOR")
 
 
 def _fits(position: list[Any]) -> bool:

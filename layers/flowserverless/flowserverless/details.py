@@ -29,13 +29,13 @@ def group(who: access.Caller, group_id: str) -> views.GroupHandle:
     """A group with its newest uploads and runs. Raises NotFound, Forbidden."""
     access.group(who, group_id)
     found, members = groups.with_members(group_id)
-    parameters = found.parameters or workflows.version(found.workflow).template.get("parameters", [])
+    parameters = groups.parameters(found, workflows.version(found.workflow).template)
     files, _ = groups.uploads(group_id, MOST_SHOWN)
     newest, _ = stored_runs.newest(ids.RunId(group_id, ""), MOST_SHOWN, None, None)
     return views.group(found, members, parameters, files, newest)
 
 
-def log(of: runs.Run, step: int | None, tail: int | None) -> Response[str]:
+def log(of: runs.Run, step: int | None, tail: int | None, head: bool) -> Response[str]:
     """The log of a step. Raises NotFound where there is none."""
     # Reading a log is the only thing here that needs S3.
     from flowserverless.store import files
@@ -48,7 +48,7 @@ def log(of: runs.Run, step: int | None, tail: int | None) -> Response[str]:
     if tail is None:
         if files.head(key) is None:
             raise errors.NotFound(f"step {index} of run {of.id} has no log", "NO_LOG")
-        return api.redirect(files.link(key, f"{of.id}-{index:03d}.txt", "text/plain; charset=utf-8"))
+        return api.redirect(files.link(key, f"{of.id}-{index:03d}.txt", "text/plain; charset=utf-8", head=head))
     body = files.tail(key, tail)
     if body is None:
         raise errors.NotFound(f"step {index} of run {of.id} has no log", "NO_LOG")

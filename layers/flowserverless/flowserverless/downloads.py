@@ -1,11 +1,11 @@
-"""Links to files: nothing that is downloaded passes through a function, so its size does not matter here."""
+"""Links to files, to GET or to HEAD them: nothing that is downloaded passes through a function."""
 
 from flowserverless.domain import errors, outputs, runs
 from flowserverless.store import files, groups, table
 from flowserverless.store import runs as stored_runs
 
 
-def file(run: runs.Run, file_id: str) -> str:
+def file(run: runs.Run, file_id: str, head: bool) -> str:
     """A signed URL of a result file; its number leads to the page of the listing. Raises NotFound."""
     unknown = errors.NotFound(f"run {run.id} has no file '{file_id[:100]}'")
     if not (file_id.isascii() and file_id.isdigit() and len(file_id) <= 9):
@@ -15,19 +15,20 @@ def file(run: runs.Run, file_id: str) -> str:
     if index >= len(found) or found[index].id != file_id:
         raise unknown
     result = found[index]
-    return files.link(files.run(run.id, f"files/{result.path}"), outputs.saved_as(result), result.media_type)
+    return files.link(files.run(run.id, f"files/{result.path}"), outputs.saved_as(result), result.media_type, head=head)
 
 
-def archive(run: runs.Run, name: str) -> str:
+def archive(run: runs.Run, name: str, head: bool) -> str:
     """A signed URL of the run's archive. Raises Conflict while the run is active, NotFound where there is none."""
     runs.require_final(run)
     if run.archive is None or run.archive.size is None:
         why = run.archive.detail if run.archive and run.archive.detail else "it left no files"
         raise errors.NotFound(f"run {run.id} has no archive: {why}", "NO_ARCHIVE")
-    return files.link(files.run(run.id, "archive.tar.gz"), name, "application/gzip")
+    return files.link(files.run(run.id, "archive.tar.gz"), name, "application/gzip", head=head)
 
 
-def upload(group: str, item: table.UploadItem) -> str:
+def upload(group: str, item: table.UploadItem, head: bool) -> str:
     """A signed URL of an uploaded file. Raises Conflict before it has arrived."""
     groups.arrived(item)
-    return files.link(files.upload(group, item.file), item.name, item.media_type or "application/octet-stream")
+    media_type = item.media_type or "application/octet-stream"
+    return files.link(files.upload(group, item.file), item.name, media_type, head=head)

@@ -26,7 +26,7 @@ def create(who: access.Caller, workflow: str, body: requests.CreateGroup, now: d
     )
     groups.create(group, members, head)
     found = [groups.member(group, user, name) for user, name in sorted(members.items())]
-    return views.group(group, found, group.parameters or published.template.get("parameters", []), of_runs=[])
+    return views.group(group, found, groups.parameters(group, published.template), of_runs=[])
 
 
 def _members(named: list[str]) -> dict[str, str]:
@@ -63,6 +63,6 @@ def update(who: access.Caller, group_id: str, body: requests.UpdateGroup) -> vie
     _count(members)
     groups.update(group, body.name or group.name, before, members)
     changed, items = groups.with_members(group_id)
-    shown = changed.parameters or workflows.version(changed.workflow).template.get("parameters", [])
+    shown = groups.parameters(changed, workflows.version(changed.workflow).template)
     files, _ = groups.uploads(group_id, settings.number("UPLOADS_SHOWN", 1000))
     return views.group(changed, items, shown, files)

@@ -54,14 +54,23 @@ class StartRun(Body):
 class CancelRun(Body):
     """Why a run is canceled."""
 
+    model_config = ConfigDict(json_schema_extra={"examples": [{"reason": "wrong file"}]})
+
     reason: Text | None = None
 
 
 class CreateGroup(Body):
     """A new group; `members` are user ids or names, `parameters` replace the workflow's.
 
+    An empty list of parameters is one too: runs of the group take no arguments. It is refused, as any other list
+    is, where the workflow refers to a parameter that the list does not declare.
+
     `identifier` is what the group is to be called in URLs; flowServ's client calls it `id`.
     """
+
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"name": "Team Ada", "identifier": "team_ada", "members": ["grace"]}]},
+    )
 
     name: Name
     identifier: Identifier | None = None
@@ -74,6 +83,8 @@ class CreateGroup(Body):
 class UpdateGroup(Body):
     """What changes about a group; what is absent stays."""
 
+    model_config = ConfigDict(json_schema_extra={"examples": [{"name": "Team Ada and Grace", "members": ["grace"]}]})
+
     name: Name | None = None
     members: list[Name] | None = Field(None, max_length=40)
 
@@ -81,7 +92,11 @@ class UpdateGroup(Body):
 class AnnounceUpload(BaseModel):
     """A file that will be posted to S3: its size in bytes and its SHA-256 in hex."""
 
-    model_config = ConfigDict(strict=True, extra="ignore")
+    model_config = ConfigDict(
+        strict=True,
+        extra="ignore",
+        json_schema_extra={"examples": [{"name": "names.txt", "size": 16, "sha256": "5e" * 32}]},
+    )
 
     name: Name
     size: int = Field(ge=0)

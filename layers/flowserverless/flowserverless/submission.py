@@ -79,7 +79,8 @@ def _plan(
 ) -> runs.Run:
     published = workflows.version(group.workflow)
     template = templates.parse(published.template, steps.ANYTHING)
-    declared = parameters.parse(group.parameters, "parameters") if group.parameters else template.parameters
+    own = group.parameters
+    declared = template.parameters if own is None else parameters.parse(own, "parameters")
     bound = parameters.bind(declared, arguments, uploads, [path for path, _ in published.files])
     config = {**(group.config or {}), **config}
     external = config.get("engine") == "external"

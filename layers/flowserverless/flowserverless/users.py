@@ -37,6 +37,9 @@ NO_CODE_SENT = (
 )
 
 
+CURSOR_REFUSALS = ("InvalidParameterException", "InvalidPaginationTokenException", "InvalidToken")
+
+
 @dataclass(frozen=True)
 class User:
     """A user; `active` when nothing but the password stands between them and signing in."""
@@ -125,12 +128,13 @@ def search(prefix: str, limit: int, at: str | None) -> tuple[list[User], str | N
     asked = prefix.split('"')[0].split("\\")[0]
     query = {"Filter": f'username ^= "{asked}"'} if asked else {}
     token = (cursor.read(at, str) or [None])[0]
-    wrong = errors.InvalidRequest("this cursor is not one that a listing gave", "INVALID_CURSOR")
+    if token == "":
+        raise cursor.invalid()
     found: list[User] = []
     for _ in range(MOST_CALLS):
         page = {"PaginationToken": token} if token else {}
         size = min(MOST_IN_A_CALL, limit - len(found))
-        with _refusals({"InvalidParameterException": wrong}):
+        with _refusals(_search_refusals(prefix, token)):
             answer = _client().list_users(UserPoolId=_pool(), Limit=size, **query, **page)
         users = (_user(described, "Attributes") for described in answer["Users"])
         found += [user for user in users if user.active and user.name.startswith(prefix)]
@@ -138,6 +142,14 @@ def search(prefix: str, limit: int, at: str | None) -> tuple[list[User], str | N
         if not token or len(found) >= limit:
             break
     return found, cursor.write([token]) if token else None
+
+
+def _search_refusals(prefix: str, token: str | None) -> dict[str, errors.Problem]:
+    # Cognito has no name of its own for a cursor that it never gave, or gave for another prefix.
+    if token:
+        return dict.fromkeys(CURSOR_REFUSALS, cursor.invalid())
+    nameless = errors.InvalidRequest(f"no user name begins with '{prefix[:100]}'")
+    return {"InvalidParameterException": nameless}
 
 
 def needs_code(mode: str, email: str | None, verify: bool | None) -> bool:

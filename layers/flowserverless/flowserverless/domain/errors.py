@@ -51,7 +51,19 @@ class TooLarge(Problem):
     code = "TOO_LARGE"
 
 
+class UnsupportedType(Problem):
+    """The request's body is of a media type that the operation does not read."""
+
+    code = "UNSUPPORTED_MEDIA_TYPE"
+
+
 class OverQuota(Problem):
     """The group has as much going on as it may; the same request can succeed later."""
 
     code = "OVER_QUOTA"
+
+
+class Unavailable(Problem):
+    """Something that is needed for an answer cannot be reached; the same request can succeed in a moment."""
+
+    code = "UNAVAILABLE"

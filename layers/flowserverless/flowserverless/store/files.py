@@ -92,14 +92,21 @@ def write_json(key: str, document: Any) -> None:
     write(key, json.dumps(document, ensure_ascii=False).encode(), "application/json")
 
 
-def link(key: str, name: str | None = None, media_type: str | None = None, seconds: int = LINK_SECONDS) -> str:
-    """A signed URL to GET an object; with `name` it is saved under that file name (RFC 6266, RFC 8187)."""
+def link(
+    key: str,
+    name: str | None = None,
+    media_type: str | None = None,
+    seconds: int = LINK_SECONDS,
+    head: bool = False,
+) -> str:
+    """A signed URL to GET an object, or to HEAD it; with `name` it is saved so (RFC 6266, RFC 8187)."""
     parameters = {"Bucket": bucket(), "Key": key}
     if name:
         parameters["ResponseContentDisposition"] = disposition(name)
     if media_type:
         parameters["ResponseContentType"] = media_type
-    url: str = aws.client("s3").generate_presigned_url("get_object", Params=parameters, ExpiresIn=seconds)
+    operation = "head_object" if head else "get_object"
+    url: str = aws.client("s3").generate_presigned_url(operation, Params=parameters, ExpiresIn=seconds)
     return url
 
 

@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Mapping
+from typing import Any
 
 from pynamodb.exceptions import UpdateError
 from pynamodb.transactions import TransactWrite
@@ -30,6 +31,12 @@ def with_members(group_id: str) -> tuple[table.GroupItem, list[table.MemberItem]
     if not groups:
         raise errors.NotFound(f"unknown group '{group_id}'")
     return groups[0], [item for item in found if isinstance(item, table.MemberItem)]
+
+
+def parameters(group: table.GroupItem, template: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The declarations that the group's runs take: its own, which may be none at all, or else its workflow's."""
+    own: list[dict[str, Any]] | None = group.parameters
+    return list(template.get("parameters", [])) if own is None else own
 
 
 def _links(group: table.GroupItem, members: Mapping[str, str]) -> list[table.GroupLinkItem]:

@@ -365,7 +365,7 @@ class ConditionFailed(Exception):
     """A condition of the transaction did not hold; nothing was written."""
 
 
-class Busy(errors.Problem):
+class Busy(errors.Unavailable):
     """Others kept changing the same items for too long; nothing was written, the same call may be repeated."""
 
     code = "BUSY"
