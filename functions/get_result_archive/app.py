@@ -9,7 +9,7 @@ app = api.app(public=True)
 
 @app.get(
     "/runs/<runId>/downloads/archive",
-    **api.operation("get_result_archive", 302, tag="downloads", optional=True),
+    **api.operation("get_result_archive", 302, 409, tag="downloads", optional=True),
 )
 def get_result_archive(runId: api.RunId) -> Response[str]:
     """Redirect to the archive (tar.gz); the link works for a few minutes."""

@@ -9,7 +9,7 @@ import contest
 import gateway
 import pytest
 
-from flowserverless import api
+from flowserverless import api, credentials
 from flowserverless.domain import runs
 from flowserverless.store import files, groups, workflows
 from flowserverless.store import table as stored
@@ -27,7 +27,6 @@ PEOPLE = {
 }
 # Who knows the secret of a job is let in, see test_batch.py, and nobody for who they are.
 BY_SECRET = "get_job_manifest"
-# Last, because what they delete is needed by the others.
 DESTRUCTIVE = ("cancel_run", "delete_upload", "delete_run", "delete_group")
 
 
@@ -42,16 +41,19 @@ def cells() -> dict[tuple[str, str], bool]:
 
 
 CELLS = cells()
-ROUTES = {
-    properties["CodeUri"].rpartition("/")[2]: (event["Properties"]["Method"], event["Properties"]["Path"])
+# Every way to call an operation: GET and HEAD, PUT and POST.
+ROUTES = sorted(
+    (properties["CodeUri"].rpartition("/")[2], event["Properties"]["Method"], event["Properties"]["Path"])
     for properties in template.resources("AWS::Serverless::Function").values()
     for event in properties.get("Events", {}).values()
     if event["Type"] == "Api"
-}
+)
+# Last, because what they delete is needed by the others.
+ORDER = sorted(ROUTES, key=lambda route: DESTRUCTIVE.index(route[0]) if route[0] in DESTRUCTIVE else -1)
 
 
 def test_the_table_has_every_operation_of_the_api() -> None:
-    assert {operation for operation, _ in CELLS} == set(ROUTES) - {BY_SECRET}
+    assert {operation for operation, _ in CELLS} == {operation for operation, _, _ in ROUTES} - {BY_SECRET}
     assert f"`{BY_SECRET}`" in DOCUMENT.read_text("utf-8")
 
 
@@ -95,9 +97,11 @@ def place(table: str, bucket: str, state_machine: str, monkeypatch: pytest.Monke
     return {"workflowId": "w", "groupId": "g", "ended": ended, "active": active, "upload": upload}
 
 
-def event(operation: str, place: dict[str, str], person: gateway.Person | None) -> dict[str, Any]:
+def event(
+    route: tuple[str, str, str], place: dict[str, str], person: gateway.Person | None, problem: str = "not logged in"
+) -> dict[str, Any]:
     """A request that would succeed for somebody who may."""
-    method, path = ROUTES[operation]
+    operation, method, path = route
     known = {
         "workflowId": "w",
         "groupId": "g",
@@ -118,7 +122,8 @@ def event(operation: str, place: dict[str, str], person: gateway.Person | None) 
         "request_password_reset": {"username": "newcomer"},
         "reset_password": {"username": "newcomer", "code": "123456", "password": PASSWORD},
     }
-    return gateway.event(method, path, parameters or None, body=bodies.get(operation), user=person)
+    body = bodies.get(operation)
+    return gateway.event(method, path, parameters or None, body=body, user=person, problem=problem)
 
 
 @pytest.mark.parametrize("role", ROLES)
@@ -126,17 +131,45 @@ def test_everybody_may_what_the_table_says_and_nothing_else(
     role: str, place: dict[str, str], invoke: Callable[[str, dict[str, Any]], Any]
 ) -> None:
     wrong = []
-    assert gateway.answer(invoke(BY_SECRET, event(BY_SECRET, place, PEOPLE[role]))).status == 404
-    for operation in (*sorted(set(ROUTES) - {BY_SECRET, *DESTRUCTIVE}), *DESTRUCTIVE):
-        answer = gateway.answer(invoke(operation, event(operation, place, PEOPLE[role])))
+    for route in ORDER:
+        operation, method, _ = route
+        answer = gateway.answer(invoke(operation, event(route, place, PEOPLE[role])))
+        if operation == BY_SECRET:
+            assert answer.status == 404
+            continue
         allowed = CELLS[operation, role]
         refused = answer.status == (401 if role == "stranger" else 403)
         credentials = operation in ("login_user", "activate_user", "reset_password", "logout_user")
         if refused == allowed and not (allowed and credentials):
-            wrong.append(f"{operation}: {answer.status} {answer.body[:200]!r}")
-        if not allowed:
+            wrong.append(f"{method} {operation}: {answer.status} {answer.body[:200]!r}")
+        if not allowed and method != "HEAD":
             assert json.loads(answer.body)["status"] == answer.status
         assert answer.status < 500, (operation, answer.body)
+    assert not wrong
+
+
+WORDS = {value for name, value in vars(credentials).items() if name.isupper() and isinstance(value, str)}
+
+
+@pytest.mark.parametrize("problem", sorted(WORDS))
+def test_a_token_that_is_refused_opens_what_is_open_to_strangers_and_nothing_else(
+    problem: str, place: dict[str, str], invoke: Callable[[str, dict[str, Any]], Any]
+) -> None:
+    status = 503 if problem == credentials.UNVERIFIABLE else 401
+    wrong = []
+    for route in ORDER:
+        operation, method, _ = route
+        answer = gateway.answer(invoke(operation, event(route, place, None, problem)))
+        if operation == BY_SECRET:
+            assert answer.status == 404
+        elif operation in ("login_user", "logout_user"):
+            # What they say of a token or a password is their work.
+            assert answer.status in (200, 401, status)
+        elif CELLS[operation, "stranger"] == (answer.status == status):
+            wrong.append(f"{method} {operation}: {answer.status} {answer.body[:200]!r}")
+        elif answer.status == status and method != "HEAD":
+            assert json.loads(answer.body)["detail"] == problem
+            assert ("retry-after" in answer.headers) == (status == 503)
     assert not wrong
 
 
@@ -146,7 +179,8 @@ def test_post_processing_is_changed_by_organisers_only(
     operation: str, role: str, status: int, place: dict[str, str], invoke: Callable[[str, dict[str, Any]], Any]
 ) -> None:
     shown = str(workflows.get("w").good_run)
-    request = gateway.event(ROUTES[operation][0], "/runs/{runId}", {"runId": shown}, user=PEOPLE[role])
+    method = "PUT" if operation == "cancel_run" else "DELETE"
+    request = gateway.event(method, "/runs/{runId}", {"runId": shown}, user=PEOPLE[role])
     assert gateway.answer(invoke(operation, request)).status == status
     assert stored.get(stored.run(stored.ids.run_id(shown))) is not None
 

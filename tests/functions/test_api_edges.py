@@ -2,6 +2,7 @@
 
 import contextlib
 import copy
+import io
 import json
 import re
 
@@ -13,8 +14,8 @@ import service as on_moto
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from flowserverless import api, cursor
 from flowserverless import aws as services
-from flowserverless import cursor
 from flowserverless.store import table as stored
 from local import emulator
 
@@ -51,9 +52,10 @@ BODIES = {
     "reset_password": {"username": "grace", "code": "123456", "password": "correct horse"},
 }
 LISTINGS = [name for name, (_, _, described) in ROUTES.items() if "cursor" in str(described.get("parameters"))]
-# The cursor of the listing of users is Cognito's, and moto refuses a wrong one in words that Cognito does not have;
-# test_users.py plays what Cognito says.
-OWN_CURSORS = [name for name in LISTINGS if name != "list_users"]
+READS = [name for name, (method, _, _) in ROUTES.items() if method == "GET"]
+PUBLIC_READS = [name for name in READS if {} in ROUTES[name][2].get("security", [{}])]
+# What is downloaded is tagged by S3.
+DOWNLOADS = [name for name in READS if "302" in ROUTES[name][2]["responses"]]
 COUNT = {"name": "count", "dtype": "int", "defaultValue": 1, "range": "[0,1000]"}
 
 
@@ -84,9 +86,7 @@ class Place(on_moto.Service):
     def ask(self, operation, **sent):
         """A request to an operation; its answer is what the document says and has the headers that all have."""
         method, path, described = ROUTES[operation]
-        known = {**NAMES, "runId": self.run}
-        parameters = {name: known[name] for name in re.findall(r"\{(\w+)\}", path)}
-        answer = self.call(FUNCTIONS.get(operation, operation), method, path, parameters or None, **sent)
+        answer = self.call(FUNCTIONS.get(operation, operation), method, *self.at(path), **sent)
         assert answer.status < 500, answer.body
         assert str(answer.status) in described["responses"], (operation, answer.status, answer.body)
         assert answer.headers["x-request-id"] == gateway.REQUEST
@@ -98,6 +98,11 @@ class Place(on_moto.Service):
             assert {"type", "title", "status", "detail", "message", "code"} == answer.json.keys()
             assert (answer.json["status"], answer.json["message"]) == (answer.status, answer.json["detail"])
         return answer
+
+    def at(self, path):
+        """A path and the parameters in it."""
+        known = {**NAMES, "runId": self.run}
+        return path, {name: known[name] for name in re.findall(r"\{(\w+)\}", path)} or None
 
     def refuses(self, operation, status=400, **sent):
         """A request that has to be refused and to leave no trace."""
@@ -165,15 +170,45 @@ def test_what_is_no_such_body_is_refused(what, place):
             place.refuses(operation, body=SPOILT[what])
 
 
+OTHER_TYPES = (
+    *("text/plain", "text/json", "application/x-www-form-urlencoded", "application/octet-stream", "json", ";", "*/*"),
+    *("application/jsonp", "application/json-patch+json", "application/problem+json", "application/json, text/plain"),
+)
+
+
 def test_a_body_of_another_type_is_refused(place):
     for operation in sorted(BODIES):
-        for kind in ("text/plain", "application/x-www-form-urlencoded"):
-            place.refuses(operation, body="name=x&username=x", headers={"Content-Type": kind})
+        for kind in OTHER_TYPES:
+            said = place.refuses(operation, 415, body=BODIES[operation], headers={"Content-Type": kind})
+            assert said["code"] == "UNSUPPORTED_MEDIA_TYPE"
+            assert "application/json" in said["detail"]
+        if operation != "upload_file":
+            for kind in ("multipart/form-data; boundary=b", "multipart/form-data"):
+                place.refuses(operation, 415, body=part_of_form("file", "x"), headers={"Content-Type": kind})
+    # Who may not call it is not told what it takes.
+    kept = place.ask("create_group", body="x", headers={"Content-Type": "text/plain"}, user=None)
+    assert kept.status == 401
+
+
+@pytest.mark.parametrize("kind", ["application/json; charset=utf-8", "Application/JSON", " application/json ;x", ""])
+def test_json_may_be_called_so_in_several_ways_or_not_at_all(kind, place):
+    made = place.ask("create_group", body={"name": "new"}, headers={"Content-Type": kind})
+    assert made.status == 201, made.body
+
+
+def test_where_there_is_no_body_its_type_does_not_matter(place):
+    assert place.ask("cancel_run", headers={"Content-Type": "application/x-www-form-urlencoded"}).status == 200
+    for operation in ("list_runs", "get_group", "list_workflows"):
+        assert place.ask(operation, headers={"Content-Type": "text/plain"}).status == 200
+    # Pages made for flowServ delete with an empty object.
+    assert place.ask("delete_run", body="{}", headers={"Content-Type": "text/plain"}).status == 204
 
 
 def test_uploads_are_forms_or_announcements(place):
     form = {"Content-Type": "multipart/form-data; boundary=b"}
-    place.refuses("upload_file", body=b"x", headers={"Content-Type": "text/plain"})
+    place.refuses("upload_file", 415, body=b"x", headers={"Content-Type": "text/plain"})
+    place.refuses("upload_file", 415, body=b"x", headers={"Content-Type": ""})
+    place.refuses("upload_file", headers=form)
     place.refuses("upload_file", body=b"x", headers=form)
     place.refuses("upload_file", body=b"x", headers={"Content-Type": "multipart/form-data"})
     for part, name in (("other", "x"), ("file", "")):
@@ -224,7 +259,7 @@ def test_cursors_that_make_no_sense(place):
             place.refuses(operation, query={"cursor": garbage})
 
 
-@pytest.mark.parametrize("operation", OWN_CURSORS)
+@pytest.mark.parametrize("operation", LISTINGS)
 def test_any_cursor_is_taken_or_refused(operation, place):
     positions = st.lists(json_strategies.SCALARS.filter(lambda value: not isinstance(value, int)), max_size=3)
 
@@ -258,7 +293,7 @@ def test_a_cursor_of_another_listing_does_no_harm(place):
     cursors = {}
     for operation in ("list_runs", "list_groups", "list_workflows"):
         cursors[operation] = place.ask(operation, query={"limit": "1"}).json["next"]
-    for operation in OWN_CURSORS:
+    for operation in LISTINGS:
         for at in cursors.values():
             assert place.ask(operation, query={"cursor": at}).status in (200, 400)
 
@@ -274,6 +309,140 @@ def test_deletions_have_no_body(place):
         assert (answer.status, answer.body) == (204, b"")
         assert "content-type" not in answer.headers
         assert answer.headers["x-request-id"] == gateway.REQUEST
+
+
+def test_every_listing_is_paged():
+    listings = {name for name in ROUTES if name.startswith("list_")} | {"get_leaderboard"}
+    assert set(LISTINGS) == listings
+    for name in listings:
+        assert {"limit", "cursor"} <= {one["name"] for one in ROUTES[name][2]["parameters"]}
+
+
+def test_an_answer_that_the_caller_has_is_not_sent_again(place):
+    for operation in sorted(set(READS) - set(DOWNLOADS)):
+        first = place.ask(operation)
+        assert (first.status, first.body != b"") == (200, True), operation
+        tag = first.headers["etag"]
+        for known in (tag, f"W/{tag}", f'"other", {tag}', "*", f'"a,b",{tag},"c"'):
+            again = place.ask(operation, headers={"if-none-match": known})
+            assert (again.status, again.body) == (304, b""), (operation, known)
+            assert again.headers["etag"] == tag
+            assert again.headers["cache-control"] == first.headers["cache-control"]
+            assert "content-type" not in again.headers
+        for other in ('"other"', tag.strip('"'), "", '"', f'"{tag[1:8]}"'):
+            assert place.ask(operation, headers={"If-None-Match": other}).body == first.body
+
+
+def test_an_answer_that_has_changed_is_sent_again(place):
+    known = place.ask("get_run").headers["etag"]
+    place.cancel(place.run)
+    changed = place.ask("get_run", headers={"If-None-Match": known})
+    assert (changed.status, changed.json["state"]) == (200, "CANCELED")
+    table = place.ask("get_leaderboard", headers={"Accept": "text/csv", "If-None-Match": board_tag(place)})
+    assert (table.status, table.headers["vary"]) == (200, "Accept")
+
+
+def board_tag(place):
+    """What names the leaderboard as JSON."""
+    return place.ask("get_leaderboard").headers["etag"]
+
+
+def test_only_what_is_read_can_be_the_same(place):
+    known = {"If-None-Match": "*"}
+    assert place.ask("cancel_run", headers=known, body={}).status == 200
+    place.cancel(place.run)
+    said = place.ask("get_group", headers=known, user=gateway.Person("u-eve", "eve"))
+    assert (said.status, "etag" in said.headers) == (403, False)
+    assert place.ask("get_group", headers=known, user=None).status == 401
+
+
+def test_what_is_somebodys_is_kept_nowhere_and_what_is_everybodys_not_without_asking(place):
+    documents = {"get_openapi", "browse_api"}
+    for operation in sorted(set(READS) - set(DOWNLOADS) - documents):
+        assert place.ask(operation).headers["cache-control"] == "no-store"
+        if operation in PUBLIC_READS:
+            assert place.ask(operation, user=None).headers["cache-control"] == "no-cache"
+    for operation in documents:
+        assert place.ask(operation).headers["cache-control"] == "public, max-age=3600"
+
+
+def test_head_has_the_headers_of_get_and_no_body(place):
+    for operation in sorted(READS):
+        _, path, _ = ROUTES[operation]
+        got = place.ask(operation)
+        for user in (on_moto.MEMBER, None):
+            full, head = (place.call(operation, method, *place.at(path), user=user) for method in ("GET", "HEAD"))
+            assert (head.status, head.body) == (full.status, b""), operation
+            assert head.headers.keys() == full.headers.keys()
+            links = ("location",)
+            assert {k: v for k, v in head.headers.items() if k not in links} == {
+                k: v for k, v in full.headers.items() if k not in links
+            }
+        tag = got.headers.get("etag")
+        if tag:
+            known = place.call(operation, "HEAD", *place.at(path), headers={"If-None-Match": tag})
+            assert known.status == 304
+
+
+def test_a_download_that_is_asked_for_with_head_leads_to_a_link_for_head(place):
+    content = part_of_form("file", "x.txt")
+    form = {"Content-Type": "multipart/form-data; boundary=b"}
+    file = place.ask("upload_file", body=content, headers=form).json["id"]
+    path = "/uploads/{groupId}/files/{fileId}", {"groupId": "g", "fileId": file}
+    get, head = (place.call("get_upload", method, *path).headers["location"] for method in ("GET", "HEAD"))
+    # Signatures are of different methods, and of the same name and type.
+    assert signature(get) != signature(head)
+    assert get.partition("&X-Amz-")[0] == head.partition("&X-Amz-")[0]
+
+
+def signature(url):
+    """The signature of a link."""
+    return re.search(r"X-Amz-Signature=(\w+)", url)[1]
+
+
+def test_the_request_id_is_in_the_log(place, monkeypatch):
+    log = io.StringIO()
+    monkeypatch.setattr(api.logger.registered_handler, "stream", log)
+    place.ask("get_group")
+    place.ask("get_group", user=None)
+    lines = [json.loads(line) for line in log.getvalue().splitlines()]
+    assert [(line["correlation_id"], line["status"]) for line in lines] == [
+        (gateway.REQUEST, 200),
+        (gateway.REQUEST, 401),
+    ]
+
+
+def test_an_old_client_that_asks_for_no_limit_sees_a_thousand_runs(place):
+    known = stored.get(stored.run(stored.ids.run_id(place.run))).attribute_values
+    with stored.RunItem.batch_write() as batch:
+        for number in range(1000):
+            identifier = stored.ids.ulid(number, bytes(10))
+            values = {name: value for name, value in known.items() if name not in ("pk", "sk", "kind", "due", "due_at")}
+            batch.save(stored.RunItem(*stored.run(stored.ids.RunId("g", identifier)), **values))
+    page = place.ask("list_runs").json
+    assert len({run["id"] for run in page["runs"]}) == 1000
+    assert [run["id"] for run in page["runs"]] == sorted((run["id"] for run in page["runs"]), reverse=True)
+    (last,) = place.ask("list_runs", query={"cursor": page["next"]}).json["runs"]
+    assert last["id"] not in {run["id"] for run in page["runs"]}
+    assert len(place.ask("get_group").json["runs"]) == 1000
+
+
+def test_a_group_may_take_no_parameters_at_all(place):
+    place.refuses("create_group", body={"name": "none", "parameters": []})
+    contest.publish("plain", contest.template(parameters=[COUNT]))
+    at = "/workflows/{workflowId}/groups", {"workflowId": "plain"}
+    for name, declared, wanted in (("none", [], []), ("all", None, ["count"])):
+        body = {"name": name, "identifier": name, "parameters": declared}
+        made = place.call("create_group", "POST", *at, body=body)
+        shown = place.call("get_group", "GET", "/groups/{groupId}", {"groupId": name})
+        changed = place.call("update_group", "PUT", "/groups/{groupId}", {"groupId": name}, body={"name": f"{name}2"})
+        for handle in (made, shown, changed):
+            assert [one["name"] for one in handle.json["parameters"]] == wanted
+        argument = [{"name": "count", "value": 2}]
+        begun = place.start(name, arguments=argument)
+        assert begun.status == (201 if wanted else 400)
+        run = place.start(name)
+        assert (run.status, [one["name"] for one in run.json["parameters"]]) == (201, wanted)
 
 
 def test_a_stale_token_closes_what_is_closed_and_nothing_else(place):

@@ -259,8 +259,8 @@ def _readable(resolver: Resolver, event: Strict) -> Strict:
     name, mark, options = stated.partition(";")
     kind = name.strip().lower()
     if event.get("body") and method in ("POST", "PUT"):
-        if kind not in resolver.takes and (kind or resolver.takes != (JSON,)):
-            named = f"this is {kind[:100]}" if kind else "the request has no Content-Type"
+        if kind not in resolver.takes and (stated or resolver.takes != (JSON,)):
+            named = f"this is '{stated[:100]}'" if stated else "the request has no Content-Type"
             raise errors.UnsupportedType(f"the body has to be {' or '.join(resolver.takes)}; {named}")
         headers["Content-Type"] = JSON if kind in ("", JSON) else f"{kind}{mark}{options}"
     return {**event, "httpMethod": method, "headers": headers}
