@@ -24,6 +24,26 @@ def to_dynamodb() -> Iterator[list[str]]:
         events.unregister("before-parameter-build.dynamodb", note)
 
 
+WRITES = {"PutItem", "UpdateItem", "DeleteItem", "BatchWriteItem", "TransactWriteItems"}
+
+
+@contextlib.contextmanager
+def committed() -> Iterator[list[str]]:
+    """Collect the operations that changed something meanwhile; a write whose condition failed did not."""
+    made: list[str] = []
+    events = table.Item._get_connection().connection.client.meta.events
+
+    def note(http_response: Any, model: Any, **_: Any) -> None:
+        if http_response.status_code == 200 and model.name in WRITES:
+            made.append(model.name)
+
+    events.register("after-call.dynamodb", note)
+    try:
+        yield made
+    finally:
+        events.unregister("after-call.dynamodb", note)
+
+
 class Died(BaseException):
     """The function ended without warning."""
 

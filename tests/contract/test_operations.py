@@ -5,6 +5,7 @@ import json
 import re
 import subprocess
 import sys
+from typing import Any
 
 import pytest
 
@@ -110,6 +111,44 @@ def test_the_openapi_document_is_valid() -> None:
     from openapi_spec_validator import validate
 
     validate(json.loads((FUNCTIONS / "get_openapi" / "openapi.json").read_text("utf-8")))
+
+
+def bodies() -> dict[str, Any]:
+    """Every body that the OpenAPI document knows, of requests and of answers, by where it is."""
+    document = json.loads((FUNCTIONS / "get_openapi" / "openapi.json").read_text("utf-8"))
+    found = {
+        f"{name} {kind}": (one, document)
+        for name, refusal in document["components"]["responses"].items()
+        for kind, one in refusal["content"].items()
+    }
+    for item in document["paths"].values():
+        for described in item.values():
+            places = {"request": described.get("requestBody", {}), **described["responses"]}
+            for place, body in places.items():
+                for kind, one in body.get("content", {}).items():
+                    found[f"{described['operationId']} {place} {kind}"] = one, document
+    return found
+
+
+BODIES = bodies()
+
+
+@pytest.mark.parametrize("where", BODIES)
+def test_every_body_has_an_example_that_is_such_a_body(where: str) -> None:
+    from openapi_schema_validator import OAS31Validator
+
+    body, document = BODIES[where]
+    schema = body["schema"]
+    for option in (schema, *schema.get("anyOf", ())):
+        named = str(option.get("$ref", "")).rpartition("/")[2]
+        examples = option.get("examples") or document["components"]["schemas"].get(named, {}).get("examples", [])
+        if examples:
+            break
+    examples = [*examples, *([body["example"]] if "example" in body else [])]
+    assert examples
+    whole = {**schema, "components": document["components"]}
+    for example in examples:
+        OAS31Validator(whole).validate(example)
 
 
 def test_the_descriptor_names_routes_that_exist() -> None:

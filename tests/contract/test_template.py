@@ -111,6 +111,19 @@ def test_answers_of_api_gateway_itself_are_problems_too() -> None:
     assert api["MethodSettings"][0]["ThrottlingRateLimit"] == {"Ref": "ApiRate"}
 
 
+@pytest.mark.parametrize("kind", properties("Api")["GatewayResponses"])
+def test_answers_of_api_gateway_itself_have_the_form_and_headers_of_all_others(kind: str) -> None:
+    response = properties("Api")["GatewayResponses"][kind]
+    body = json.loads(response["ResponseTemplates"]["application/problem+json"])
+    assert body.keys() == {"type", "title", "status", "detail", "message", "code"}
+    assert body["status"] == response["StatusCode"]
+    assert (body["message"], body["type"]) == (body["detail"], f"about:blank#{body['code']}")
+    sent = {name.lower() for name in response["ResponseParameters"]["Headers"]}
+    wanted = {"x-request-id", "x-content-type-options", "strict-transport-security", "cache-control"}
+    assert wanted | {"access-control-allow-origin"} <= sent
+    assert ("retry-after" in sent) == (body["status"] == 503)
+
+
 @pytest.mark.parametrize(
     "name", [name for name, r in RESOURCES.items() if r["Type"] == "AWS::Serverless::StateMachine"]
 )

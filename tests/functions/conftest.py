@@ -74,10 +74,20 @@ def state_machine(aws: None, monkeypatch: pytest.MonkeyPatch) -> str:
 
 @pytest.fixture
 def invoke() -> Callable[[str, dict[str, Any]], Any]:
-    """Call the handler of functions/<operation>/app.py with an event, as Lambda would."""
+    """Call the handler of functions/<operation>/app.py with an event, as Lambda would.
+
+    Whatever a test is about: a request over HTTP that is refused has written nothing to the table.
+    """
 
     def call(operation: str, event: dict[str, Any]) -> Any:
-        return _handler(FUNCTIONS / operation / "app.py")(event, _context(operation))
+        # Not before the table has its name, which it gets after this file was read.
+        import requests_made
+
+        with requests_made.committed() as writes:
+            answer = _handler(FUNCTIONS / operation / "app.py")(event, _context(operation))
+        if isinstance(answer, dict) and 400 <= answer.get("statusCode", 0) < 500:
+            assert not writes, (operation, answer, writes)
+        return answer
 
     return call
 

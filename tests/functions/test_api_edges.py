@@ -10,6 +10,7 @@ import contest
 import gateway
 import json_strategies
 import pytest
+import requests_made
 import service as on_moto
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -443,6 +444,14 @@ def test_a_group_may_take_no_parameters_at_all(place):
         assert begun.status == (201 if wanted else 400)
         run = place.start(name)
         assert (run.status, [one["name"] for one in run.json["parameters"]]) == (201, wanted)
+
+
+def test_writes_are_seen_that_refused_requests_must_not_make(place):
+    # The fixture `invoke` looks for them after every refusal of every test.
+    with requests_made.committed() as writes:
+        place.started("g")
+        place.start("g", arguments=[{"name": "count", "value": "many"}])
+    assert writes == ["TransactWriteItems"]
 
 
 def test_a_stale_token_closes_what_is_closed_and_nothing_else(place):
