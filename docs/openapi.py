@@ -17,8 +17,9 @@ run's metrics enter the workflow's leaderboard. The routes and handles are those
 Every error is an RFC 9457 problem; `message` repeats its `detail`. Sign in with `POST /users/login` and send the
 token as `Authorization: Bearer ...`.
 
-HEAD is answered wherever GET is. What GET answers has an `ETag`; sent back as `If-None-Match`, it saves the body of an
-answer that is still the same (304). Listings take `limit` and `cursor`; `next` in an answer is the following cursor."""
+HEAD is answered wherever people GET something. What GET answers has an `ETag`; sent back as `If-None-Match`, it saves
+the body of an answer that is still the same (304). Listings take `limit` and `cursor`; `next` in an answer is the
+following cursor."""
 TAG = {"ETag": {"description": "A digest of the body", "schema": {"type": "string"}}}
 IF_NONE_MATCH = {
     "name": "If-None-Match",
@@ -74,7 +75,8 @@ def document() -> dict[str, Any]:
     for path in found["paths"].values():
         for method, operation in path.items():
             _finish(method, operation, components["schemas"])
-        if "get" in path:
+        answers_head = [operation.pop("x-head") for operation in path.values()]
+        if "get" in path and all(answers_head):
             path["head"] = _head(path["get"])
         for operation in path.values():
             _share_problems(operation["responses"], components.setdefault("responses", {}))

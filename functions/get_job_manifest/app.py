@@ -11,7 +11,10 @@ app = api.app(public=True)
 JobId = Annotated[str, Path(description="Number of the step and the job's secret, by which it is let in")]
 
 
-@app.get("/runs/<runId>/jobs/<jobId>", **api.operation("get_job_manifest", 302, 409, tag="runs", public=True))
+described = api.operation("get_job_manifest", 302, 409, tag="runs", public=True, head=False)
+
+
+@app.get("/runs/<runId>/jobs/<jobId>", **described)
 def get_job_manifest(runId: api.RunId, jobId: JobId) -> Response[str]:
     """Redirect to a manifest whose signed URLs work for some hours; for containers, not for people."""
     return api.redirect(staging.manifest_of_job(runId, jobId, api.now()))

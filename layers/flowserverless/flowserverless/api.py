@@ -99,11 +99,13 @@ def operation(
     body: Strict | None = None,
     content: Strict | None = None,
     also: dict[int, str] | None = None,
+    head: bool = True,
 ) -> Strict:
     """What the OpenAPI document says of a route beyond its types: the statuses it answers and who may call it.
 
     `optional` operations answer everybody and more to those who are signed in; `body` and `content` describe
-    requests and answers that are not JSON, `also` names further statuses that are no refusals.
+    requests and answers that are not JSON, `also` names further statuses that are no refusals. A GET without `head`
+    has no route for HEAD, because answering it makes something.
     """
     closed = () if public or optional else (401, 403)
     problems = sorted({400, 404, 500, 503, *closed, *((401, 403) if optional else ()), *refusals})
@@ -121,8 +123,7 @@ def operation(
         "responses": {status: success, **others, **{code: described_problem(code) for code in problems}},
         "security": [] if public else [*schemes, {}] if optional else schemes,
     }
-    if body:
-        described["openapi_extensions"] = {"x-request-body": body}
+    described["openapi_extensions"] = {"x-request-body": body or {}, "x-head": head}
     return described
 
 
