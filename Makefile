@@ -38,7 +38,8 @@ stop: ## End the stack; what it holds is kept
 	if [ -x .venv/bin/python ]; then .venv/bin/python -m local stop; fi
 
 publish: setup ## Publish a workflow: make publish DIR=examples/greetings [NAME=...] [STACK=...]
-	.venv/bin/python -m local publish $(DIR) $(if $(NAME),--name $(NAME)) $(if $(STACK),--stack $(STACK))
+	test -n "$(DIR)" || { echo "Which folder? make publish DIR=examples/greetings"; exit 2; }
+	.venv/bin/python -m local publish "$(DIR)" $(if $(NAME),--name "$(NAME)") $(if $(STACK),--stack "$(STACK)")
 
 bench: setup ## Measure: make bench [PART=operations]
 	.venv/bin/python -m benchmarks $(PART)

@@ -7,6 +7,8 @@ import pathlib
 import sys
 import time
 
+from botocore import exceptions
+
 from local import deployment, emulator, publish, stack
 
 
@@ -15,7 +17,14 @@ def main() -> int:
     arguments = _parser().parse_args()
     try:
         code: int = arguments.run(arguments)
-    except (emulator.EmulatorError, deployment.DeploymentError, stack.NoStack, publish.NoReport) as error:
+    except (
+        emulator.EmulatorError,
+        deployment.DeploymentError,
+        stack.NoStack,
+        publish.NoReport,
+        exceptions.BotoCoreError,
+        exceptions.ClientError,
+    ) as error:
         print(error, file=sys.stderr)
         return 1
     return code
@@ -47,8 +56,13 @@ def publish_folder(arguments: argparse.Namespace) -> int:
         print(f"{folder} is not a folder", file=sys.stderr)
         return 1
     name = arguments.name or folder.resolve().name
+    if "/" in name:
+        print(f"{name!r} is no id of a workflow; NAME=... gives it another one", file=sys.stderr)
+        return 1
     report = publish.publish(stack.found(arguments.stack), folder, name)
     print(publish.text(report))
+    if any(fault["place"] == "name" for fault in report["faults"]):
+        print("NAME=... publishes it under another id than the folder's name.")
     return 1 if report["status"] == "rejected" else 0
 
 

@@ -27,9 +27,10 @@ def processes(marker: str) -> list[int]:
     return _having(marker.encode(), "cmdline")
 
 
-def hosts(function_name: str) -> list[int]:
-    """Processes of this machine that are hosts of a Lambda."""
-    return _having(f"AWS_LAMBDA_FUNCTION_NAME={function_name}\0".encode(), "environ")
+def hosts(of: stack.Stack, name: str) -> list[int]:
+    """Processes of this machine that are hosts of a function of this stack; another stack's may have the same name."""
+    named = _having(f"AWS_LAMBDA_FUNCTION_NAME={function(of, name)}\0".encode(), "environ")
+    return sorted(set(named) & set(_having(f"={of.endpoint_url}\0".encode(), "environ")))
 
 
 def _having(text: bytes, file: str) -> list[int]:

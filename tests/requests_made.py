@@ -1,6 +1,7 @@
 """Which requests DynamoDB gets."""
 
 import contextlib
+import threading
 from collections.abc import Iterator
 from typing import Any
 
@@ -24,23 +25,31 @@ def to_dynamodb() -> Iterator[list[str]]:
         events.unregister("before-parameter-build.dynamodb", note)
 
 
+_open = threading.local()
 WRITES = {"PutItem", "UpdateItem", "DeleteItem", "BatchWriteItem", "TransactWriteItems"}
 
 
 @contextlib.contextmanager
 def committed() -> Iterator[list[str]]:
-    """Collect the operations that changed something meanwhile; a write whose condition failed did not."""
+    """Collect the operations that change something meanwhile; a write whose condition failed did not.
+
+    What another thread does, or what happens within a `committed` inside of this one, is theirs.
+    """
     made: list[str] = []
     events = table.Item._get_connection().connection.client.meta.events
+    within: list[list[str]] = _open.__dict__.setdefault("collections", [])
 
     def note(http_response: Any, model: Any, **_: Any) -> None:
-        if http_response.status_code == 200 and model.name in WRITES:
+        here = getattr(_open, "collections", [])
+        if here and here[-1] is made and http_response.status_code == 200 and model.name in WRITES:
             made.append(model.name)
 
     events.register("after-call.dynamodb", note)
+    within.append(made)
     try:
         yield made
     finally:
+        within.pop()
         events.unregister("after-call.dynamodb", note)
 
 

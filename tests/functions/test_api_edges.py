@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 
 from flowserverless import api, cursor
 from flowserverless import aws as services
+from flowserverless.store import files
 from flowserverless.store import table as stored
 from local import emulator
 
@@ -466,3 +467,53 @@ def test_a_stale_token_closes_what_is_closed_and_nothing_else(place):
         if closed:
             assert answer.json["detail"] == "the token has expired"
             assert answer.headers["www-authenticate"].startswith("Bearer")
+
+
+@pytest.mark.parametrize("operation", [name for name, (_, path, _) in ROUTES.items() if "{" in path])
+def test_a_very_long_id_is_not_found(place, operation):
+    method, path, _ = ROUTES[operation]
+    for name in re.findall(r"\{(\w+)\}", path):
+        _, known = place.at(path)
+        for long in ("x" * 501, "é" * 3000, "0" * 100_000):
+            answer = place.call(FUNCTIONS.get(operation, operation), method, path, {**known, name: long})
+            assert answer.status in (404, 415), answer.body
+
+
+@pytest.mark.parametrize("name", ["a\nb", "a\0b", "a\x7fb", "abc\u202egnp.exe"])
+def test_a_name_that_looks_like_another_is_refused(place, name):
+    assert place.refuses("create_group", body={"name": name})["code"] == "INVALID_REQUEST"
+    assert place.refuses("update_group", body={"name": name})["code"] == "INVALID_REQUEST"
+
+
+def test_an_owner_stays_in_the_group(place):
+    place.ask("update_group", body={"members": ["grace"]})
+    handle = place.ask("get_group").json
+    assert sorted(member["username"] for member in handle["members"]) == ["ada", "grace"]
+
+
+def test_a_group_is_deleted_though_somebody_else_deletes_its_runs(place, monkeypatch):
+    from flowserverless import deletion
+
+    place.cancel(place.run)
+    delete = deletion.delete
+
+    def twice(run, now):
+        delete(run, now)
+        delete(run, now)
+
+    monkeypatch.setattr(deletion, "delete", twice)
+    assert place.ask("delete_group").status == 204
+    assert place.ask("get_group").status == 403
+
+
+def test_the_archive_of_an_active_run_is_not_a_reason_to_cancel_it(place):
+    answer = place.ask("get_result_archive")
+    assert (answer.status, answer.json["code"]) == (409, "RUN_IS_ACTIVE")
+    assert "when it ends" in answer.json["detail"]
+
+
+def test_a_package_in_a_folder_of_the_inbox_publishes_nothing(place, invoke):
+    key = "inbox/workflows/elsewhere/w.zip"
+    files.write(key, b"whatever")
+    report = invoke("register_workflow", {"key": key})
+    assert (report["status"], [fault["place"] for fault in report["faults"]]) == ("rejected", ["name"])

@@ -209,6 +209,26 @@ def test_a_table_has_labels_as_header_and_no_formulas(ranked, read):
     assert len(rows) == 7
 
 
+@pytest.mark.parametrize(
+    ("accept", "kind"),
+    [
+        ("text/csv", "text/csv"),
+        ("TEXT/CSV; header=present", "text/csv"),
+        ("application/json;q=0.5, text/csv;q=0.7", "text/csv"),
+        ("text/csv;q=0.1, application/json", "application/json"),
+        ("text/csv;q=0", "application/json"),
+        ("text/csv;q=nonsense", "application/json"),
+        ("*/*", "application/json"),
+        ("application/text/csv", "application/json"),
+        ("", "application/json"),
+    ],
+)
+def test_a_table_is_for_those_who_prefer_one(ranked, read, accept, kind):
+    answer = read(accept=accept)
+    assert answer.headers["content-type"].startswith(kind)
+    assert answer.headers["vary"] == "Accept"
+
+
 def test_a_table_says_where_its_next_page_begins(ranked, read):
     first = read(accept="text/html, text/csv;q=0.9", limit="2")
     second = read(accept="text/csv", limit="2", cursor=first.headers["x-next-cursor"])

@@ -144,11 +144,12 @@ def test_a_kernel_and_what_it_started_end_with_the_step(store):
         f"subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(60)', '{marker}'], start_new_session=True)"
     )
     begin = "import os, subprocess, sys\n" + start + "\nopen('begun', 'w').write(str(os.getpid()))\nwhile True: pass"
+    before = {process.pid for process in stage.processes.descendants(os.getpid())}
     result = execute(store, book("", begin), limits={"seconds": 8})
     assert result["reason"]["code"] == "TIMEOUT"
     assert int(store.outputs()["begun"]) > 0, "the kernel was at work"
     assert not [line for line in pathlib.Path("/proc").glob("[0-9]*/cmdline") if marker in text_of(line)]
-    assert stage.processes.descendants(os.getpid()) == []
+    assert stage.processes.descendants(os.getpid(), before) == []
 
 
 def text_of(path: pathlib.Path) -> str:

@@ -227,7 +227,7 @@ def test_runs_outlive_the_death_of_what_executes_their_steps(deployed: stack.Sta
     group = user.group(workflow)
     run = user.start(group, marker=marker)
     visits.until(lambda: inside.processes(marker), bool, 120)
-    for host in inside.hosts(inside.function(deployed, "RunStep")):
+    for host in inside.hosts(deployed, "RunStep"):
         os.kill(host, signal.SIGKILL)
     ended = user.finished(run)
     assert (ended["state"], ended["reason"]["code"]) == ("ERROR", "SYSTEM_ERROR")

@@ -37,6 +37,7 @@ STATUS: dict[type[errors.Problem], HTTPStatus] = {
 }
 JSON = "application/json"
 EXPOSED = "ETag, Location, X-Request-Id, X-Next-Cursor, Retry-After"
+LONGEST_ID = 500
 RETRY_SECONDS = 5
 
 logger = Logger(service="api")
@@ -242,6 +243,8 @@ def _answer(resolver: Resolver, event: Strict, context: Any) -> Strict:
         if not resolver.public and not said.get("user"):
             # Before anything else is looked at, so that strangers learn nothing about what is valid.
             raise credentials.refusal(said.get("problem", ""))
+        if any(len(part) > LONGEST_ID for part in (event.get("pathParameters") or {}).values()):
+            raise errors.NotFound(f"an id has at most {LONGEST_ID} characters")
         read = _readable(resolver, event)
     except errors.Problem as refusal:
         return _plain(_refused(refusal))
@@ -292,10 +295,20 @@ def _plain(response: Response[Any]) -> Strict:
 def as_accepted(accept: str | None, body: Any, as_csv: Callable[[Any], str]) -> Answer:
     """JSON, or for callers who accept text/csv a table in UTF-8 with a header row and the cursor in a header."""
     headers = {"Vary": "Accept"}
-    if "text/csv" not in (accept or "").lower():
+    if not _prefers_csv(accept or ""):
         return Response(int(HTTPStatus.OK), JSON, body, headers)
     headers |= {"X-Next-Cursor": body["next"]} if "next" in body else {}
     return Response(int(HTTPStatus.OK), "text/csv; charset=utf-8; header=present", as_csv(body), headers)
+
+
+def _prefers_csv(accept: str) -> bool:
+    """Whether CSV is named, and JSON is not named as better (RFC 9110, 12.5.1)."""
+    weights = {}
+    for entry in accept.lower().split(","):
+        kind, *parameters = (part.strip() for part in entry.split(";"))
+        weight = next((part[2:] for part in parameters if part.startswith("q=")), "1")
+        weights[kind] = float(weight) if re.fullmatch(r"[01](\.\d{0,3})?", weight) else 0.0
+    return weights.get("text/csv", 0.0) > 0 and weights["text/csv"] >= weights.get(JSON, 0.0)
 
 
 def redirect(url: str) -> Response[Any]:

@@ -1,5 +1,6 @@
 """Deleting: rows and ranking entries at once, objects afterwards by calls that are repeated until none is left."""
 
+import contextlib
 from datetime import datetime
 
 from flowserverless import api, engine, postprocessing
@@ -67,7 +68,9 @@ def delete_group(group: table.GroupItem, now: str) -> None:
     while True:
         found, more = stored_runs.newest(ids.RunId(group.group, ""), 100, None, None)
         for run in found:
-            delete(run, now)
+            # Somebody else may be deleting it, or the group, at the same moment.
+            with contextlib.suppress(errors.NotFound):
+                delete(run, now)
         if not more:
             break
     items, _ = groups.uploads(group.group, 1000)

@@ -50,7 +50,7 @@ def _parameters(body: requests.CreateGroup, template: dict[str, Any]) -> list[di
 
 
 def update(who: access.Caller, group_id: str, body: requests.UpdateGroup) -> views.GroupHandle:
-    """Another name or other members; the caller may leave only a group that keeps a member.
+    """Another name or other members; the owner always stays one, so that a group can be deleted by somebody in it.
 
     Raises Forbidden, NotFound, InvalidRequest (unknown member, nobody left), Conflict (name taken).
     """
@@ -60,6 +60,8 @@ def update(who: access.Caller, group_id: str, body: requests.UpdateGroup) -> vie
     members = before if body.members is None else _members(body.members)
     if not members:
         raise errors.InvalidRequest("a group keeps at least one member")
+    if group.owner in before:
+        members = {group.owner: before[group.owner], **members}
     _count(members)
     groups.update(group, body.name or group.name, before, members)
     changed, items = groups.with_members(group_id)

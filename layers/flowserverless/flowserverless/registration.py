@@ -19,10 +19,12 @@ def register(event: Mapping[str, Any], now: datetime) -> dict[str, Any]:
     """Publish the package that an EventBridge event or `{"key": ...}` names; answers the report written beside it.
 
     A refused package changes nothing. The same package once more is `unchanged`: its version is the digest of what
-    is in it, so events that come twice do no harm. `{"key": ..., "workflow": ...}` publishes under another id.
+    is in it, so events that come twice do no harm. `{"key": ..., "workflow": ...}` publishes under another id. A zip in
+    a folder of the inbox is refused for its name: it would be published in the place of another one.
     """
     key = str(event["detail"]["object"]["key"] if "detail" in event else event["key"])
-    workflow = str(event.get("workflow") or key.rsplit("/", 1)[-1].removesuffix(".zip"))
+    named = key.removeprefix(INBOX) if key.startswith(INBOX) else key.rsplit("/", 1)[-1]
+    workflow = str(event.get("workflow") or named.removesuffix(".zip"))
     report: dict[str, Any] = {"status": "rejected", "workflow": workflow, "version": None, "faults": []}
     try:
         report |= _publish(workflow, key, now)

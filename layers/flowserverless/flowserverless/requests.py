@@ -1,10 +1,19 @@
 """What callers may send: pydantic models, so that a wrong body is refused before any code of ours sees it."""
 
+import unicodedata
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 
-Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
+
+def _visible(text: str) -> str:
+    # Control characters, and those that turn the direction of what follows: both make a name look like another.
+    if any(unicodedata.category(letter) == "Cc" or letter in "\u202a\u202b\u202c\u202d\u202e" for letter in text):
+        raise ValueError("has control characters")
+    return text
+
+
+Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200), AfterValidator(_visible)]
 Identifier = Annotated[str, StringConstraints(pattern=r"^[a-zA-Z0-9_]{1,32}$")]
 Text = Annotated[str, StringConstraints(max_length=2000)]
 
