@@ -189,12 +189,17 @@ def _other_threads(path: str) -> list[str]:
 
 
 def _proportional(process: Process) -> int:
-    """Resident bytes with each shared page divided among those who share it; plain ones if that is kept secret."""
-    with contextlib.suppress(OSError), open(f"/proc/{process.pid}/smaps_rollup", "rb") as file:
-        for line in file:
-            if line.startswith(b"Pss:"):
-                return int(line.split()[1]) * 1024
-    return process.resident
+    """Resident bytes with each shared page divided among those who share it; plain ones if that is kept secret.
+
+    Who has ended since it was seen has none: its pages must not count in full, once for each who shared them.
+    """
+    try:
+        with open(f"/proc/{process.pid}/smaps_rollup", "rb") as file:
+            return next((int(line.split()[1]) * 1024 for line in file if line.startswith(b"Pss:")), 0)
+    except (FileNotFoundError, ProcessLookupError):
+        return 0
+    except OSError:
+        return process.resident
 
 
 def _prctl(option: int, *arguments: int) -> None:

@@ -91,3 +91,11 @@ def test_names_of_programs_do_not_confuse_the_reader(tmp_path):
         assert (found.parent, found.alive, found.threads) == (os.getpid(), True, 1)
         assert found.resident > 0
         process.kill()
+
+
+def test_who_has_ended_holds_no_memory():
+    with subprocess.Popen(["true"]) as process:
+        assert stage.until(lambda: not stage.processes.table()[process.pid].alive)
+        seen = stage.processes.table()[process.pid]._replace(resident=1 << 30)
+        assert stage.processes.memory([seen], 1 << 20) == 0
+    assert stage.processes.memory([seen], 1 << 20) == 0
