@@ -191,15 +191,20 @@ def _other_threads(path: str) -> list[str]:
 def _proportional(process: Process) -> int:
     """Resident bytes with each shared page divided among those who share it; plain ones if that is kept secret.
 
-    Who has ended since it was seen has none: its pages must not count in full, once for each who shared them.
+    Who has ended since it was seen has none: its pages must not count in full, once for each who shared them. Who has
+    only lost its first thread is told from it by a second look.
     """
     try:
         with open(f"/proc/{process.pid}/smaps_rollup", "rb") as file:
-            return next((int(line.split()[1]) * 1024 for line in file if line.startswith(b"Pss:")), 0)
-    except (FileNotFoundError, ProcessLookupError):
-        return 0
-    except OSError:
+            for line in file:
+                if line.startswith(b"Pss:"):
+                    return int(line.split()[1]) * 1024
+    except PermissionError:
         return process.resident
+    except OSError:
+        pass
+    now = _read(f"/proc/{process.pid}")
+    return now.resident if now else 0
 
 
 def _prctl(option: int, *arguments: int) -> None:
