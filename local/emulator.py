@@ -46,6 +46,7 @@ CREDENTIALS = {
 
 START_SECONDS = 60.0
 STOP_SECONDS = 30.0
+FUNCTIONS_SECONDS = 5.0
 
 PR_SET_PDEATHSIG = 1
 
@@ -62,11 +63,15 @@ class EmulatorError(Exception):
 
 @dataclasses.dataclass(frozen=True)
 class Emulator:
-    """A running MiniStack: `home` holds its state and its log, `pid` is also its process group."""
+    """A running MiniStack: `home` holds its state and its log, `pid` is also its process group.
+
+    `keep`: it saves its state when it is stopped.
+    """
 
     home: pathlib.Path
     port: int
     pid: int
+    keep: bool
 
     @property
     def url(self) -> str:
@@ -124,8 +129,8 @@ def start(home: pathlib.Path, keep: bool = True, with_caller: bool = False) -> E
             )
         _STARTED.append(process)
         _children[home] = process
-        emulator = Emulator(home, port, process.pid)
-        _record(home).write_text(json.dumps({"port": port, "pid": process.pid}))
+        emulator = Emulator(home, port, process.pid, keep)
+        _record(home).write_text(json.dumps({"port": port, "pid": process.pid, "keep": keep}))
     try:
         _wait_until_ready(emulator, process)
     except BaseException:
@@ -144,26 +149,43 @@ def running(home: pathlib.Path) -> Emulator | None:
                 child.wait()
             return None
         known = json.loads(_record(home).read_text())
-        return Emulator(home, known["port"], known["pid"])
+        return Emulator(home, known["port"], known["pid"], known["keep"])
 
 
 def stop(home: pathlib.Path) -> bool:
-    """End the emulator of this home and wait until it has saved its state; False when none was running.
+    """End the emulator of this home and wait until it has saved what it keeps; False when none was running.
 
-    Functions that are still busy are ended with it. Raises EmulatorError when it had to be killed.
+    Functions that are still busy are ended with it. Raises EmulatorError when it had to be killed before it
+    had saved.
     """
     emulator = running(home)
     if emulator is None:
         return False
-    with contextlib.suppress(ProcessLookupError):
-        os.kill(emulator.pid, signal.SIGTERM)
-    clean = _wait_until(lambda: running(home) is None, STOP_SECONDS)
+    saved = not emulator.keep or _saves_and_ends(emulator)
     with contextlib.suppress(ProcessLookupError):
         os.killpg(emulator.pid, signal.SIGKILL)
     _wait_until(lambda: running(home) is None, STOP_SECONDS)
-    if not clean:
+    if not saved:
         log = home / "emulator.log"
         raise EmulatorError(f"the emulator did not stop in {STOP_SECONDS:.0f} s and was killed; see {log}")
+    return True
+
+
+def _saves_and_ends(emulator: Emulator) -> bool:
+    """Whether it does both in STOP_SECONDS.
+
+    It waits for functions that are busy, for up to 15 minutes: before it saves for those a caller waits for,
+    and after that for those an execution waits for. So the signal is repeated for its functions too; MiniStack
+    ignores a second one until it has saved, and ends of it then.
+    """
+    deadline = time.monotonic() + STOP_SECONDS
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(emulator.pid, signal.SIGTERM)
+        ended = _wait_until(lambda: running(emulator.home) is None, FUNCTIONS_SECONDS)
+        while not ended and time.monotonic() < deadline:
+            os.killpg(emulator.pid, signal.SIGTERM)
+            ended = _wait_until(lambda: running(emulator.home) is None, 1)
+        return ended
     return True
 
 

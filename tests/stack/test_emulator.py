@@ -1,13 +1,18 @@
 """Starting and ending the emulator, whatever was left behind by the time before."""
 
+import contextlib
+import io
 import json
 import os
 import signal
 import subprocess
 import sys
 import textwrap
+import threading
 import time
+import zipfile
 
+import botocore.exceptions
 import pytest
 
 from local import emulator
@@ -19,11 +24,62 @@ def home(tmp_path):
     emulator.stop(tmp_path)
 
 
-def wait_until_ended(home):
-    deadline = time.monotonic() + 10
-    while emulator.running(home) is not None:
-        assert time.monotonic() < deadline, "the emulator is still running"
+def wait_until(condition, seconds):
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, f"not so after {seconds} s"
         time.sleep(0.05)
+
+
+def wait_until_ended(home):
+    wait_until(lambda: emulator.running(home) is None, 10)
+
+
+def role(running):
+    """The ARN of a role that may do everything."""
+    iam = emulator.client("iam", running.url)
+    anything = {"Effect": "Allow", "Action": "*", "Resource": "*"}
+    anybody = {"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": "*"}
+    arn = iam.create_role(RoleName="any", AssumeRolePolicyDocument=json.dumps({"Statement": anybody}))["Role"]["Arn"]
+    iam.put_role_policy(RoleName="any", PolicyName="any", PolicyDocument=json.dumps({"Statement": anything}))
+    return arn
+
+
+def sleeping_function(running, role):
+    """The ARN of a function that creates the file it is told and then takes ten minutes."""
+    program = (
+        "import pathlib, time\ndef handler(began, context):\n    pathlib.Path(began).touch()\n    time.sleep(600)\n"
+    )
+    package = io.BytesIO()
+    with zipfile.ZipFile(package, "w") as archive:
+        archive.writestr("main.py", textwrap.dedent(program))
+    return emulator.client("lambda", running.url).create_function(
+        FunctionName="sleeping",
+        Runtime=emulator.runtime(),
+        Role=role,
+        Handler="main.handler",
+        Code={"ZipFile": package.getvalue()},
+        Timeout=900,
+    )["FunctionArn"]
+
+
+def execution_of(running, role, function, began):
+    """The ARN of an execution that waits for the function, as a run waits for its step."""
+    task = {"Type": "Task", "Resource": function, "InputPath": "$.began", "TimeoutSeconds": 900, "End": True}
+    states = emulator.client("stepfunctions", running.url)
+    machine = states.create_state_machine(
+        name="waiting",
+        definition=json.dumps({"StartAt": "Sleep", "States": {"Sleep": task}}),
+        roleArn=role,
+    )
+    return states.start_execution(stateMachineArn=machine["stateMachineArn"], input=json.dumps({"began": str(began)}))[
+        "executionArn"
+    ]
+
+
+def invoke(running, function, began):
+    with contextlib.suppress(botocore.exceptions.BotoCoreError, botocore.exceptions.ClientError):
+        emulator.client("lambda", running.url).invoke(FunctionName=function, Payload=json.dumps(str(began)))
 
 
 def test_what_it_holds_survives_a_stop(home):
@@ -35,6 +91,26 @@ def test_what_it_holds_survives_a_stop(home):
     second = emulator.start(home)
     assert second.url == first.url
     assert emulator.client("s3", second.url).get_object(Bucket="kept", Key="key")["Body"].read() == b"body"
+
+
+@pytest.mark.parametrize("keep", [True, False])
+def test_it_stops_though_functions_are_busy(home, keep, monkeypatch):
+    """A step may take 15 minutes; the thread that waits for it would hold the emulator up for as long."""
+    monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
+    first = emulator.start(home, keep)
+    emulator.client("s3", first.url).create_bucket(Bucket="kept")
+    acting = role(first)
+    function = sleeping_function(first, acting)
+    execution = execution_of(first, acting, function, home / "executed")
+    caller = threading.Thread(target=invoke, args=(first, function, home / "invoked"))
+    caller.start()
+    wait_until(lambda: (home / "executed").exists() and (home / "invoked").exists(), 60)
+    assert emulator.stop(home)
+    caller.join()
+    if keep:
+        second = emulator.start(home)
+        assert emulator.client("s3", second.url).head_bucket(Bucket="kept")
+        assert emulator.client("stepfunctions", second.url).describe_execution(executionArn=execution)
 
 
 def test_it_runs_once_and_stops_once(home):

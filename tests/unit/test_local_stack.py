@@ -90,7 +90,7 @@ def test_short_forms_are_written_out(tmp_path):
 
 
 def test_a_parameter_that_the_template_does_not_have_is_refused(tmp_path):
-    nowhere = deployment.Target(emulator.Emulator(tmp_path, port=0, pid=0))
+    nowhere = deployment.Target(emulator.Emulator(tmp_path, port=0, pid=0, keep=False))
     with pytest.raises(deployment.DeploymentError, match=r"no parameter Colour, Size$"):
         deployment.deploy(nowhere, {"Size": "1", "TokenHours": "2", "Colour": "red"})
 
@@ -98,7 +98,7 @@ def test_a_parameter_that_the_template_does_not_have_is_refused(tmp_path):
 def test_the_commands_of_the_stack_see_no_aws_account_of_the_caller(tmp_path, monkeypatch):
     monkeypatch.setenv("AWS_PROFILE", "work")
     monkeypatch.setenv("AWS_SESSION_TOKEN", "secret")
-    seen = deployment.Target(emulator.Emulator(tmp_path, port=4566, pid=0)).environment
+    seen = deployment.Target(emulator.Emulator(tmp_path, port=4566, pid=0, keep=False)).environment
     assert "AWS_PROFILE" not in seen
     assert "AWS_SESSION_TOKEN" not in seen
     assert seen["AWS_ENDPOINT_URL"] == "http://127.0.0.1:4566"
