@@ -72,7 +72,8 @@ def install_kernel() -> str:
     """Describe a kernel that runs with this interpreter, before all that the machine may have; its name."""
     folder = os.path.join(os.environ["JUPYTER_DATA_DIR"], "kernels", "python3")
     os.makedirs(folder, exist_ok=True)
-    command = [sys.executable, "-c", KERNEL, "-f", "{connection_file}"]
+    # Its log goes where the cells write; ended between two cells, it says ERROR there though nothing is wrong.
+    command = [sys.executable, "-c", KERNEL, "-f", "{connection_file}", "--log-level=CRITICAL"]
     with open(os.path.join(folder, "kernel.json"), "w", encoding="utf-8") as file:
         json.dump({"argv": command, "display_name": "Python 3", "language": "python"}, file)
     return "python3"

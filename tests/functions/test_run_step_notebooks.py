@@ -219,6 +219,11 @@ def test_a_notebook_is_executed_as_in_lambda_where_steps_are_the_functions_user(
     assert "done" in delivered(store, "out.ipynb")
 
 
+def test_what_the_kernel_says_of_itself_is_not_in_the_log_of_the_step(store):
+    result = execute(store, book("get_ipython().kernel.log.error('interrupted')\nprint('done')"))
+    assert (result["reason"], result["messages"]) == (None, ["done\n"])
+
+
 def test_where_there_is_no_papermill_the_step_says_so():
     with stage.Store() as store:
         result = execute(store, book(""))
