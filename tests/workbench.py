@@ -12,7 +12,7 @@ import zipfile
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-import botocore.session
+import clients
 import gateway
 import pytest
 
@@ -57,7 +57,7 @@ class Bench:
 
     def __init__(self, invoke: Callable[[str, dict[str, Any]], Any], monkeypatch: pytest.MonkeyPatch) -> None:
         self.invoke = invoke
-        self.s3 = botocore.session.get_session().create_client("s3", region_name="us-east-1")
+        self.s3 = clients.of("s3")
         self.bucket = os.environ["BUCKET_NAME"]
         self.waiting: set[str] = set()
         self.resumed: list[dict[str, Any]] = []

@@ -1,7 +1,4 @@
-"""Functions and stores against moto, in tables and buckets as template.yaml declares them.
-
-moto is imported here, before any client is made: it can only intercept clients made after it.
-"""
+"""Functions and stores against moto, in tables and buckets as template.yaml declares them."""
 
 import importlib.util
 import json
@@ -12,7 +9,7 @@ import types
 from collections.abc import Callable, Iterator
 from typing import Any
 
-import botocore.session
+import clients
 import moto
 import pytest
 
@@ -43,7 +40,7 @@ def table(aws: None) -> Iterator[str]:
     (declared,) = template.resources("AWS::DynamoDB::Table").values()
     accepted = ("AttributeDefinitions", "BillingMode", "GlobalSecondaryIndexes", "KeySchema")
     name = os.environ["TABLE_NAME"]
-    client = botocore.session.get_session().create_client("dynamodb", region_name=os.environ["AWS_REGION"])
+    client = clients.of("dynamodb")
     client.create_table(TableName=name, **{key: declared[key] for key in accepted if key in declared})
     client.get_waiter("table_exists").wait(TableName=name, WaiterConfig={"Delay": 1})
     yield name
@@ -55,8 +52,7 @@ def table(aws: None) -> Iterator[str]:
 def bucket(aws: None, monkeypatch: pytest.MonkeyPatch) -> str:
     """The name of the bucket, which is empty."""
     name = "flowserverless-test"
-    client = botocore.session.get_session().create_client("s3", region_name="us-east-1")
-    client.create_bucket(Bucket=name)
+    clients.of("s3").create_bucket(Bucket=name)
     monkeypatch.setenv("BUCKET_NAME", name)
     return name
 
@@ -64,7 +60,7 @@ def bucket(aws: None, monkeypatch: pytest.MonkeyPatch) -> str:
 @pytest.fixture
 def state_machine(aws: None, monkeypatch: pytest.MonkeyPatch) -> str:
     """The ARN of a state machine that only records what was started; every name of one leads to it."""
-    client = botocore.session.get_session().create_client("stepfunctions", region_name="us-east-1")
+    client = clients.of("stepfunctions")
     role = "arn:aws:iam::123456789012:role/any"
     arn: str = client.create_state_machine(name="any", definition=NOTHING, roleArn=role)["stateMachineArn"]
     for name in ("STATE_MACHINE_ARN", "REMOVE_FILES_ARN", "REBUILD_RANKING_ARN"):

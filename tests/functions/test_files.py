@@ -4,7 +4,7 @@ import hashlib
 import json
 import os
 
-import botocore.session
+import clients
 import pytest
 import requests_made
 import workbench
@@ -67,7 +67,7 @@ def stopped(bench, run):
 
 def item_size(run):
     """What DynamoDB reads for a run, in bytes."""
-    client = botocore.session.get_session().create_client("dynamodb", region_name="us-east-1")
+    client = clients.of("dynamodb")
     pk, sk = stored.run(ids.run_id(run))
     name = os.environ["TABLE_NAME"]
     return len(json.dumps(client.get_item(TableName=name, Key={"pk": {"S": pk}, "sk": {"S": sk}})["Item"]))
@@ -150,7 +150,7 @@ def test_what_a_step_delivers_after_its_run_was_deleted_is_removed(bench):
 
     assert stopped(bench, run) == {"run": run, "state": "DELETED"}
 
-    client = botocore.session.get_session().create_client("stepfunctions", region_name="us-east-1")
+    client = clients.of("stepfunctions")
     found = client.list_executions(stateMachineArn=os.environ["REMOVE_FILES_ARN"])["executions"]
     assert f"{run}-again" in [execution["name"] for execution in found]
 
