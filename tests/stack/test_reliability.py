@@ -99,8 +99,8 @@ def proxy(deployed: stack.Stack, tmp_path: pathlib.Path) -> Iterator[str | None]
         with calling_through(deployed, url):
             yield url
     finally:
-        process.terminate()
-        process.wait(10)
+        process.kill()
+        process.wait()
 
 
 def answers(url: str) -> bool:
