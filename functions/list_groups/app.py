@@ -8,7 +8,7 @@ app = api.app()
 @app.get("/groups", **api.operation("list_groups", 200, tag="groups"))
 def list_groups(limit: api.Limit = 1000, cursor: api.Cursor = None) -> views.GroupListing:
     """List the caller's groups by identifier."""
-    return listings.groups_at(f"USER#{access.caller(app).user}", limit, cursor)
+    return listings.groups_of(access.caller(app), limit, cursor)
 
 
 handler = api.handler(app)

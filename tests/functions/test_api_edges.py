@@ -255,19 +255,37 @@ def test_limits_that_make_no_sense(place):
             assert place.ask(operation, query={"limit": limit}).status == 200
 
 
+def listings(place):
+    """What cursors are marked with, by operation."""
+    user = f"users/{on_moto.MEMBER.id}"
+    return {
+        "list_runs": "groups/g/runs",
+        "list_run_files": f"runs/{place.run}/files",
+        "list_uploads": "uploads/g/files",
+        "list_groups": f"{user}/groups",
+        "list_workflow_groups": f"{user}/workflows/w/groups",
+        "list_workflows": "workflows",
+        "list_users": "users",
+        "get_leaderboard": "workflows/w/leaderboard",
+    }
+
+
 def test_cursors_that_make_no_sense(place):
-    positions = ([], [None], [{}], [[1]], ["ä"], ["x" * 2000], [-1, -1], 7)
-    for operation in LISTINGS:
-        for garbage in ("garbage", "ä", "=", "e30", *map(cursor.write, positions)):
+    positions = ([], [None], [{}], [[1]], ["ä"], ["x" * 2000], [-1, -1], [7])
+    assert listings(place).keys() == set(LISTINGS)
+    for operation, listing in listings(place).items():
+        made = [cursor.write(listing, *position) for position in positions]
+        for garbage in ("garbage", "ä", "=", "e30", "W10", "Nw", *made):
             place.refuses(operation, query={"cursor": garbage})
 
 
 @pytest.mark.parametrize("operation", LISTINGS)
 def test_any_cursor_is_taken_or_refused(operation, place):
     positions = st.lists(json_strategies.SCALARS.filter(lambda value: not isinstance(value, int)), max_size=3)
+    listing = listings(place)[operation]
 
     @settings(max_examples=EXAMPLES)
-    @given(st.text(max_size=30) | positions.map(cursor.write))
+    @given(st.text(max_size=30) | positions.map(lambda position: cursor.write(listing, *position)))
     def send(at):
         place.ask(operation, query={"cursor": at})
 
@@ -289,16 +307,40 @@ def test_pages_stay_in_order_while_rows_are_added(place):
     assert seen == known
 
 
-def test_a_cursor_of_another_listing_does_no_harm(place):
+def test_a_cursor_belongs_to_one_listing(place):
     place.started("g")
     contest.publish("v")
     contest.join("w", "h")
+    for operation in ("list_runs", "list_uploads", "list_groups", "list_workflow_groups", "list_workflows"):
+        at = cursor.write(listings(place)[operation], "g")
+        assert place.ask(operation, query={"cursor": at}).status == 200
     cursors = {}
-    for operation in ("list_runs", "list_groups", "list_workflows"):
+    for operation in ("list_runs", "list_groups", "list_workflow_groups", "list_workflows"):
         cursors[operation] = place.ask(operation, query={"limit": "1"}).json["next"]
     for operation in LISTINGS:
-        for at in cursors.values():
-            assert place.ask(operation, query={"cursor": at}).status in (200, 400)
+        for origin, at in cursors.items():
+            if origin == operation:
+                assert place.ask(operation, query={"cursor": at}).status == 200
+            else:
+                assert place.refuses(operation, query={"cursor": at})["code"] == "INVALID_CURSOR"
+    of_another_group = "/groups/{groupId}/runs", {"groupId": "h"}
+    answer = place.call("list_runs", "GET", *of_another_group, query={"cursor": cursors["list_runs"]})
+    assert answer.status == 400
+
+
+def test_a_page_of_a_members_groups_of_a_workflow_is_full_whatever_else_they_belong_to(place):
+    contest.publish("v")
+    for number in range(5):
+        contest.join("v", f"a{number}")
+        contest.join("w", f"h{number}")
+    seen, query = [], {"limit": "2"}
+    while True:
+        page = place.ask("list_workflow_groups", query=query).json
+        seen.append([group["id"] for group in page["groups"]])
+        if "next" not in page:
+            break
+        query["cursor"] = page["next"]
+    assert seen == [["g", "h0"], ["h1", "h2"], ["h3", "h4"]]
 
 
 def test_deletions_have_no_body(place):

@@ -10,6 +10,7 @@ import requests_made
 import workbench
 from moto.s3 import models
 
+from flowserverless import cursor
 from flowserverless.domain import ids, outputs
 from flowserverless.store import runs as stored_runs
 from flowserverless.store import table as stored
@@ -50,13 +51,13 @@ def finished(bench, files, group="bench", **event):
 
 def listing(bench, run, **query):
     """All files, page by page."""
-    found, cursor = [], {}
-    while cursor is not None:
+    found, following = [], {}
+    while following is not None:
         page = bench.call(
-            "list_run_files", "GET", "/runs/{runId}/files", {"runId": run}, query={**query, **cursor}
+            "list_run_files", "GET", "/runs/{runId}/files", {"runId": run}, query={**query, **following}
         ).json
         found += page["files"]
-        cursor = {"cursor": page["next"]} if "next" in page else None
+        following = {"cursor": page["next"]} if "next" in page else None
     return found
 
 
@@ -220,17 +221,12 @@ def test_long_names_and_long_descriptions_fit_into_the_table(bench):
 def test_cursors_that_no_listing_gave_are_refused_or_lead_nowhere(bench):
     run = finished(bench, WRITTEN)["id"]
     path = ("list_run_files", "GET", "/runs/{runId}/files", {"runId": run})
-    for cursor in ["x", "W10", "Wy0xLDBd", "WzAsLTFd", "W251bGwsMF0", "WzFlOSwwXQ"]:
-        assert bench.call(*path, 400, query={"cursor": cursor}).json["code"] == "INVALID_CURSOR"
-    for place in [[999_999_999, 0], [0, 10**6]]:
-        cursor = stored_cursor(place)
-        assert bench.call(*path, query={"cursor": cursor}).json["files"] == []
-
-
-def stored_cursor(position):
-    from flowserverless import cursor
-
-    return cursor.write(position)
+    made = [cursor.write(f"runs/{run}/files", *place) for place in ((), (-1, 0), (0, -1), (None, 0), (1e9, 0))]
+    for at in ["x", "W10", *made]:
+        assert bench.call(*path, 400, query={"cursor": at}).json["code"] == "INVALID_CURSOR"
+    for place in [(999_999_999, 0), (0, 10**6)]:
+        at = cursor.write(f"runs/{run}/files", *place)
+        assert bench.call(*path, query={"cursor": at}).json["files"] == []
 
 
 def test_a_repeated_publication_changes_nothing(bench):

@@ -185,7 +185,7 @@ FORGED = st.integers() | st.text(max_size=8) | st.none() | st.booleans() | st.fl
 @given(position=st.lists(FORGED, min_size=3, max_size=3))
 def test_a_cursor_that_somebody_wrote_does_no_harm(contested, read, position):
     view = leaderboard.View("w", workflows.get("w").board, contest.SCHEMA, contest.SCHEMA.order, False)
-    answer = read(cursor=cursor.write([view.name, *position]))
+    answer = read(cursor=cursor.write(view.listing, view.name, *position))
     assert answer.status in (200, 400)
     assert isinstance(answer.json, dict)
 

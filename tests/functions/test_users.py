@@ -577,7 +577,7 @@ def test_a_made_up_cursor(invoke, register, cognito, subtests):
         with subtests.test(at):
             asked = gateway.event("GET", "/users", query={"cursor": at}, user=gateway.ADA)
             assert refused(gateway.answer(invoke("list_users", asked))) == (400, "INVALID_CURSOR")
-    asked = gateway.event("GET", "/users", query={"cursor": cursor.write(["made up"])}, user=gateway.ADA)
+    asked = gateway.event("GET", "/users", query={"cursor": cursor.write(users.LISTING, "made up")}, user=gateway.ADA)
     with cognito.failing("ListUsers", "InvalidParameterException"):
         assert refused(gateway.answer(invoke("list_users", asked))) == (400, "INVALID_CURSOR")
 

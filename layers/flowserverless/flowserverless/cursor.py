@@ -1,6 +1,7 @@
 """Cursors of listings: where the next page begins, as a text that callers hand back and need not read."""
 
 import base64
+import hashlib
 import json
 from typing import Any
 
@@ -10,30 +11,39 @@ from flowserverless.domain import errors
 LONGEST = 1015
 
 
-def write(position: Any) -> str:
-    """A cursor for a JSON position."""
-    return base64.urlsafe_b64encode(json.dumps(position, separators=(",", ":")).encode()).decode().rstrip("=")
+def write(listing: str, *position: Any) -> str:
+    """A cursor for a JSON position in a listing, which is named as in a URL: `groups/{groupId}/runs`."""
+    text = json.dumps([_mark(listing), *position], separators=(",", ":"))
+    return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
 
 
-def read(text: str | None, *kinds: type) -> list[Any] | None:
+def read(listing: str, text: str | None, *kinds: type) -> list[Any] | None:
     """The position of a cursor, a list of values of `kinds`; None without one.
 
-    Raises InvalidRequest for any text that `write` did not make.
+    Raises InvalidRequest for any text that `write` did not make for this listing.
     """
     if text is None:
         return None
     try:
-        position = json.loads(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)))
+        found = json.loads(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)))
     except (ValueError, RecursionError):
-        position = None
-    if not isinstance(position, list) or [type(value) for value in position] != list(kinds) or not _fits(position):
+        found = None
+    if not isinstance(found, list) or found[:1] != [_mark(listing)]:
         raise invalid()
-    return list(position)
+    position = found[1:]
+    if [type(value) for value in position] != list(kinds) or not _fits(position):
+        raise invalid()
+    return position
 
 
 def invalid() -> errors.InvalidRequest:
     """What is said of a text that is no cursor of the listing it is given to."""
     return errors.InvalidRequest("this cursor is not one that a listing gave", "INVALID_CURSOR")
+
+
+def _mark(listing: str) -> str:
+    # A cursor given to another listing by mistake would silently leave out what comes before it there.
+    return hashlib.sha256(listing.encode()).hexdigest()[:8]
 
 
 def _fits(position: list[Any]) -> bool:

@@ -30,6 +30,11 @@ class View:
     include_all: bool
 
     @property
+    def listing(self) -> str:
+        """What cursors are of, whatever the order."""
+        return f"workflows/{self.workflow}/leaderboard"
+
+    @property
     def name(self) -> str:
         """A short name of what decides which line comes after which."""
         by = [[one.column, one.descending] for one in self.order]
@@ -66,12 +71,12 @@ def show(workflow: str, order: str | None, include_all: bool, limit: int, at: st
     board["ranking"] = lines
     if more or len(lines) < len(keyed):
         last = Position(lines[-1]["rank"], start.number + len(lines), keyed[len(lines) - 1][0])
-        board["next"] = cursor.write([view.name, last.rank, last.number, last.key])
+        board["next"] = cursor.write(view.listing, view.name, last.rank, last.number, last.key)
     return board
 
 
 def _start(view: View, at: str | None) -> Position:
-    position = cursor.read(at, str, int, int, str)
+    position = cursor.read(view.listing, at, str, int, int, str)
     if position is None:
         return Position()
     name, rank, number, key = position

@@ -4,7 +4,7 @@ from typing import Any
 
 from flowserverless import access, cursor, views
 from flowserverless.domain import errors, ids, outputs, runs
-from flowserverless.store import groups, workflows
+from flowserverless.store import groups, table, workflows
 from flowserverless.store import runs as stored_runs
 
 
@@ -28,28 +28,30 @@ def switch(text: str | None) -> bool:
     raise errors.InvalidRequest(f"'{text[:100]}' is neither true nor false")
 
 
-def _page(name: str, lines: list[Any], more: bool, position: Any) -> Any:
+def _page(listing: str, name: str, lines: list[Any], more: bool, position: Any) -> Any:
     page = {name: lines}
-    return {**page, "next": cursor.write([position])} if more else page
+    return {**page, "next": cursor.write(listing, position)} if more else page
 
 
-def _after(at: str | None) -> str | None:
-    position = cursor.read(at, str)
+def _after(listing: str, at: str | None) -> str | None:
+    position = cursor.read(listing, at, str)
     return position[0] if position else None
 
 
 def runs_of(group: str, of_state: runs.State | None, limit: int, at: str | None) -> views.RunListing:
     """Runs of a group, newest first."""
-    found, more = stored_runs.newest(ids.RunId(group, ""), limit, of_state, _after(at))
+    listing = f"groups/{group}/runs"
+    found, more = stored_runs.newest(ids.RunId(group, ""), limit, of_state, _after(listing, at))
     last = ids.run_id(found[-1].id).ulid if found else ""
-    page: views.RunListing = _page("runs", [views.run_line(run) for run in found], more, last)
+    page: views.RunListing = _page(listing, "runs", [views.run_line(run) for run in found], more, last)
     return page
 
 
 def files_of(run: runs.Run, limit: int, at: str | None) -> views.FileListing:
     """Files of a run that has ended, in the order of the outputs."""
+    listing = f"runs/{run.id}/files"
     # Where the page begins, and how many files came before it: pages of the table differ in length.
-    place, seen = cursor.read(at, int, int) or (0, 0)
+    place, seen = cursor.read(listing, at, int, int) or (0, 0)
     found: list[runs.ResultFile] = []
     while len(found) < limit and seen + len(found) < run.file_count:
         page, offset = divmod(place, outputs.PAGE_FILES)
@@ -59,41 +61,49 @@ def files_of(run: runs.Run, limit: int, at: str | None) -> views.FileListing:
         taken = there[: limit - len(found)]
         found += taken
         place = place + len(taken) if len(taken) < len(there) else (page + 1) * outputs.PAGE_FILES
-    listing: views.FileListing = {"files": [views.file(file) for file in found]}
+    files: views.FileListing = {"files": [views.file(file) for file in found]}
     if found and seen + len(found) < run.file_count:
-        listing["next"] = cursor.write([place, seen + len(found)])
-    return listing
+        files["next"] = cursor.write(listing, place, seen + len(found))
+    return files
 
 
 def uploads_of(group: str, limit: int, at: str | None) -> views.UploadListing:
     """Uploads of a group, newest first."""
-    found, more = groups.uploads(group, limit, _after(at))
+    listing = f"uploads/{group}/files"
+    found, more = groups.uploads(group, limit, _after(listing, at))
     last = found[-1].file if found else ""
-    page: views.UploadListing = _page("files", [views.upload(item) for item in found], more, last)
+    page: views.UploadListing = _page(listing, "files", [views.upload(item) for item in found], more, last)
     return page
 
 
-def groups_at(partition: str, limit: int, at: str | None) -> views.GroupListing:
-    """Groups that a user or a workflow leads to, by identifier."""
-    found, more = groups.links(partition, limit, _after(at))
-    last = found[-1].group if found else ""
-    page: views.GroupListing = _page("groups", [views.group_line(item) for item in found], more, last)
-    return page
+def groups_of(who: access.Caller, limit: int, at: str | None) -> views.GroupListing:
+    """Groups of the caller, by identifier."""
+    listing = f"users/{who.user}/groups"
+    return _groups(listing, groups.links(f"USER#{who.user}", limit, _after(listing, at)))
 
 
 def groups_in(who: access.Caller, workflow: str, limit: int, at: str | None) -> views.GroupListing:
     """Groups of a workflow: an organiser sees all, others their own. Raises NotFound (workflow)."""
     workflows.get(workflow)
     if who.organiser:
-        return groups_at(f"WORKFLOW#{workflow}", limit, at)
-    page = groups_at(f"USER#{who.user}", limit, at)
-    page["groups"] = [line for line in page["groups"] if line["workflow"] == workflow]
+        listing = f"workflows/{workflow}/groups"
+        return _groups(listing, groups.links(f"WORKFLOW#{workflow}", limit, _after(listing, at)))
+    listing = f"users/{who.user}/workflows/{workflow}/groups"
+    return _groups(listing, groups.links(f"USER#{who.user}", limit, _after(listing, at), workflow))
+
+
+def _groups(listing: str, found: tuple[list[table.GroupLinkItem], bool]) -> views.GroupListing:
+    links, more = found
+    last = links[-1].group if links else ""
+    page: views.GroupListing = _page(listing, "groups", [views.group_line(item) for item in links], more, last)
     return page
 
 
 def workflows_published(limit: int, at: str | None) -> views.WorkflowListing:
     """Workflows by identifier."""
-    found, more = workflows.catalogue(limit, _after(at))
+    found, more = workflows.catalogue(limit, _after("workflows", at))
     last = found[-1].workflow if found else ""
-    page: views.WorkflowListing = _page("workflows", [views.workflow_line(item) for item in found], more, last)
+    page: views.WorkflowListing = _page(
+        "workflows", "workflows", [views.workflow_line(item) for item in found], more, last
+    )
     return page

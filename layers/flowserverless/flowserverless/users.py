@@ -15,6 +15,7 @@ from flowserverless.domain import errors, people
 
 MOST_IN_A_CALL = 60
 MOST_CALLS = 25
+LISTING = "users"
 
 LIMITS = ("TooManyRequestsException", "LimitExceededException", "TooManyFailedAttemptsException")
 CODE_REFUSALS = (
@@ -127,7 +128,7 @@ def search(prefix: str, limit: int, at: str | None) -> tuple[list[User], str | N
     # How a quotation mark or a backslash is written in a filter is not documented: the filter ends before it.
     asked = prefix.split('"')[0].split("\\")[0]
     query = {"Filter": f'username ^= "{asked}"'} if asked else {}
-    token = (cursor.read(at, str) or [None])[0]
+    token = (cursor.read(LISTING, at, str) or [None])[0]
     if token == "":
         raise cursor.invalid()
     found: list[User] = []
@@ -141,7 +142,7 @@ def search(prefix: str, limit: int, at: str | None) -> tuple[list[User], str | N
         token = answer.get("PaginationToken")
         if not token or len(found) >= limit:
             break
-    return found, cursor.write([token]) if token else None
+    return found, cursor.write(LISTING, token) if token else None
 
 
 def _search_refusals(prefix: str, token: str | None) -> dict[str, errors.Problem]:

@@ -119,12 +119,21 @@ def update(group: table.GroupItem, name: str, before: Mapping[str, str], members
         raise table.Busy("the group was changed by somebody else; try again") from None
 
 
-def links(partition: str, limit: int, after: str | None) -> tuple[list[table.GroupLinkItem], bool]:
-    """Groups of `USER#{user}` or `WORKFLOW#{workflow}` by id, behind group `after`; and whether more follow."""
+def links(
+    partition: str, limit: int, after: str | None, workflow: str | None = None
+) -> tuple[list[table.GroupLinkItem], bool]:
+    """Groups of `USER#{user}` or `WORKFLOW#{workflow}` by id, behind group `after`; and whether more follow.
+
+    Only those of `workflow`, if there is one; the others are read all the same.
+    """
     key = table.GroupLinkItem.sk
     # Behind the group itself, before any whose id begins with its id.
     condition = key.between(f"GROUP#{after}!", "GROUP#~") if after else key.startswith("GROUP#")
-    found = list(table.GroupLinkItem.query(partition, condition, consistent_read=True, limit=limit + 1))
+    query: dict[str, Any] = {"consistent_read": True, "limit": limit + 1}
+    if workflow is not None:
+        # Pages are counted before they are filtered: those of a small limit would be nearly empty.
+        query |= {"filter_condition": table.GroupLinkItem.workflow == workflow, "page_size": 1000}
+    found = list(table.GroupLinkItem.query(partition, condition, **query))
     return found[:limit], len(found) > limit
 
 
