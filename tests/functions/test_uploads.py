@@ -125,6 +125,21 @@ def test_bodies_that_are_no_form_are_refused(bench):
     assert bench.listed("uploads/") == []
 
 
+def test_a_form_with_two_files_is_refused_before_one_of_them_is_lost(bench):
+    end = f"--{BOUNDARY}--\r\n".encode()
+    for part in ("file", "files", "other"):
+        second = form(part=part)
+        sent = {**second, "body": form()["body"].removesuffix(end) + second["body"]}
+        assert send(bench, 400, **sent)["detail"] == "the form has 2 files; send a request for each"
+    assert bench.listed("uploads/") == []
+
+
+def test_a_field_beside_the_file_does_no_harm(bench):
+    field = f'--{BOUNDARY}\r\nContent-Disposition: form-data; name="comment"\r\n\r\nmine\r\n'.encode()
+    sent = form()
+    assert send(bench, **{**sent, "body": field + sent["body"]})["size"] == len(CONTENT)
+
+
 def test_a_body_that_is_not_base64_is_refused(bench):
     event = gateway.event("POST", *PLACE, user=gateway.ADA, **form())
     event["body"] = "not base64!"

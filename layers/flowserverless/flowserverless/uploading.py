@@ -57,11 +57,14 @@ def _part(body: bytes, boundary: str) -> tuple[str, str, bytes]:
         size = len(body)
         # Kept in memory, where the request is anyway.
         parser = multipart.MultipartParser(io.BytesIO(body), boundary, size, memory_limit=size, spool_limit=size)
-        part = parser.get("file") or parser.get("files")
+        sent = [part for part in parser.parts() if part.filename is not None]
     except (multipart.MultipartError, UnicodeDecodeError, LookupError) as error:
         raise errors.InvalidRequest(f"the form cannot be read: {error}") from None
-    if part is None or part.filename is None:
+    if len(sent) > 1:
+        raise errors.InvalidRequest(f"the form has {len(sent)} files; send a request for each")
+    if not sent or sent[0].name not in ("file", "files"):
         raise errors.InvalidRequest("the form has no part `file` with a file name")
+    (part,) = sent
     name = _file_name(part.filename)
     stated = part.content_type or ""
     return name, stated if MEDIA_TYPE.fullmatch(stated) else _media_type(name), part.raw
