@@ -69,6 +69,19 @@ def state_machine(aws: None, monkeypatch: pytest.MonkeyPatch) -> str:
 
 
 @pytest.fixture
+def user_pool(aws: None, monkeypatch: pytest.MonkeyPatch) -> str:
+    """The id of a user pool, which is empty; everybody may register."""
+    client = clients.of("cognito-idp")
+    pool: str = client.create_user_pool(PoolName="users")["UserPool"]["Id"]
+    flows = ["ALLOW_USER_PASSWORD_AUTH", "ALLOW_REFRESH_TOKEN_AUTH"]
+    made = client.create_user_pool_client(UserPoolId=pool, ClientName="api", ExplicitAuthFlows=flows)
+    monkeypatch.setenv("USER_POOL_ID", pool)
+    monkeypatch.setenv("USER_POOL_CLIENT_ID", made["UserPoolClient"]["ClientId"])
+    monkeypatch.setenv("SELF_REGISTRATION", "open")
+    return pool
+
+
+@pytest.fixture
 def invoke() -> Callable[[str, dict[str, Any]], Any]:
     """Call the handler of functions/<operation>/app.py with an event, as Lambda would.
 

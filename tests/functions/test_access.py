@@ -58,17 +58,8 @@ def test_the_table_has_every_operation_of_the_api() -> None:
 
 
 @pytest.fixture
-def place(table: str, bucket: str, state_machine: str, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
+def place(table: str, bucket: str, state_machine: str, user_pool: str) -> dict[str, str]:
     """A workflow with post-processing results, and a group with a member, an upload, an ended and an active run."""
-    from flowserverless import aws
-
-    client = aws.client("cognito-idp")
-    pool = client.create_user_pool(PoolName="users")["UserPool"]["Id"]
-    flows = ["ALLOW_USER_PASSWORD_AUTH", "ALLOW_REFRESH_TOKEN_AUTH"]
-    made = client.create_user_pool_client(UserPoolId=pool, ClientName="api", ExplicitAuthFlows=flows)
-    monkeypatch.setenv("USER_POOL_ID", pool)
-    monkeypatch.setenv("USER_POOL_CLIENT_ID", made["UserPoolClient"]["ClientId"])
-    monkeypatch.setenv("SELF_REGISTRATION", "open")
     contest.publish("w", contest.template())
     head = workflows.get("w")
     now = runs.timestamp(api.now())

@@ -6,6 +6,7 @@ import io
 import json
 import re
 
+import clients
 import contest
 import gateway
 import json_strategies
@@ -16,7 +17,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from flowserverless import api, cursor
-from flowserverless import aws as services
 from flowserverless.store import files
 from flowserverless.store import table as stored
 from local import emulator
@@ -63,16 +63,9 @@ COUNT = {"name": "count", "dtype": "int", "defaultValue": 1, "range": "[0,1000]"
 
 
 @pytest.fixture
-def place(table, bucket, state_machine, invoke, monkeypatch):
+def place(table, bucket, state_machine, user_pool, invoke, monkeypatch):
     """A workflow with a group `g` of ada's, an active run, and a user pool with grace in it."""
-    client = services.client("cognito-idp")
-    pool = client.create_user_pool(PoolName="users")["UserPool"]["Id"]
-    flows = ["ALLOW_USER_PASSWORD_AUTH", "ALLOW_REFRESH_TOKEN_AUTH"]
-    app = client.create_user_pool_client(UserPoolId=pool, ClientName="api", ExplicitAuthFlows=flows)
-    monkeypatch.setenv("USER_POOL_ID", pool)
-    monkeypatch.setenv("USER_POOL_CLIENT_ID", app["UserPoolClient"]["ClientId"])
-    monkeypatch.setenv("SELF_REGISTRATION", "open")
-    client.admin_create_user(UserPoolId=pool, Username="grace")
+    clients.of("cognito-idp").admin_create_user(UserPoolId=user_pool, Username="grace")
     workflow = {**contest.TEMPLATE["workflow"], "parameters": {"count": "$[[count]]"}}
     contest.publish("w", contest.template(parameters=[COUNT], workflow=workflow))
     contest.join("w", "g")
@@ -118,7 +111,7 @@ class Place(on_moto.Service):
 
 def everything():
     """All items of the table."""
-    pages = services.client("dynamodb").get_paginator("scan").paginate(TableName=stored.Item.Meta.table_name)
+    pages = clients.of("dynamodb").get_paginator("scan").paginate(TableName=stored.Item.Meta.table_name)
     items = [item for page in pages for item in page["Items"]]
     return sorted(items, key=lambda item: (item["pk"]["S"], item["sk"]["S"]))
 

@@ -9,6 +9,7 @@ import uuid
 from collections.abc import Iterator
 from typing import Any
 
+import notebook
 import pytest
 import run_step_stage as stage
 
@@ -33,28 +34,6 @@ def store(layers: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[stage.Store]
     monkeypatch.syspath_prepend(layers)
     with stage.Store() as store:
         yield store
-
-
-def book(*cells: str, **metadata: Any) -> bytes:
-    """A notebook of these cells, the first of which has the defaults of its parameters."""
-    return json.dumps(
-        {
-            "cells": [
-                {
-                    "cell_type": "code",
-                    "id": f"cell-{number}",
-                    "metadata": {} if number else {"tags": ["parameters"]},
-                    "source": source,
-                    "outputs": [],
-                    "execution_count": None,
-                }
-                for number, source in enumerate(cells)
-            ],
-            "metadata": metadata,
-            "nbformat": 4,
-            "nbformat_minor": 5,
-        }
-    ).encode()
 
 
 def execute(store: stage.Store, content: bytes, *, inputs: Any = None, **members: Any) -> dict[str, Any]:
@@ -88,7 +67,7 @@ def test_a_notebook_gets_values_of_their_types_and_is_delivered_with_its_outputs
     }
     result = execute(
         store,
-        book(
+        notebook.of(
             "n, k, other = 1, '', 'default'",
             "import json\nseen = [n, k, flag, nothing, list, record, other, 'unused' in globals()]",
             "json.dump(seen, open('seen.json', 'w'))\nprint('said by the notebook')",
@@ -112,14 +91,20 @@ def test_a_notebook_gets_values_of_their_types_and_is_delivered_with_its_outputs
 def test_results_of_earlier_functions_win_over_variables(store):
     earlier = {".flowserverless/context.json": b'{"n": [1, 2]}'}
     result = execute(
-        store, book("n = 0", "open('seen', 'w').write(repr(n))"), params=["n"], values={"n": 5}, inputs=earlier
+        store,
+        notebook.of("n = 0", "open('seen', 'w').write(repr(n))"),
+        params=["n"],
+        values={"n": 5},
+        inputs=earlier,
     )
     assert result["reason"] is None, result
     assert store.outputs()["seen"] == b"[1, 2]"
 
 
 def test_a_failing_cell_fails_the_step_with_its_error_and_delivers_what_was_executed(store):
-    result = execute(store, book("n = 0", "print('before')", "def f():\n    return 1 / n\nf()", "print('never')"))
+    result = execute(
+        store, notebook.of("n = 0", "print('before')", "def f():\n    return 1 / n\nf()", "print('never')")
+    )
     assert (result["exitCode"], result["reason"]["code"]) == (1, "STEP_FAILED")
     said = result["messages"][-1]
     assert said.startswith(f"cell 3 of {BOOK} failed:\n")
@@ -133,7 +118,7 @@ def test_a_failing_cell_fails_the_step_with_its_error_and_delivers_what_was_exec
 
 
 def test_a_kernel_that_dies_fails_the_step(store):
-    result = execute(store, book("", "import os; os._exit(0)"))
+    result = execute(store, notebook.of("", "import os; os._exit(0)"))
     assert result["reason"]["code"] == "STEP_FAILED"
     assert "could not be executed: DeadKernelError" in result["messages"][0]
 
@@ -145,7 +130,7 @@ def test_a_kernel_and_what_it_started_end_with_the_step(store):
     )
     begin = "import os, subprocess, sys\n" + start + "\nopen('begun', 'w').write(str(os.getpid()))\nwhile True: pass"
     before = {process.pid for process in stage.processes.descendants(os.getpid())}
-    result = execute(store, book("", begin), limits={"seconds": 8})
+    result = execute(store, notebook.of("", begin), limits={"seconds": 8})
     assert result["reason"]["code"] == "TIMEOUT"
     assert int(store.outputs()["begun"]) > 0, "the kernel was at work"
     assert not [line for line in pathlib.Path("/proc").glob("[0-9]*/cmdline") if marker in text_of(line)]
@@ -162,7 +147,7 @@ def text_of(path: pathlib.Path) -> str:
 @pytest.mark.parametrize(
     ("content", "said"),
     [
-        (book("", kernelspec={"name": "ir", "display_name": "R", "language": "R"}), "it is in R"),
+        (notebook.of("", kernelspec={"name": "ir", "display_name": "R", "language": "R"}), "it is in R"),
         (b"[1", "JSONDecodeError"),
         (b'{"cells": 1}', "could not be executed"),
     ],
@@ -179,7 +164,9 @@ def test_neither_names_of_kernels_nor_of_files_nor_variables_are_in_the_way(stor
     """Organisers name kernels after environments; `code` and `yaml` are modules that papermill and IPython need."""
     result = execute(
         store,
-        book("", "import own\nopen('seen', 'w').write(own.MINE)", kernelspec={"name": "my-env", "language": "python"}),
+        notebook.of(
+            "", "import own\nopen('seen', 'w').write(own.MINE)", kernelspec={"name": "my-env", "language": "python"}
+        ),
         inputs={
             **dict.fromkeys(("code/__init__.py", "yaml.py", "ipykernel_launcher.py"), b"raise LookupError"),
             "own.py": b"MINE = 'imported'",
@@ -192,7 +179,7 @@ def test_neither_names_of_kernels_nor_of_files_nor_variables_are_in_the_way(stor
 
 def test_only_notebook_steps_see_the_packages_and_they_see_nothing_else(store):
     source = "import json, os\njson.dump(dict(os.environ), open('seen.json', 'w'))"
-    assert execute(store, book("", source))["reason"] is None
+    assert execute(store, notebook.of("", source))["reason"] is None
     seen = json.loads(store.outputs()["seen.json"])
     assert not [name for name in seen if name.startswith(("AWS_", "LAMBDA_"))]
     assert seen["PYTHONPATH"].split(os.pathsep)[0] == stage.kernels.packages()
@@ -212,7 +199,7 @@ def test_a_notebook_is_executed_as_in_lambda_where_steps_are_the_functions_user(
             layers=layers,
             kind="notebook",
             notebook={"notebook": "book.ipynb", "output": "out.ipynb"},
-            inputs={"book.ipynb": book("print('done')")},
+            inputs={"book.ipynb": notebook.of("print('done')")},
             limits={"processes": 40},
         )
     assert (result["reason"], result["messages"]) == (None, ["done\n"])
@@ -220,12 +207,12 @@ def test_a_notebook_is_executed_as_in_lambda_where_steps_are_the_functions_user(
 
 
 def test_what_the_kernel_says_of_itself_is_not_in_the_log_of_the_step(store):
-    result = execute(store, book("get_ipython().kernel.log.error('interrupted')\nprint('done')"))
+    result = execute(store, notebook.of("get_ipython().kernel.log.error('interrupted')\nprint('done')"))
     assert (result["reason"], result["messages"]) == (None, ["done\n"])
 
 
 def test_where_there_is_no_papermill_the_step_says_so():
     with stage.Store() as store:
-        result = execute(store, book(""))
+        result = execute(store, notebook.of(""))
     assert result["reason"]["code"] == "STEP_FAILED"
     assert "papermill, which is not installed" in result["messages"][0]

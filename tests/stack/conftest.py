@@ -9,6 +9,7 @@ import shutil
 from collections.abc import Callable, Iterator, Mapping
 
 import pytest
+import visits
 
 from local import deployment, emulator, stack
 
@@ -29,6 +30,18 @@ def deploy(request: pytest.FixtureRequest, worker_id: str) -> Iterator[Deploy]:
         yield lambda name, parameters, keep=False: stacks.enter_context(
             _deployed(request, f"test-{name}-{worker_id}", parameters, keep)
         )
+
+
+@pytest.fixture(scope="module")
+def service(deployed: stack.Stack) -> visits.Visitor:
+    """The service, for a stranger."""
+    return visits.Visitor(deployed.api_url)
+
+
+@pytest.fixture(scope="module")
+def ada(service: visits.Visitor) -> visits.Visitor:
+    """A user."""
+    return visits.register(service)
 
 
 @contextlib.contextmanager

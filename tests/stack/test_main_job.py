@@ -68,18 +68,6 @@ open('table.csv', 'w').write(''.join(f'{name},{score}\\n' for name, score in row
 
 
 @pytest.fixture(scope="module")
-def service(deployed: stack.Stack) -> visits.Visitor:
-    """The service, for a stranger."""
-    return visits.Visitor(deployed.api_url)
-
-
-@pytest.fixture(scope="module")
-def ada(service: visits.Visitor) -> visits.Visitor:
-    """A user."""
-    return visits.register(service)
-
-
-@pytest.fixture(scope="module")
 def workflow(deployed: stack.Stack) -> str:
     """A published workflow."""
     return visits.publish(deployed, TEMPLATE, code__score_dot_py=SCORE, code__table_dot_py=TABLE)

@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable
 from typing import Any
 
+import notebook
 import pytest
 import visits
 
@@ -29,22 +30,7 @@ CELLS = [
     "import json\nprint(title)",
     "json.dump({'square': n * n, 'inverse': 1 / n, 'title': title}, open('square.json', 'w'))",
 ]
-NOTEBOOK = {
-    "cells": [
-        {
-            "cell_type": "code",
-            "id": f"cell-{number}",
-            "metadata": {} if number else {"tags": ["parameters"]},
-            "source": source,
-            "outputs": [],
-            "execution_count": None,
-        }
-        for number, source in enumerate(CELLS)
-    ],
-    "metadata": {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}},
-    "nbformat": 4,
-    "nbformat_minor": 5,
-}
+KERNEL = {"name": "python3", "display_name": "Python 3", "language": "python"}
 
 
 @pytest.fixture(scope="module")
@@ -55,7 +41,7 @@ def with_notebooks(deploy: Callable[..., stack.Stack]) -> stack.Stack:
 
 def test_a_notebook_is_executed_with_the_arguments_of_a_run(with_notebooks: stack.Stack) -> None:
     ada = visits.register(visits.Visitor(with_notebooks.api_url))
-    workflow = visits.publish(with_notebooks, TEMPLATE, draw_dot_ipynb=json.dumps(NOTEBOOK))
+    workflow = visits.publish(with_notebooks, TEMPLATE, draw_dot_ipynb=notebook.of(*CELLS, kernelspec=KERNEL).decode())
     group = ada.group(workflow)
     good, bad = ada.start(group, n=4), ada.start(group, n=0)
 

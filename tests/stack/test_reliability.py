@@ -68,12 +68,6 @@ THROTTLES = {
 }
 
 
-@pytest.fixture(scope="module")
-def service(deployed: stack.Stack) -> visits.Visitor:
-    """The service, for a stranger."""
-    return visits.Visitor(deployed.api_url)
-
-
 @pytest.fixture
 def proxy(deployed: stack.Stack, tmp_path: pathlib.Path) -> Iterator[str | None]:
     """The address of a proxy before the emulator that lets a fifth of the calls to AWS services fail or wait."""

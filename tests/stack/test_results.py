@@ -21,18 +21,6 @@ FILES = {"results/scores.json": b'{"score": 0.75}', "results/plots/a b (ü).svg"
 
 
 @pytest.fixture(scope="module")
-def service(deployed: stack.Stack) -> visits.Visitor:
-    """The service, for a stranger."""
-    return visits.Visitor(deployed.api_url)
-
-
-@pytest.fixture(scope="module")
-def ada(service: visits.Visitor) -> visits.Visitor:
-    """A user."""
-    return visits.register(service)
-
-
-@pytest.fixture(scope="module")
 def group(deployed: stack.Stack, ada: visits.Visitor) -> str:
     """A group of a workflow that engines outside may execute."""
     return ada.group(visits.publish(deployed, workbench.DELIVERED))
