@@ -9,6 +9,7 @@ import os
 import pathlib
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -113,13 +114,15 @@ def _build(target: Target, runtime: str, overrides: Sequence[str]) -> pathlib.Pa
 def _sam(target: Target, command: str, arguments: Sequence[str], environment: Mapping[str, str]) -> None:
     settings = ["--config-file", str(emulator.PROJECT / "samconfig.toml"), "--config-env", "local"]
     log = target.emulator.home / f"sam-{command}.log"
-    with log.open("wb") as stream:
+    # `sam build` leaves an empty folder for temporary files behind for every function.
+    with log.open("wb") as stream, tempfile.TemporaryDirectory() as temporary:
         ended = subprocess.run(
             [sys.executable, "-m", "samcli", command, *settings, *arguments],
             env={
                 **target.environment,
                 "SAM_CLI_TELEMETRY": "0",
                 "__SAM_CLI_APP_DIR": str(CACHE),
+                "TMPDIR": temporary,
                 **environment,
             },
             stdin=subprocess.DEVNULL,
