@@ -236,7 +236,7 @@ def account() -> Iterator[None]:
         "BUCKET_NAME": "flowserverless",
         "POWERTOOLS_LOG_LEVEL": "CRITICAL",
     }
-    for name in ("STATE_MACHINE_ARN", "REMOVE_FILES_ARN", "REBUILD_RANKING_ARN"):
+    for name in ("STATE_MACHINE_ARN", "REMOVE_FILES_ARN", "COLLECT_FILES_ARN", "REBUILD_RANKING_ARN"):
         os.environ[name] = "arn:aws:states:us-east-1:123456789012:stateMachine:any"
     with moto.mock_aws():
         session = botocore.session.get_session()

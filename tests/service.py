@@ -116,6 +116,13 @@ class Service:
                 self.remove_files(document["run"])
                 end_execution(name, "SUCCEEDED")
 
+    def carry_out_listings(self) -> None:
+        """Carry out all listings of what runs had left that were started."""
+        for name, document in inputs().items():
+            if "executionArn" in document and status(name) == "RUNNING":
+                self.invoke("update_run", document)
+                end_execution(name, "SUCCEEDED")
+
 
 def succeeded(group: str, scores: Mapping[str, float]) -> list[contest.Finished]:
     """What is known of the group's successful runs, whose scores are known."""
@@ -209,6 +216,6 @@ def write_empty(keys: Iterable[str]) -> None:
 
 def due() -> dict[str, int]:
     """How many items stand in the index of what somebody must come back to, by kind."""
-    kinds = ("RUN", "STOP", "GONE", "POSTPROC", "REBUILD")
+    kinds = ("RUN", "STOP", "LEFT", "GONE", "POSTPROC", "REBUILD")
     counts = {kind: sum(1 for _ in table.DueItem.due_index.query(kind)) for kind in kinds}
     return {kind: count for kind, count in counts.items() if count}

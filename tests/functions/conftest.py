@@ -63,7 +63,7 @@ def state_machine(aws: None, monkeypatch: pytest.MonkeyPatch) -> str:
     client = clients.of("stepfunctions")
     role = "arn:aws:iam::123456789012:role/any"
     arn: str = client.create_state_machine(name="any", definition=NOTHING, roleArn=role)["stateMachineArn"]
-    for name in ("STATE_MACHINE_ARN", "REMOVE_FILES_ARN", "REBUILD_RANKING_ARN"):
+    for name in ("STATE_MACHINE_ARN", "REMOVE_FILES_ARN", "COLLECT_FILES_ARN", "REBUILD_RANKING_ARN"):
         monkeypatch.setenv(name, arn)
     return arn
 

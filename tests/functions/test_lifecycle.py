@@ -214,6 +214,7 @@ class Lifecycle(stateful.RuleBasedStateMachine):
         self.service.wait(DEADLINE)
         self.service.reconcile()
         self.service.carry_out_removals()
+        self.service.carry_out_listings()
         assert on_moto.due() == {}
         assert {group: groups.get(group).active_runs for group in GROUPS} == dict.fromkeys(GROUPS, 0)
         assert {name for name, sent in on_moto.inputs().items() if "executors" in sent} <= {*self.runs, *self.gone}

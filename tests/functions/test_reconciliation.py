@@ -93,7 +93,7 @@ def test_how_an_execution_ended_is_taken_over(service, told):
     assert {(str(run.state), str(run.steps[0].state)) for run in ended} == {("ERROR", "ERROR")}
     assert all(run.reason.detail in run.messages for run in ended)
     assert on_moto.active_runs("a") == 0
-    assert on_moto.due() == {}
+    assert on_moto.due() == {"LEFT": len(started)}
 
 
 def test_events_that_come_twice_late_or_for_nobody_change_nothing(service):
@@ -135,6 +135,47 @@ def test_what_a_stopped_run_had_written_is_listed(service):
     assert (str(canceled.state), canceled.reason.detail) == ("CANCELED", "enough")
     assert [file.path for file in canceled.files] == ["results/score.json"]
     contest.check("w", [])
+
+
+@pytest.mark.parametrize("ended", ["canceled", "failed", "timed out"])
+def test_what_a_run_that_was_ended_from_outside_had_written_is_listed_though_nobody_was_told(service, ended):
+    run = service.started("a", config={"timeoutSeconds": 100})
+    service.stage(run)
+    service.write_score(run, 0.5)
+    if ended == "canceled":
+        service.cancel(run)
+    elif ended == "failed":
+        on_moto.end_execution(run, "FAILED", "E", "c")
+    else:
+        service.wait(101)
+    service.reconcile()
+    assert on_moto.due() == {"LEFT": 1}
+    service.wait(900)
+    assert service.reconcile() == {}, "a step of it may still write"
+    service.wait(100)
+    assert service.reconcile() == {"listings": 1}
+    service.carry_out_listings()
+    assert [file.path for file in stored_runs.get(run).files] == ["results/score.json"]
+    assert on_moto.due() == {}
+    assert service.reconcile() == {}
+
+
+def test_who_was_told_has_nothing_left_to_list(service):
+    run = service.started("a")
+    service.stage(run)
+    assert service.cancel(run).status == 200
+    assert on_moto.due() == {"LEFT": 1}
+    service.tell(run, "ABORTED", to="update_run")
+    assert on_moto.due() == {}
+
+
+def test_of_a_run_that_was_deleted_nothing_is_listed(service):
+    run = service.started("a")
+    service.stage(run)
+    assert service.cancel(run).status == 200
+    assert service.delete(run).status == 204
+    service.wait(1000)
+    assert "listings" not in service.reconcile()
 
 
 def deleted(service, score=0.5):

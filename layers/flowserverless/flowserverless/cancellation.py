@@ -27,7 +27,7 @@ def cancel(run: runs.Run, reason: str | None, now: str) -> runs.Run:
 
 
 def stop_execution(run: runs.Run) -> None:
-    """Stop the execution of a run that ended without it; then nobody has to come back to the run."""
+    """Stop the execution of a run that ended without it; who is told of that lists the files."""
     code, detail = (run.reason.code, run.reason.detail) if run.reason else ("", "")
     engine.stop(run.id, code, detail)
-    stored_runs.settle(run.id)
+    stored_runs.settle(run)

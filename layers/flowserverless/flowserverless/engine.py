@@ -32,6 +32,12 @@ def remove_files(run_id: str, attempt: str) -> None:
     _start(os.environ["REMOVE_FILES_ARN"], f"{run_id}-{attempt}"[:80], {"run": run_id})
 
 
+def collect_files(run_id: str, attempt: str) -> None:
+    """Start listing the files of a run that ended from outside, as the status change of its execution does."""
+    document = {"executionArn": _arn(run_id), "name": run_id, "status": "ABORTED"}
+    _start(os.environ["COLLECT_FILES_ARN"], f"{run_id}-{attempt}"[:80], document)
+
+
 def rebuild_ranking(workflow: str, attempt: str) -> None:
     """Start filling the board that a new results schema asks for."""
     _start(os.environ["REBUILD_RANKING_ARN"], f"{workflow}-{attempt}"[:80], {"workflow": workflow})

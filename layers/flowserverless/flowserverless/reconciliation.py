@@ -43,6 +43,8 @@ def reconcile_all(now: datetime) -> dict[str, int]:
         _attempt(counts, "runs", item, lambda key: reconcile_run(str(table.owner(key)), now))
     for item in _due("STOP"):
         _attempt(counts, "stops", item, lambda key: _stop(str(table.owner(key))))
+    for item in _due("LEFT", runs.timestamp(now)):
+        _attempt(counts, "listings", item, lambda key: _list_files(str(table.owner(key)), now))
     for item in _due("GONE"):
         _attempt(counts, "removals", item, lambda key: _remove(str(table.owner(key)), now))
     for item in _due("POSTPROC"):
@@ -91,9 +93,7 @@ def reconcile_run(run_id: str, now: datetime) -> bool:
 def _time_out(run: runs.Run, now: str) -> bool:
     files.write(files.run(run.id, "canceled"), b"")
     reason = runs.Reason("TIMEOUT", f"the run had not ended by its deadline, {run.deadline}")
-    if not _end(run, reason, now, stop=True):
-        return False
-    return _stop(run.id)
+    return _end(run, reason, now)
 
 
 def _stop(run_id: str) -> bool:
@@ -114,18 +114,26 @@ def _start_again(run: runs.Run, now: datetime) -> bool:
     return _end(run, runs.Reason("SYSTEM_ERROR", "the run has no execution any more"), runs.timestamp(now))
 
 
-def _end(run: runs.Run, reason: runs.Reason, now: str, stop: bool = False) -> bool:
-    """ERROR, without an archive: the archive needs more time than a pass over all runs has."""
+def _end(run: runs.Run, reason: runs.Reason, now: str) -> bool:
+    """ERROR, without files and archive: they need more time than a pass over all runs has."""
     detail = runs.Archive(detail="the run ended before an archive of its files was built")
 
     def ending(current: runs.Run) -> runs.Run:
         ended = runs.end(current, runs.State.ERROR, now, reason, (reason.detail,))
         return ended if ended.archive else replace(ended, archive=detail)
 
-    ended = stored_runs.finish(run.id, run.workflow, ending, stop=stop)
-    if ended.won and run.group is None:
+    ended = stored_runs.finish(run.id, run.workflow, ending, stop=True)
+    if not ended.won:
+        return False
+    if run.group is None:
         postprocessing.start_if_owed(run.workflow, datetime.fromisoformat(now))
-    return ended.won
+    cancellation.stop_execution(ended.run)
+    return True
+
+
+def _list_files(run_id: str, now: datetime) -> bool:
+    engine.collect_files(run_id, now.strftime("%H%M%S"))
+    return True
 
 
 def _remove(run_id: str, now: datetime) -> bool:

@@ -217,6 +217,8 @@ def record_files(run: runs.Run) -> bool:
         table.RunItem.files.set(item.files),
         table.RunItem.file_count.set(item.file_count),
         table.RunItem.archive.set(item.archive),
+        table.RunItem.due.remove(),
+        table.RunItem.due_at.remove(),
     ]
     return _update(item, actions, table.RunItem.state.exists())
 
@@ -259,10 +261,14 @@ def finish(
     raise table.Busy(f"run {run_id} could not be ended: its group keeps changing")
 
 
-def settle(run_id: str) -> None:
-    """Note that the execution of a run which ended without it is stopped; harmless when repeated."""
-    item = table.RunItem(*table.run(ids.run_id(run_id)))
-    _update(item, [table.RunItem.due.remove(), table.RunItem.due_at.remove()], table.RunItem.due == "STOP")
+def settle(run: runs.Run) -> None:
+    """Note that the execution of a run which ended without it is stopped; harmless when repeated.
+
+    What its step had written is still to be listed, which is due until `record_files`.
+    """
+    item = table.RunItem(*table.run(ids.run_id(run.id)))
+    left: list[Action] = [table.RunItem.due.set("LEFT"), table.RunItem.due_at.set(_quiet_at(run))]
+    _update(item, left, table.RunItem.due == "STOP")
 
 
 def _finish_run(

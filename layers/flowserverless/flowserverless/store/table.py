@@ -25,9 +25,9 @@
 
 A board is one way of reading results: its id is the version whose schema it follows and a number, because a
 version that is published again begins another board. The sparse index
-`due` (keys only) holds what somebody must come back to: active runs by deadline, runs that ended while their
-execution has not been stopped yet, deleted runs whose files are still there, rankings whose post-processing or
-rebuild is owed.
+`due` (keys only) holds what somebody must come back to: active runs by deadline, runs that ended from outside until
+their execution is stopped and then until their files are listed, deleted runs whose files are still there, rankings
+whose post-processing or rebuild is owed.
 """
 
 import json
