@@ -1,6 +1,7 @@
 """The state machines are valid ASL, whole, and treat failure as decided."""
 
 import json
+import math
 import pathlib
 import re
 from typing import Any
@@ -29,7 +30,13 @@ def definition(path: pathlib.Path) -> Any:
     for name, value in SUBSTITUTIONS[path.name].items():
         chosen = value["Fn::If"][2] if isinstance(value, dict) and "Fn::If" in value else None
         arn = f"arn:aws:lambda:us-east-1:123456789012:function:{name}"
-        known = {"Partition": "aws", "Region": "us-east-1", "JobDiskGb": "50", "AssignPublicIp": "DISABLED"}
+        known = {
+            "Partition": "aws",
+            "Region": "us-east-1",
+            "JobDiskGb": "50",
+            "AssignPublicIp": "DISABLED",
+            "TenantIsolation": "true",
+        }
         text = text.replace(f"${{{name}}}", known.get(name) or chosen or arn)
     assert "${" not in text
     return json.loads(text)
@@ -64,8 +71,7 @@ def test_every_state_can_be_reached_and_is_named_in_title_case(path: pathlib.Pat
         name = open_states.pop()
         reached.add(name)
         open_states |= next_states(states[name]) - reached
-    # Which of the two runs a step is chosen by a substitution.
-    assert set(states) - reached <= {"Run Step For Tenant"}
+    assert set(states) == reached, "Step Functions refuses a machine with a state that nothing leads to"
     assert all(re.fullmatch(r"([A-Z][a-z]+)( [A-Z][a-z]+)*", name) for name in states)
     assert machine["QueryLanguage"] == "JSONata"
     assert isinstance(machine["TimeoutSeconds"], int)
@@ -73,14 +79,14 @@ def test_every_state_can_be_reached_and_is_named_in_title_case(path: pathlib.Pat
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)
 def test_service_errors_are_tried_again_with_back_off_and_jitter(path: pathlib.Path) -> None:
-    for name, state in definition(path)["States"].items():
+    for state in states_of(definition(path)):
         if state["Type"] != "Task":
             continue
         retry = state["Retry"][0]
         (service,) = (service for service in SERVICE_ERRORS if f":{service}:" in state["Resource"])
-        assert set(retry["ErrorEquals"]) >= SERVICE_ERRORS[service], name
-        assert (retry["BackoffRate"], retry["JitterStrategy"]) == (2, "FULL"), name
-        assert isinstance(state["TimeoutSeconds"], int), name
+        assert set(retry["ErrorEquals"]) >= SERVICE_ERRORS[service], state
+        assert (retry["BackoffRate"], retry["JitterStrategy"]) == (2, "FULL"), state
+        assert isinstance(state["TimeoutSeconds"], int), state
 
 
 def test_whatever_goes_wrong_in_a_run_leads_to_an_end_that_says_so() -> None:
@@ -88,42 +94,52 @@ def test_whatever_goes_wrong_in_a_run_leads_to_an_end_that_says_so() -> None:
     for name in ("Stage Step", "Order Job", "Publish Results"):
         (catch,) = states[name]["Catch"]
         assert (catch["ErrorEquals"], catch["Next"]) == (["States.ALL"], "Mark Failed")
-    for name in ("Run Step", "Run Step For Tenant", "Await Results", "Register Job"):
+    for name in ("Run Step", "Await Results", "Register Job"):
         (catch,) = states[name]["Catch"]
         assert (catch["ErrorEquals"], catch["Next"]) == (["States.ALL"], "Publish Results")
 
 
-def test_tenants_get_environments_of_their_own_by_the_group_that_runs() -> None:
-    state = definition(FOLDER / "run_workflow.asl.json")["States"]["Run Step For Tenant"]
-    assert state["Resource"].endswith(":states:::aws-sdk:lambda:invoke")
-    assert state["Arguments"]["TenantId"] == "{% $tenant %}"
-    assert SUBSTITUTIONS["run_workflow.asl.json"]["RunStepState"]["Fn::If"] == [
-        "HasTenants",
-        "Run Step For Tenant",
-        "Run Step",
-    ]
-
-
 def test_a_job_is_forgotten_however_it_ended_and_its_failure_ends_the_run() -> None:
     states = definition(FOLDER / "run_workflow.asl.json")["States"]
-    (catch,) = states["Run Job"]["Catch"]
-    assert (catch["ErrorEquals"], catch["Next"], states["Run Job"]["Next"]) == (
-        ["States.ALL"],
-        "Forget Job",
-        "Forget Job",
-    )
-    assert catch["Assign"]["failure"] == "{% $states.errorOutput %}"
+    for name in ("Submit Job", "Look At Job"):
+        (catch,) = states[name]["Catch"]
+        assert (catch["ErrorEquals"], catch["Next"]) == (["States.ALL"], "Forget Job")
+        assert catch["Assign"]["failure"] == "{% $states.errorOutput %}"
+    (ended,) = states["Job Ended"]["Choices"]
+    assert (ended["Next"], states["Job Ended"]["Default"]) == ("Forget Job", "Await Job")
     assert states["Next Step"]["Choices"][0]["Condition"].startswith("{% $failure != null or ")
 
 
-def test_the_calls_of_batch_have_the_members_that_batch_knows() -> None:
+@pytest.mark.parametrize("days", [1 / 24, 1, 14])
+def test_a_job_is_looked_at_often_enough_and_not_too_often_for_a_history(days: float) -> None:
     states = definition(FOLDER / "run_workflow.asl.json")["States"]
+    begun, going_on = states["Submit Job"]["Assign"], states["Look At Job"]["Assign"]
+    assert going_on["waited"] == "{% $waited + $pause %}"
+    assert going_on["pause"] == "{% $min([900, 10 + $ceil($waited / 20)]) %}"
+    waited, pause, looks = begun["waited"], begun["pause"], 0
+    while waited < days * 86400:
+        waited, pause, looks = waited + pause, min(900, 10 + math.ceil(waited / 20)), looks + 1
+    # A Wait and a Choice are two events each, a Task is five.
+    assert looks * 9 < 15_000, "a history has at most 25,000 events"
+    assert pause <= max(15, 0.06 * waited)
+
+
+def test_the_calls_of_batch_have_the_members_that_batch_knows() -> None:
     batch = botocore.session.get_session().get_service_model("batch")
-    for state in states.values():
-        called = re.search(r":batch:(\w+)", state.get("Resource", ""))
-        if called:
-            name = called[1][0].upper() + called[1][1:]
-            require_known(state["Arguments"], batch.operation_model(name).input_shape)
+    called = []
+    for path in FILES:
+        for state in states_of(definition(path)):
+            call = re.search(r":batch:(\w+)$", state.get("Resource", ""))
+            if call:
+                called.append(call[1])
+                require_known(state["Arguments"], batch.operation_model(call[1][0].upper() + call[1][1:]).input_shape)
+    assert {"registerJobDefinition", "submitJob", "describeJobs", "listJobs", "terminateJob"} < set(called)
+
+
+def states_of(machine: dict[str, Any]) -> list[dict[str, Any]]:
+    """All states of a machine, those within a Map too."""
+    found = list(machine["States"].values())
+    return found + [inner for state in found if "ItemProcessor" in state for inner in states_of(state["ItemProcessor"])]
 
 
 def require_known(arguments: Any, shape: Any) -> None:

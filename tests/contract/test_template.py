@@ -79,7 +79,13 @@ def test_tenants_and_subnets_can_be_switched_on() -> None:
 
 def test_no_policy_has_a_wildcard_where_there_is_something_narrower() -> None:
     # What these do has no resource to name.
-    unbound = {"logs:CreateLogDelivery", "states:SendTaskSuccess", "batch:DescribeJobs", "ecr:GetAuthorizationToken"}
+    unbound = {
+        "logs:CreateLogDelivery",
+        "states:SendTaskSuccess",
+        "batch:DescribeJobs",
+        "batch:ListJobs",
+        "ecr:GetAuthorizationToken",
+    }
     for name, statement in statements():
         actions = statement["Action"] if isinstance(statement["Action"], list) else [statement["Action"]]
         assert not any(action.endswith("*") for action in actions), name

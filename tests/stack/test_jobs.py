@@ -1,14 +1,16 @@
-"""Steps in AWS Batch on the deployed stack, with its real state machine; only Batch itself is a double.
+"""Steps in AWS Batch on the deployed stack, with its real state machines; only Batch itself is a double.
 
-The emulator cannot deploy Batch. So the stack is told that it has Batch, and the three calls of the state machine to
-Batch go to a function of ours (tests/batch_double.py) which runs the containers as processes.
+The emulator cannot deploy Batch. So the stack is told that it has Batch, and what the state machines ask of
+Batch goes to a function of ours (tests/batch_double.py) which runs the containers as processes.
 """
 
 import io
 import json
 import pathlib
+import re
 import tarfile
 import time
+import uuid
 import zipfile
 from collections.abc import Callable
 from typing import Any
@@ -20,16 +22,24 @@ import visits
 from local import emulator, stack
 
 DOUBLE = emulator.PROJECT / "tests" / "batch_double.py"
-CALLS = ("aws-sdk:batch:registerJobDefinition", "batch:submitJob.sync", "aws-sdk:batch:deregisterJobDefinition")
+# What the stack is deployed with says that it has no queue; and nobody has to wait here until Fargate has begun.
+AS_IF = {"'none' !=": "'queue' !=", "10 + ": "1 + ", '"pause": 10': '"pause": 1'}
 R = {"environment": "r-base:4.4"}
 TEMPLATE: dict[str, Any] = {
     "workflow": {
-        "parameters": {"words": "$[[words]]", "fail": "$[[fail]]"},
+        "parameters": {"words": "$[[words]]", "fail": "$[[fail]]", "seconds": "$[[seconds]]"},
         "steps": [
             visits.step("prepare", 'printf %s "${words}" > prepared.txt'),
             {
                 "name": "count",
-                "action": {**R, "commands": ["wc -w < prepared.txt > count.txt; echo counted", "exit ${fail}"]},
+                "action": {
+                    **R,
+                    "commands": [
+                        "wc -w < prepared.txt > count.txt; echo counted",
+                        "sh -c 'sleep \"$0\"; : $1' ${seconds} ${words}",
+                        "exit ${fail}",
+                    ],
+                },
                 "resources": {"vcpu": 2, "memory": 4096, "timeoutSeconds": 600},
             },
             visits.step("report", "mkdir -p out", "printf '{\"count\": %d}' $(cat count.txt) > out/count.json"),
@@ -38,6 +48,7 @@ TEMPLATE: dict[str, Any] = {
     "parameters": [
         {"name": "words", "dtype": "string"},
         {"name": "fail", "dtype": "int", "defaultValue": 0},
+        {"name": "seconds", "dtype": "int", "defaultValue": 0},
     ],
     "outputs": [{"source": "out/count.json"}, {"source": "count.txt"}],
     "results": {"file": "out/count.json", "schema": [{"name": "count", "label": "Count", "dtype": "int"}]},
@@ -87,19 +98,20 @@ def _double(here: stack.Stack, jobs: pathlib.Path) -> str:
 
 def _replace_batch(here: stack.Stack, double: str) -> None:
     machines = here.client("stepfunctions")
-    machine = machines.describe_state_machine(stateMachineArn=here.state_machine_arn)
-    definition = json.loads(machine["definition"])
-    replaced = [state for state in definition["States"].values() if state.get("Resource", "").endswith(CALLS)]
-    assert len(replaced) == len(CALLS)
-    for state in replaced:
-        state["Resource"] = double
-    machines.update_state_machine(stateMachineArn=here.state_machine_arn, definition=json.dumps(definition))
-    statement = {"Effect": "Allow", "Action": "lambda:InvokeFunction", "Resource": double}
-    here.client("iam").put_role_policy(
-        RoleName=machine["roleArn"].rpartition("/")[2],
-        PolicyName="double",
-        PolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [statement]}),
-    )
+    collecting = here.state_machine_arn.replace("run-workflow", "collect-files")
+    for arn, calls in ((here.state_machine_arn, 4), (collecting, 3)):
+        machine = machines.describe_state_machine(stateMachineArn=arn)
+        definition, replaced = re.subn(r"arn:aws:states:::aws-sdk:batch:\w+", double, machine["definition"])
+        assert replaced == calls
+        for before, after in AS_IF.items():
+            definition = definition.replace(before, after)
+        machines.update_state_machine(stateMachineArn=arn, definition=definition)
+        statement = {"Effect": "Allow", "Action": "lambda:InvokeFunction", "Resource": double}
+        here.client("iam").put_role_policy(
+            RoleName=machine["roleArn"].rpartition("/")[2],
+            PolicyName="double",
+            PolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [statement]}),
+        )
 
 
 @pytest.fixture(scope="module")
@@ -139,12 +151,27 @@ def test_a_job_that_fails_is_explained(ada: visits.Visitor, workflow: str, jobs:
     run = ada.start(ada.group(workflow), words="one", fail=4)
     ended = ada.finished(run)
     assert (ended["state"], ended["reason"]["code"]) == ("ERROR", "STEP_FAILED"), ended
-    assert "command 2 of 2 exited with code 4" in ended["reason"]["detail"]
+    assert "command 3 of 3 exited with code 4" in ended["reason"]["detail"]
     assert "counted" in "".join(ended["messages"])
     assert [step["state"] for step in ended["steps"]] == ["SUCCESS", "ERROR", "PENDING"]
     assert ended["steps"][1]["exitCode"] == 4
     assert [file["name"] for file in ended["files"]] == ["count.txt", "prepared.txt"], "all that is left"
     assert [path.name for path in jobs.glob("*.definition")] == [], "none can be submitted again"
+
+
+def test_a_job_of_a_canceled_run_is_terminated_and_forgotten(
+    ada: visits.Visitor, workflow: str, jobs: pathlib.Path
+) -> None:
+    marker = f"sleeper-{uuid.uuid4().hex}"
+    run = ada.start(ada.group(workflow), words=marker, seconds=300)
+    visits.until(lambda: inside.processes(marker), bool, 60)
+    assert ada.call("PUT", f"runs/{run}", {"reason": "enough"}).status == 200
+    visits.until(lambda: inside.processes(marker), lambda found: not found, 30)
+    (job,) = jobs.glob(f"{run}-*.job")
+    ended = visits.until(lambda: json.loads(job.read_text()), lambda told: told["Status"] != "RUNNING", 10)
+    assert (ended["Status"], ended["StatusReason"]) == ("FAILED", "the run has ended")
+    visits.until(lambda: list(jobs.glob(f"{run}-*.definition")), lambda found: not found, 10)
+    assert ada.get(f"runs/{run}")["state"] == "CANCELED"
 
 
 def test_only_a_job_gets_its_manifest_and_only_while_its_run_is_active(
