@@ -483,6 +483,39 @@ def test_a_group_may_take_no_parameters_at_all(place):
         assert (run.status, [one["name"] for one in run.json["parameters"]]) == (201, wanted)
 
 
+def test_a_groups_own_parameters_do_not_make_its_own_rules(place):
+    rules = [COUNT, {"name": "data", "dtype": "file", "target": "data/mine.csv", "isRequired": False}]
+    contest.publish("w", contest.template(parameters=rules))
+    for own in (
+        {"name": "data", "dtype": "file", "target": "code/score.py"},
+        {"name": "data", "dtype": "string", "defaultValue": "data/labels.csv"},
+        {"name": "count", "dtype": "int", "range": "[0,1000000]"},
+        {"name": "more", "dtype": "file"},
+    ):
+        refused = place.refuses("create_group", body={"name": "cheats", "parameters": [own]})
+        assert refused["code"] == "INVALID_PARAMETERS"
+        assert own["name"] in refused["detail"]
+
+
+def test_a_groups_own_parameters_have_to_fit_the_version_that_runs(place):
+    own = [{"name": "count", "dtype": "int", "range": "[500,1000]"}]
+    assert place.ask("create_group", body={"name": "own", "identifier": "own", "parameters": own}).status == 201
+    assert place.start("own", arguments=[{"name": "count", "value": 600}]).status == 201
+    contest.publish("w", contest.template(parameters=[{**COUNT, "range": "[0,10]"}]))
+    refused = place.start("own", arguments=[{"name": "count", "value": 600}])
+    assert (refused.status, refused.json["code"]) == (400, "INVALID_PARAMETERS")
+    assert "not within the workflow's [0,10]" in refused.json["detail"]
+    contest.publish("w", contest.template(parameters=[{"name": "threshold", "dtype": "float"}]))
+    refused = place.start("own")
+    assert (refused.status, refused.json["code"]) == (400, "INVALID_PARAMETERS")
+    assert "the workflow requires 'threshold'" in refused.json["detail"]
+
+
+def test_a_configuration_that_no_run_could_have_is_refused_with_the_group(place):
+    for config in ({"resources": {"bogus": 1}}, {"engine": "external"}, {"resources": {"vcpu": 3}}):
+        place.refuses("create_group", body={"name": "configured", "config": config})
+
+
 def test_writes_are_seen_that_refused_requests_must_not_make(place):
     # The fixture `invoke` looks for them after every refusal of every test.
     with requests_made.committed() as writes:

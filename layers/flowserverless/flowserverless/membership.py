@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Any
 
 from flowserverless import access, api, requests, settings, users, views
-from flowserverless.domain import errors, faults, parameters, runs, steps, templates
+from flowserverless.domain import errors, narrowing, parameters, plans, runs, steps, templates
 from flowserverless.store import groups, table, workflows
 
 
@@ -21,8 +21,8 @@ def create(who: access.Caller, workflow: str, body: requests.CreateGroup, now: d
         name=body.name,
         owner=who.user,
         created_at=runs.timestamp(now),
-        parameters=_parameters(body, published.template),
-        config=body.config.chosen() if body.config else None,
+        parameters=_parameters(body, published),
+        config=_config(body, published),
     )
     groups.create(group, members, head)
     found = [groups.member(group, user, name) for user, name in sorted(members.items())]
@@ -38,15 +38,19 @@ def _count(members: dict[str, str]) -> None:
         raise errors.InvalidRequest(f"a group has at most {groups.MOST_MEMBERS} members")
 
 
-def _parameters(body: requests.CreateGroup, template: dict[str, Any]) -> list[dict[str, object]] | None:
-    """The group's own declarations, with which the workflow has to be as whole as with those that it came with."""
+def _parameters(body: requests.CreateGroup, published: table.TemplateItem) -> list[dict[str, object]] | None:
     if body.parameters is None:
         return None
-    try:
-        changed = templates.parse({**template, "parameters": body.parameters}, steps.ANYTHING)
-        return [parameters.document(one) for one in changed.parameters]
-    except faults.Faults as error:
-        raise errors.InvalidRequest(str(error)[:2000], "INVALID_PARAMETERS") from None
+    own = narrowing.narrow(published.template, body.parameters)
+    return [parameters.document(one) for one in own]
+
+
+def _config(body: requests.CreateGroup, published: table.TemplateItem) -> dict[str, Any] | None:
+    if body.config is None:
+        return None
+    config = body.config.chosen()
+    plans.check_config(templates.parse(published.template, steps.ANYTHING), config)
+    return config
 
 
 def update(who: access.Caller, group_id: str, body: requests.UpdateGroup) -> views.GroupHandle:

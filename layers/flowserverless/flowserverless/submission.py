@@ -10,7 +10,7 @@ from typing import Any
 import botocore.exceptions
 
 from flowserverless import access, api, engine, settings
-from flowserverless.domain import errors, ids, parameters, plans, runs, steps, templates
+from flowserverless.domain import errors, ids, narrowing, parameters, plans, runs, steps, templates
 from flowserverless.store import groups, table, workflows
 from flowserverless.store import runs as stored_runs
 
@@ -79,8 +79,10 @@ def _plan(
 ) -> runs.Run:
     published = workflows.version(group.workflow)
     template = templates.parse(published.template, steps.ANYTHING)
-    own = group.parameters
-    declared = template.parameters if own is None else parameters.parse(own, "parameters")
+    declared = template.parameters
+    if group.parameters is not None:
+        # Once more: the workflow may have been published anew since the group was created.
+        declared = narrowing.narrow(published.template, group.parameters)
     bound = parameters.bind(declared, arguments, uploads, [path for path, _ in published.files])
     config = {**(group.config or {}), **config}
     external = config.get("engine") == "external"

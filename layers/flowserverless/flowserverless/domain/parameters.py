@@ -322,6 +322,13 @@ class _Binding:
             raise ValueError(f"may not put a program at '{elements.clipped(target)}' instead of '{declared}'")
 
 
+def nested(parameter: Parameter) -> Iterator[Parameter]:
+    """The parameter and all that it is made of."""
+    yield parameter
+    for inner in (*parameter.fields, *([parameter.para] if parameter.para else [])):
+        yield from nested(inner)
+
+
 def _given(parameters: Sequence[Parameter], arguments: object, binding: _Binding) -> dict[str, object]:
     """The arguments by name; what is malformed, unknown or given twice is noted."""
     if not isinstance(arguments, Sequence) or isinstance(arguments, str | bytes):

@@ -71,10 +71,23 @@ def postproc_plan(template: templates.Template, lambda_images: Iterable[str] = s
     return _plan(template.postproc.steps, template.postproc.context, {"runs": "runs"}, tuple(lambda_images))
 
 
-def external_plan(template: templates.Template, bound: parameters.Bound) -> tuple[Step, ...]:
-    """One step for the whole of a run that an engine outside executes; it is told the variables."""
+def check_config(template: templates.Template, config: Mapping[str, object]) -> None:
+    """Raises InvalidRequest for a group's configuration with which no run of the workflow could start."""
+    if config.get("engine") == "external":
+        _require_external(template)
+    resources = config.get("resources")
+    if isinstance(resources, Mapping):
+        _read_resources(resources)
+
+
+def _require_external(template: templates.Template) -> None:
     if not template.external:
         raise errors.InvalidRequest("this workflow may not be executed by an external engine")
+
+
+def external_plan(template: templates.Template, bound: parameters.Bound) -> tuple[Step, ...]:
+    """One step for the whole of a run that an engine outside executes; it is told the variables."""
+    _require_external(template)
     values = _values(template.context, bound.values)
     return (Step(0, "external", "container", "external", variables=_variables(values), values=values),)
 
