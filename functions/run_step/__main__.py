@@ -47,6 +47,10 @@ def fetch(manifest: manifests.Manifest, directory: str) -> int:
     before = {path: stamp.document() for path, stamp in outputs.stamps(room, digests).items()}
     _write(directory, "before.json", json.dumps(before))
     _write(directory, "started", verdicts.now())
+    # The volume itself belongs to root, and the user's image may run as anybody.
+    for name in ("log", "status"):
+        _write(directory, name, "")
+        os.chmod(os.path.join(directory, name), 0o666)  # noqa: S103
     _write(directory, "step.sh", script(manifest.commands, context.variables(manifest, room), directory))
     return 0
 

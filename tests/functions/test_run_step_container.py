@@ -1,7 +1,9 @@
 """The two programs around a container of the user's own image, with a shell in the place of that container."""
 
 import json
+import os
 import subprocess
+import tempfile
 
 import pytest
 import run_step_stage as stage
@@ -21,6 +23,19 @@ def around(store, tmp_path, *commands, between=lambda: None, **members):
     between()
     status = stage.container.main(["deliver", url, str(tmp_path)])
     return script.returncode, status, json.loads((tmp_path / "result.json").read_text())
+
+
+def test_the_users_image_may_run_as_anybody(store):
+    with tempfile.TemporaryDirectory() as room:
+        # As Fargate makes an empty volume: root's, and closed to others.
+        os.chmod(room, 0o755)
+        url = store.stage("echo said; echo done > out", outputs=["out"])
+        assert stage.container.main(["fetch", url, room]) == 0
+        assert {os.stat(f"{room}/{name}").st_mode & 0o777 for name in ("log", "status")} == {0o666}
+        anybody = {"user": 65534, "group": 65534, "extra_groups": []} if os.getuid() == 0 else {}
+        script = subprocess.run(["/bin/sh", f"{room}/step.sh"], env={"PATH": "/usr/bin:/bin"}, check=False, **anybody)
+        assert stage.container.main(["deliver", url, room]) == 0
+    assert (script.returncode, store.log, store.outputs()) == (0, "said\n", {"out": b"done\n"})
 
 
 def test_inputs_are_fetched_commands_run_and_outputs_delivered(store, tmp_path, capsys):

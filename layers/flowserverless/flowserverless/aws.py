@@ -20,7 +20,7 @@ def client(service: str) -> Any:
         connect_timeout=3,
         read_timeout=20,
         signature_version="s3v4" if service == "s3" else None,
-        s3={"us_east_1_regional_endpoint": "regional"} if service == "s3" else None,
+        s3={"addressing_style": "virtual", "us_east_1_regional_endpoint": "regional"} if service == "s3" else None,
     )
     region = os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION")
     return botocore.session.get_session().create_client(service, region_name=region, config=config)
