@@ -319,6 +319,22 @@ def test_another_post_processing_workflow_is_run_for_the_ranking_that_there_is(c
     assert start() is not None
 
 
+def test_a_result_drawn_by_another_version_is_stale_until_the_new_one_has_drawn(change, start, stage, finish, process):
+    change()
+    process()
+    changed = {**contest.POST_PROCESSING, "outputs": [{"source": "plot.txt", "title": "Another"}]}
+    contest.publish("w", contest.template(postproc=changed))
+    assert shown()["stale"]
+    run = start()
+    stage(run)
+    contest.publish("w", contest.template(postproc={**changed, "outputs": [{"source": "plot.txt"}]}))
+    finish(run)
+    assert shown()["stale"], "what ran meanwhile was of a version that is not current any more"
+    process()
+    assert not shown()["stale"]
+    assert start() is None
+
+
 def test_post_processing_that_was_removed_is_owed_no_more(change, start):
     change()
     contest.publish("w", contest.template())

@@ -40,6 +40,8 @@ def block(run: runs.Run, now: datetime) -> Json | None:
     prefix = deliveries.inbox(run.id)
     seconds = max(1, int((datetime.fromisoformat(run.deadline) - now).total_seconds()))
     form = files.form(prefix, seconds, min(settings.number("INGEST_BYTES", MOST_BYTES), LARGEST_POST))
+    # The policy asks for the field, whatever is in it.
+    form["fields"]["Content-Type"] = "application/octet-stream"
     target = f"s3://{os.environ['BUCKET_NAME']}/{prefix}"
     every_file = "(cd results && find . -type f | cut -c 3- | while IFS= read -r file; do {} || exit; done)"
     return {
@@ -59,9 +61,8 @@ def block(run: runs.Run, now: datetime) -> Json | None:
 
 def _post(form: Json, key: str, source: str) -> str:
     """A curl command that posts its standard input; `key` is quoted for the shell."""
-    # The form wants a type, whichever; --form-string, because -F gives a meaning to ';', '@' and '<'.
-    fields = {"Content-Type": "application/octet-stream", **form["fields"]}
-    given = [f"--form-string {shlex.quote(f'{name}={text}')}" for name, text in fields.items() if name != "key"]
+    # --form-string, because -F gives a meaning to ';', '@' and '<'.
+    given = [f"--form-string {shlex.quote(f'{name}={text}')}" for name, text in form["fields"].items() if name != "key"]
     parts = ["curl -sS --fail-with-body", *given, f"--form-string key={key}", "-F 'file=@-'"]
     return " ".join([*parts, shlex.quote(form["url"]), source])
 

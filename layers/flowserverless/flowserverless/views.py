@@ -387,7 +387,7 @@ def post_processing(
         return run(last) if last else None
     handle: PostProcessingHandle = {
         **run(good),  # type: ignore[typeddict-item]
-        "stale": good.ranking_version != int(workflow.ranking_version),
+        "stale": workflow.due == "POSTPROC" or good.ranking_version != int(workflow.ranking_version),
         "version": good.ranking_version or 0,
     }
     handle["rankingVersion"] = int(workflow.ranking_version)

@@ -303,7 +303,8 @@ def _finish_post_processing(final: runs.Run, now: Context, stop: bool) -> Ended:
     if final.state is runs.State.SUCCESS:
         good = final.id
         actions.append(table.WorkflowItem.good_run.set(good))
-    if final.ranking_version == workflow.ranking_version:
+    # Another version may have come meanwhile, which draws the same ranking in another way.
+    if (final.ranking_version, final.version) == (workflow.ranking_version, workflow.version):
         actions += [table.WorkflowItem.due.remove(), table.WorkflowItem.due_at.remove()]
     unseen = {workflow.good_run, workflow.last_run} - {None, good, final.id}
     quiet_at = runs.timestamp(datetime.fromisoformat(str(final.finished_at)) + STRAGGLER)
@@ -316,6 +317,7 @@ def _finish_post_processing(final: runs.Run, now: Context, stop: bool) -> Ended:
             workflow,
             actions,
             condition=(table.WorkflowItem.active_run == final.id)
+            & (table.WorkflowItem.version == workflow.version)
             & (table.WorkflowItem.ranking_version == workflow.ranking_version),
         )
 
