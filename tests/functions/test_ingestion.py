@@ -391,6 +391,7 @@ def test_the_ingest_block_is_for_external_runs_only(bench):
     assert block["prefix"] == inbox(handle["id"])
     assert block["expires"] == handle["deadline"]
     assert block["upload"]["fields"]["key"] == inbox(handle["id"]) + "${filename}"
+    assert f"/{inbox(handle['id'])}_SUCCESS.report.json?" in block["report"]
     assert "ingest" not in bench.run(handle["id"])
     assert f"s3://{bench.bucket}/{inbox(handle['id'])}_SUCCESS" in block["aws"][-1]
 

@@ -131,15 +131,28 @@ def test_the_form_is_for_this_inbox_only(deployed: stack.Stack, ada: visits.Visi
     fields = handle["ingest"]["upload"]["fields"]
     url = handle["ingest"]["upload"]["url"]
 
-    def post(key: str) -> str:
-        given = {**fields, "Content-Type": "text/plain", "key": key}
+    def post(key: str, **more: str) -> str:
+        given = {**fields, **more, "key": key}
         sent = [part for name, text in given.items() for part in ("--form-string", f"{name}={text}")]
         command = ["curl", "-s", "-o", os.devnull, "-w", "%{http_code}", *sent, "-F", "file=@-", url]
         return subprocess.run(command, input="x", capture_output=True, text=True, timeout=60).stdout
 
     assert post(f"inbox/results/{handle['id']}/x") == "204"
+    assert post(f"inbox/results/{handle['id']}/x", **{"Content-Type": "text/plain"}) == "204"
     for key in ("x", "inbox/results/x", f"runs/{handle['id']}/files/x", "inbox/workflows/x.zip"):
         assert post(key) == "403"
+
+
+def test_who_delivers_without_an_aws_account_learns_why_it_was_ignored(
+    deployed: stack.Stack, ada: visits.Visitor, group: str
+) -> None:
+    handle = start(ada, group)
+    link = handle["ingest"]["report"]
+    assert visits.request("GET", link).status in (403, 404)
+    put(deployed, handle["id"], "_SUCCESS")
+    said = visits.until(lambda: visits.request("GET", link), lambda reply: reply.status == 200, 60)
+    assert (json.loads(said.body)["status"], json.loads(said.body)["code"]) == ("ignored", "INCOMPLETE")
+    assert ada.get(f"runs/{handle['id']}")["state"] == "RUNNING"
 
 
 def test_a_canceled_run_waits_no_longer_and_takes_nothing(

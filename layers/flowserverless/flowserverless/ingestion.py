@@ -23,6 +23,8 @@ MOST_FILES = 10_000
 MOST_BYTES = 20_000_000_000
 # What S3 takes in one POST.
 LARGEST_POST = 5 << 30
+# Signature version 4 allows a week.
+LONGEST_LINK = 7 * 86400
 # A run that ended for one of these did not end by its delivery.
 NOT_DELIVERED = ("CANCELED", "TIMEOUT", "SYSTEM_ERROR")
 REFUSALS = (errors.NotFound, errors.Conflict, errors.InvalidRequest, errors.TooLarge)
@@ -31,9 +33,9 @@ REFUSALS = (errors.NotFound, errors.Conflict, errors.InvalidRequest, errors.TooL
 def block(run: runs.Run, now: datetime) -> Json | None:
     """How to deliver the results of a run that an external engine executes; None for every other run.
 
-    The form is a credential for this run's inbox until its deadline, so only its starter gets it. S3 refuses it
-    earlier when the session of the function that signed it has ended, which takes hours; a repeat of the request
-    with its Idempotency-Key signs a new one.
+    The form is a credential for this run's inbox until its deadline, so only its starter gets it, and the link to
+    the report on what was delivered. S3 refuses both earlier when the session of the function that signed them has
+    ended, which takes hours; a repeat of the request with its Idempotency-Key signs new ones.
     """
     if not run.active or run.executors != ("external",):
         return None
@@ -48,6 +50,7 @@ def block(run: runs.Run, now: datetime) -> Json | None:
         "prefix": prefix,
         "expires": run.deadline,
         "upload": form,
+        "report": files.link(deliveries.Marker(run.id, deliveries.SUCCESS).report, seconds=min(seconds, LONGEST_LINK)),
         "curl": [
             every_file.format(_post(form, f'{shlex.quote(prefix)}"$file"', '< "$file"')),
             f"echo '{{}}' | {_post(form, shlex.quote(prefix + deliveries.SUCCESS), '')}".rstrip(),
