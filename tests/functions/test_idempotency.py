@@ -119,6 +119,23 @@ def test_a_key_of_a_run_that_was_deleted_says_so(service):
     assert started("a") == []
 
 
+def test_a_group_has_no_keys_of_one_that_was_deleted(service):
+    run = service.start("a", "k").json["id"]
+    assert service.cancel(run).status == 200
+    assert service.delete(run).status == 204
+    deleted = service.call("delete_group", "DELETE", "/groups/{groupId}", {"groupId": "a"})
+    assert deleted.status == 204
+    service.wait(1)
+    body = {"name": "again", "identifier": "a"}
+    at = "/workflows/{workflowId}/groups", {"workflowId": "w"}
+    assert service.call("create_group", "POST", *at, body=body).status == 201
+    for sent in ({}, OTHER):
+        assert service.start("a", f"k {sent}", **sent).status == 201
+    again = service.start("a", "k")
+    assert (again.status, again.json["id"] != run) == (201, True)
+    assert service.start("a", "k").json["id"] == again.json["id"]
+
+
 def test_a_repeat_starts_the_execution_that_the_first_call_could_not(service, monkeypatch):
     with monkeypatch.context() as during:
         during.setattr("flowserverless.engine.start", lambda run: None)

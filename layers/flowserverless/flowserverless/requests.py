@@ -5,10 +5,13 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 
+# Not all of Unicode's format characters: joiners belong to the scripts of Persian and Hindi, and to emoji.
+UNSEEN = "\u00ad\u200b\u200e\u200f\u2028\u2029\u202a\u202b\u202c\u202d\u202e\u2060\u2066\u2067\u2068\u2069\ufeff"
+
 
 def _visible(text: str) -> str:
-    # Control characters, and those that turn the direction of what follows: both make a name look like another.
-    if any(unicodedata.category(letter) == "Cc" or letter in "\u202a\u202b\u202c\u202d\u202e" for letter in text):
+    # Control characters, what nobody sees, and what turns the direction: they make a name look like another.
+    if any(unicodedata.category(letter) == "Cc" or letter in UNSEEN for letter in text):
         raise ValueError("has control characters")
     return text
 

@@ -39,10 +39,9 @@ def start(
     payload = json.dumps([list(arguments), dict(config)], sort_keys=True, ensure_ascii=False)
     if len(payload.encode(errors="surrogatepass")) > MOST_ARGUMENT_BYTES:
         raise errors.TooLarge(f"arguments take more than {MOST_ARGUMENT_BYTES} bytes; upload a file instead")
-    once = _once(group_id, key, payload, now) if key is not None else None
-    further = [table.upload(group_id, file) for file in files]
-    group, found = access.group(who, group_id, *further, *([(once.pk, once.sk)] if once else []))
-    first = _first(once, found, now)
+    group, found = access.group(who, group_id, *(table.upload(group_id, file) for file in files))
+    once = _once(group, key, payload, now) if key is not None else None
+    first = _first(once, table.fetch([(once.pk, once.sk)]) if once else {}, now)
     if once and first:
         return _repeated(first, once)
     uploads = {item.file: item for item in found.values() if isinstance(item, table.UploadItem)}
@@ -50,9 +49,10 @@ def start(
     return _submit(run, once)
 
 
-def _once(group_id: str, key: str, payload: str, now: datetime) -> table.OnceItem:
+def _once(group: table.GroupItem, key: str, payload: str, now: datetime) -> table.OnceItem:
+    # A group that was deleted may have had the same identifier, and other members.
     return table.OnceItem(
-        *table.once(group_id, _digest(key)),
+        *table.once(group.group, _digest(f"{group.created_at} {key}")),
         run="",
         payload=_digest(payload),
         expires=int(now.timestamp()) + KEY_DAYS * 86400,
