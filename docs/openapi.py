@@ -62,10 +62,13 @@ def document() -> dict[str, Any]:
         servers=[Server(url="/v1")],
         on_conflict="error",
     )
+    said: dict[str, str] = {}
     for path in sorted((PROJECT / "functions").glob("*/app.py")):
-        resolver = getattr(_module(path), "app", None)
-        if resolver is not None:
-            merge.add_schema(resolver.get_openapi_schema(security_schemes=_schemes()))
+        module = _module(path)
+        if module is not None:
+            schema = module.app.get_openapi_schema(security_schemes=_schemes())
+            merge.add_schema(schema)
+            said |= dict.fromkeys(_operations(schema), getattr(module, path.parent.name).__doc__)
     found: dict[str, Any] = json.loads(merge.get_openapi_json_schema())
     components = found.setdefault("components", {})
     components.setdefault("schemas", {})["Problem"] = PROBLEM
@@ -75,6 +78,7 @@ def document() -> dict[str, Any]:
     for path in found["paths"].values():
         for method, operation in path.items():
             _finish(method, operation, components["schemas"])
+            _describe(operation, said[operation["operationId"]])
         answers_head = [operation.pop("x-head") for operation in path.values()]
         if "get" in path and all(answers_head):
             path["head"] = _head(path["get"])
@@ -93,6 +97,20 @@ def _module(path: pathlib.Path) -> Any:
     module = importlib.util.module_from_spec(specification)
     specification.loader.exec_module(module)
     return module
+
+
+def _operations(schema: Any) -> list[str]:
+    paths = json.loads(schema.model_dump_json(by_alias=True, exclude_none=True))["paths"]
+    return [operation["operationId"] for path in paths.values() for operation in path.values()]
+
+
+def _describe(operation: dict[str, Any], text: str) -> None:
+    """The first sentence of a handler's docstring is the summary, the rest the description."""
+    summary, _, more = " ".join(text.split()).partition(". ")
+    operation["summary"] = summary.rstrip(".")
+    operation.pop("description", None)
+    if more:
+        operation["description"] = more
 
 
 def _schemes() -> dict[str, Any]:

@@ -7,7 +7,7 @@ app = api.app()
 
 @app.get("/uploads/<groupId>/files", **api.operation("list_uploads", 200, tag="uploads"))
 def list_uploads(groupId: api.GroupId, limit: api.Limit = 1000, cursor: api.Cursor = None) -> views.UploadListing:
-    """List uploaded files."""
+    """List uploaded files, newest first. An announced one stays PENDING here until it is asked for by its id."""
     access.group(access.caller(app), groupId)
     return listings.uploads_of(groupId, limit, cursor)
 
