@@ -168,7 +168,8 @@ def test_a_canceled_run_waits_no_longer_and_takes_nothing(
     assert (ada.get(f"runs/{run}")["state"], listed(deployed, f"runs/{run}/files/")) == ("CANCELED", set())
     executions = deployed.client("stepfunctions")
     arn = deployed.state_machine_arn.replace(":stateMachine:", ":execution:")
-    assert executions.describe_execution(executionArn=f"{arn}:{run}")["status"] == "ABORTED"
+    # One that has not begun to wait finds the run canceled, and ends by itself.
+    assert executions.describe_execution(executionArn=f"{arn}:{run}")["status"] in ("ABORTED", "SUCCEEDED")
 
 
 def test_what_a_canceled_run_left_is_listed(deployed: stack.Stack, ada: visits.Visitor) -> None:
