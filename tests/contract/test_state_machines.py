@@ -7,8 +7,10 @@ import re
 from typing import Any
 
 import botocore.session
+import jsonata
 import pytest
 from cfnlint import api as cfnlint
+from statelint import config, linter, problem
 
 from local import emulator, template
 
@@ -60,6 +62,22 @@ def test_the_linter_of_cloudformation_accepts_it(path: pathlib.Path) -> None:
     properties = {"RoleArn": role, "Definition": definition(path)}
     document = {"Resources": {"Machine": {"Type": "AWS::StepFunctions::StateMachine", "Properties": properties}}}
     assert [str(match) for match in cfnlint.lint_all(json.dumps(document))] == []
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)
+def test_so_does_the_linter_of_the_language(path: pathlib.Path) -> None:
+    """It knows what Step Functions refuses beyond the form: states that nothing leads to, for one."""
+    found = linter.Linter.validate(definition(path), config.Config({problem.ProblemType.FLOAT}))
+    # It does not know that Seconds may be an expression.
+    assert [text for text in found if '.Seconds is "{% ' not in text] == []
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)
+def test_every_expression_is_jsonata(path: pathlib.Path) -> None:
+    expressions = re.findall(r"\{% (.*?) %\}", path.read_text("utf-8"))
+    assert expressions
+    for expression in expressions:
+        jsonata.Jsonata(json.loads(f'"{expression}"'))
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)

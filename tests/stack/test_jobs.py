@@ -168,9 +168,9 @@ def test_a_job_of_a_canceled_run_is_terminated_and_forgotten(
     assert ada.call("PUT", f"runs/{run}", {"reason": "enough"}).status == 200
     visits.until(lambda: inside.processes(marker), lambda found: not found, 30)
     (job,) = jobs.glob(f"{run}-*.job")
-    ended = visits.until(lambda: json.loads(job.read_text()), lambda told: told["Status"] != "RUNNING", 10)
+    ended = visits.until(lambda: json.loads(job.read_text()), lambda told: told["Status"] != "RUNNING", 30)
     assert (ended["Status"], ended["StatusReason"]) == ("FAILED", "the run has ended")
-    visits.until(lambda: list(jobs.glob(f"{run}-*.definition")), lambda found: not found, 10)
+    visits.until(lambda: list(jobs.glob(f"{run}-*.definition")), lambda found: not found, 30)
     assert ada.get(f"runs/{run}")["state"] == "CANCELED"
 
 
