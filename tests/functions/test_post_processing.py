@@ -5,6 +5,8 @@ import json
 import contest
 import gateway
 import pytest
+import workbench
+from botocore import exceptions
 
 from flowserverless import aws, leaderboard, postprocessing, reconciliation
 from flowserverless.domain import errors, ids, runs
@@ -317,6 +319,33 @@ def test_another_post_processing_workflow_is_run_for_the_ranking_that_there_is(c
     changed = {**contest.POST_PROCESSING, "outputs": []}
     contest.publish("w", contest.template(postproc=changed))
     assert start() is not None
+
+
+def test_who_publishes_it_need_not_wait_for_the_reconciler(change, process, invoke, monkeypatch):
+    change()
+    process()
+
+    def publish(*outputs):
+        changed = {**contest.POST_PROCESSING, "outputs": [{"source": name} for name in outputs]}
+        files.write("inbox/workflows/w.zip", workbench.package(contest.template(postproc=changed)))
+        return invoke("register_workflow", {"key": "inbox/workflows/w.zip"})
+
+    with monkeypatch.context() as during:
+        refusal = exceptions.ClientError({"Error": {"Code": "ThrottlingException"}}, "StartExecution")
+        during.setattr(postprocessing, "start_if_owed", raising(refusal))
+        assert publish("plot.txt", "other.txt")["status"] == "accepted"
+    assert workflows.get("w").active_run is None
+    report = publish("plot.txt")
+    assert (report["status"], report["faults"]) == ("accepted", [])
+    run = stored_runs.get(workflows.get("w").active_run)
+    assert (run.version, run.state) == (report["version"], runs.State.PENDING)
+
+
+def raising(error):
+    def call(*_):
+        raise error
+
+    return call
 
 
 def test_a_result_drawn_by_another_version_is_stale_until_the_new_one_has_drawn(change, start, stage, finish, process):

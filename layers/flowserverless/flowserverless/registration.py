@@ -6,7 +6,9 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from flowserverless import aws, engine, packages, settings
+from botocore import exceptions
+
+from flowserverless import api, aws, engine, packages, postprocessing, settings
 from flowserverless.domain import errors, faults, ids, runs
 from flowserverless.store import files, table, workflows
 
@@ -58,7 +60,17 @@ def _publish(workflow: str, key: str, now: datetime) -> dict[str, Any]:
     rebuild = workflows.publish(published, package.template.postproc is not None)
     if rebuild:
         engine.rebuild_ranking(workflow, published.board or version)
+    else:
+        _draw(workflow, now)
     return {"status": "accepted", "version": version}
+
+
+def _draw(workflow: str, now: datetime) -> None:
+    """Post-processing that is another now is run for the ranking that there is; if not by us, by the reconciler."""
+    try:
+        postprocessing.start_if_owed(workflow, now)
+    except (exceptions.ClientError, exceptions.BotoCoreError):
+        api.logger.exception("post-processing not started; the reconciler does that", extra={"workflow": workflow})
 
 
 def _current(workflow: str) -> str | None:
