@@ -82,12 +82,9 @@ def _more_values(own: parameters.Parameter, theirs: parameters.Parameter) -> Ite
 
 
 def _is_within(inner: parameters.Range, outer: parameters.Range) -> bool:
-    low = outer.low is None or (
-        inner.low is not None
-        and (inner.low > outer.low or (inner.low == outer.low and (inner.low_open or not outer.low_open)))
-    )
+    # At the same bound, an open end is within a closed one.
+    low = outer.low is None or (inner.low is not None and (inner.low, inner.low_open) >= (outer.low, outer.low_open))
     high = outer.high is None or (
-        inner.high is not None
-        and (inner.high < outer.high or (inner.high == outer.high and (inner.high_open or not outer.high_open)))
+        inner.high is not None and (-inner.high, inner.high_open) >= (-outer.high, outer.high_open)
     )
     return low and high
