@@ -7,6 +7,7 @@ import gateway
 import pytest
 import workbench
 from botocore import exceptions
+from pynamodb.exceptions import GetError
 
 from flowserverless import aws, leaderboard, postprocessing, reconciliation
 from flowserverless.domain import errors, ids, runs
@@ -321,7 +322,12 @@ def test_another_post_processing_workflow_is_run_for_the_ranking_that_there_is(c
     assert start() is not None
 
 
-def test_who_publishes_it_need_not_wait_for_the_reconciler(change, process, invoke, monkeypatch):
+@pytest.mark.parametrize(
+    "error",
+    [exceptions.ClientError({"Error": {"Code": "ThrottlingException"}}, "StartExecution"), GetError("throttled")],
+    ids=["Step Functions", "DynamoDB"],
+)
+def test_who_publishes_it_need_not_wait_for_the_reconciler(change, process, invoke, monkeypatch, error):
     change()
     process()
 
@@ -331,8 +337,7 @@ def test_who_publishes_it_need_not_wait_for_the_reconciler(change, process, invo
         return invoke("register_workflow", {"key": "inbox/workflows/w.zip"})
 
     with monkeypatch.context() as during:
-        refusal = exceptions.ClientError({"Error": {"Code": "ThrottlingException"}}, "StartExecution")
-        during.setattr(postprocessing, "start_if_owed", raising(refusal))
+        during.setattr(postprocessing, "start_if_owed", raising(error))
         assert publish("plot.txt", "other.txt")["status"] == "accepted"
     assert workflows.get("w").active_run is None
     report = publish("plot.txt")

@@ -6,8 +6,6 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from botocore import exceptions
-
 from flowserverless import api, aws, engine, packages, postprocessing, settings
 from flowserverless.domain import errors, faults, ids, runs
 from flowserverless.store import files, table, workflows
@@ -69,7 +67,8 @@ def _draw(workflow: str, now: datetime) -> None:
     """Post-processing that is another now is run for the ranking that there is; if not by us, by the reconciler."""
     try:
         postprocessing.start_if_owed(workflow, now)
-    except (exceptions.ClientError, exceptions.BotoCoreError):
+    except Exception:
+        # Whatever it is: the version is published, and an error would say that it is not.
         api.logger.exception("post-processing not started; the reconciler does that", extra={"workflow": workflow})
 
 
