@@ -1,7 +1,6 @@
 """Starting and ending the emulator, whatever was left behind by the time before."""
 
 import contextlib
-import io
 import json
 import os
 import signal
@@ -10,9 +9,9 @@ import sys
 import textwrap
 import threading
 import time
-import zipfile
 
 import botocore.exceptions
+import doubles
 import pytest
 
 from local import emulator
@@ -35,32 +34,13 @@ def wait_until_ended(home):
     wait_until(lambda: emulator.running(home) is None, 10)
 
 
-def role(running):
-    """The ARN of a role that may do everything."""
-    iam = emulator.client("iam", running.url)
-    anything = {"Effect": "Allow", "Action": "*", "Resource": "*"}
-    anybody = {"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": "*"}
-    arn = iam.create_role(RoleName="any", AssumeRolePolicyDocument=json.dumps({"Statement": anybody}))["Role"]["Arn"]
-    iam.put_role_policy(RoleName="any", PolicyName="any", PolicyDocument=json.dumps({"Statement": anything}))
-    return arn
+SLEEPING = """
+    import pathlib, time
 
-
-def sleeping_function(running, role):
-    """The ARN of a function that creates the file it is told and then takes ten minutes."""
-    program = (
-        "import pathlib, time\ndef handler(began, context):\n    pathlib.Path(began).touch()\n    time.sleep(600)\n"
-    )
-    package = io.BytesIO()
-    with zipfile.ZipFile(package, "w") as archive:
-        archive.writestr("main.py", textwrap.dedent(program))
-    return emulator.client("lambda", running.url).create_function(
-        FunctionName="sleeping",
-        Runtime=emulator.runtime(),
-        Role=role,
-        Handler="main.handler",
-        Code={"ZipFile": package.getvalue()},
-        Timeout=900,
-    )["FunctionArn"]
+    def handler(began, context):
+        pathlib.Path(began).touch()
+        time.sleep(600)
+"""
 
 
 def execution_of(running, role, function, began):
@@ -99,9 +79,9 @@ def test_it_stops_though_functions_are_busy(home, keep, monkeypatch):
     monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
     first = emulator.start(home, keep)
     emulator.client("s3", first.url).create_bucket(Bucket="kept")
-    acting = role(first)
-    function = sleeping_function(first, acting)
-    execution = execution_of(first, acting, function, home / "executed")
+    role = doubles.role(first)
+    function = doubles.function(first, role, SLEEPING, 900)
+    execution = execution_of(first, role, function, home / "executed")
     caller = threading.Thread(target=invoke, args=(first, function, home / "invoked"))
     caller.start()
     wait_until(lambda: (home / "executed").exists() and (home / "invoked").exists(), 60)

@@ -3,14 +3,13 @@
 Here are those that the emulator cannot execute with what they really call.
 """
 
-import io
 import json
 import pathlib
 import re
-import zipfile
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+import doubles
 import pytest
 import visits
 
@@ -39,21 +38,8 @@ def execute(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Execute]:
 
 
 def _executing(running: emulator.Emulator) -> Execute:
-    anybody = {"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": "*"}
-    anything = {"Effect": "Allow", "Action": "*", "Resource": "*"}
-    iam = emulator.client("iam", running.url)
-    role = iam.create_role(RoleName="any", AssumeRolePolicyDocument=json.dumps({"Statement": anybody}))["Role"]["Arn"]
-    iam.put_role_policy(RoleName="any", PolicyName="any", PolicyDocument=json.dumps({"Statement": anything}))
-    code = io.BytesIO()
-    with zipfile.ZipFile(code, "w") as archive:
-        archive.writestr("answering.py", ANSWERING)
-    function = emulator.client("lambda", running.url).create_function(
-        FunctionName="answering",
-        Runtime=emulator.runtime(),
-        Role=role,
-        Handler="answering.handler",
-        Code={"ZipFile": code.getvalue()},
-    )["FunctionArn"]
+    role = doubles.role(running)
+    function = doubles.function(running, role, ANSWERING)
     machines = emulator.client("stepfunctions", running.url)
 
     def execute(name: str, variables: Mapping[str, Any], shown: list[str], **substitutions: str) -> Any:
