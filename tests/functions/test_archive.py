@@ -356,6 +356,23 @@ def test_no_part_is_on_its_way_any_more_when_the_upload_is_aborted(s3):
     assert events == ["part", "part", "abort"]
 
 
+def test_who_leaves_off_reading_does_not_wait_for_work_that_its_pool_called_off():
+    going_on = threading.Event()
+    ended = threading.Event()
+
+    def read():
+        with archive._threads(1) as pool:
+            results = archive._ahead(pool, lambda item: item == 0 or going_on.wait(30), range(9), 4)
+            assert next(results)
+            threading.Timer(0.1, going_on.set).start()
+        # The pool has ended with work in its queue, and only now the reader is given up, as it is after an error.
+        results.close()
+        ended.set()
+
+    threading.Thread(target=read, daemon=True).start()
+    assert ended.wait(30)
+
+
 class Endless:
     """An S3 that makes up every file from one line of text and some noise, and forgets what it is given."""
 

@@ -378,7 +378,6 @@ def _ahead(
         while running:
             yield running.popleft().result()
     finally:
-        # An upload may only be aborted when none of its parts is on its way any more.
-        for unread in running:
-            unread.cancel()
-        futures.wait(running)
+        # An upload may only be aborted when none of its parts is on its way any more. Of what was called off `wait`
+        # would not hear any more, once its pool is shut down.
+        futures.wait([unread for unread in running if not unread.cancel()])
