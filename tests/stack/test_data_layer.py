@@ -30,5 +30,5 @@ def test_what_holds_on_moto_holds_on_the_emulator(endpoint, module):
     tests = f"tests/functions/test_{module}.py"
     options = ["-q", "-p", "no:cacheprovider", "-p", "no:xdist", "-o", "addopts=--import-mode=importlib"]
     command = [sys.executable, "-m", "pytest", *options, f"--dynamodb-endpoint={endpoint}", tests]
-    ended = subprocess.run(command, cwd=emulator.PROJECT, capture_output=True, text=True, timeout=900)
+    ended = subprocess.run(command, cwd=emulator.PROJECT, capture_output=True, text=True)
     assert ended.returncode == 0, ended.stdout + ended.stderr
