@@ -1,7 +1,6 @@
 """DELETE /groups/{groupId}: a group with its runs, uploads and ranking entries; its owner or an organiser may."""
 
 from flowserverless import access, api, deletion
-from flowserverless.domain import runs
 
 app = api.app()
 
@@ -10,7 +9,7 @@ app = api.app()
 def delete_group(groupId: api.GroupId) -> None:
     """Delete a group; refused (409) while it has active runs."""
     group = access.owned_group(access.caller(app), groupId)
-    deletion.delete_group(group, runs.timestamp(api.now()))
+    deletion.delete_group(group, api.now())
 
 
 handler = api.handler(app)

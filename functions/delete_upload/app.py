@@ -9,7 +9,7 @@ app = api.app()
 def delete_upload(groupId: api.GroupId, fileId: api.FileId) -> None:
     """Delete an uploaded file; refused (409) while an active run takes it as an argument."""
     group, _ = access.group(access.caller(app), groupId)
-    deletion.delete_upload(group, fileId)
+    deletion.delete_upload(group, fileId, api.now())
 
 
 handler = api.handler(app)

@@ -11,6 +11,7 @@ from typing import Any
 
 import clients
 import moto
+import policies
 import pytest
 
 from local import emulator, template
@@ -81,21 +82,31 @@ def user_pool(aws: None, monkeypatch: pytest.MonkeyPatch) -> str:
     return pool
 
 
+@pytest.fixture(scope="session", autouse=True)
+def watched() -> Iterator[None]:
+    """What functions ask of AWS is noticed."""
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        policies.watch(monkeypatch)
+        yield
+
+
 @pytest.fixture
 def invoke() -> Callable[[str, dict[str, Any]], Any]:
     """Call the handler of functions/<operation>/app.py with an event, as Lambda would.
 
-    Whatever a test is about: a request over HTTP that is refused has written nothing to the table.
+    Whatever a test is about: a request over HTTP that is refused has written nothing to the table, and the function's
+    policy allows what it did.
     """
 
     def call(operation: str, event: dict[str, Any]) -> Any:
         # Not before the table has its name, which it gets after this file was read.
         import requests_made
 
-        with requests_made.committed() as writes:
+        with requests_made.committed() as writes, policies.asked() as asked:
             answer = _handler(FUNCTIONS / operation / "app.py")(event, _context(operation))
         if isinstance(answer, dict) and 400 <= answer.get("statusCode", 0) < 500:
             assert not writes, (operation, answer, writes)
+        assert not policies.refused(operation, asked)
         return answer
 
     return call

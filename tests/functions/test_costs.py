@@ -99,7 +99,7 @@ EXPECTED = {
         6,
         7,
     ],
-    "reconcile_runs (idle)": [{"dynamodb.Query": 6, "dynamodb.GetItem": 2, "stepfunctions.DescribeExecution": 1}, 8, 0],
+    "reconcile_runs (idle)": [{"dynamodb.Query": 7, "dynamodb.GetItem": 2, "stepfunctions.DescribeExecution": 1}, 9, 0],
 }
 
 

@@ -4,10 +4,14 @@ import base64
 import hashlib
 import json
 import urllib.parse
+from datetime import timedelta
 
 import gateway
 import pytest
 import workbench
+
+from flowserverless import api
+from flowserverless.store import files, table
 
 CONTENT = b"id,label\n1,7\n"
 DIGEST = hashlib.sha256(CONTENT).hexdigest()
@@ -211,3 +215,59 @@ def test_only_members_upload(bench):
     assert send(bench, 403, user=gateway.BOB, **form())["code"] == "NO_ACCESS"
     assert send(bench, 401, user=None, **form())["code"] == "UNAUTHENTICATED"
     assert send(bench, user=gateway.ORGANISER, **form())["name"] == "data.csv"
+
+
+@pytest.fixture
+def later(monkeypatch):
+    """Lets hours pass."""
+    begun = api.now()
+
+    def wait(hours):
+        monkeypatch.setattr(api, "now", lambda: begun + timedelta(hours=hours))
+
+    return wait
+
+
+def delete(bench, file):
+    path = {"groupId": "bench", "fileId": file}
+    return bench.call("delete_upload", "DELETE", "/uploads/{groupId}/files/{fileId}", path)
+
+
+@pytest.mark.parametrize("deletion", ["file", "group"])
+def test_what_is_posted_for_a_deleted_file_is_removed_once_nothing_can_follow(bench, later, deletion):
+    file = announce(bench)["id"]
+    if deletion == "file":
+        delete(bench, file)
+    else:
+        bench.call("delete_group", "DELETE", "/groups/{groupId}", {"groupId": "bench"})
+    bench.put(f"uploads/bench/{file}", CONTENT)
+    later(hours=23)
+    assert "uploads" not in bench.invoke("reconcile_runs", {})
+    later(hours=25)
+    assert bench.invoke("reconcile_runs", {})["uploads"] == 1
+    assert bench.listed("uploads/") == []
+    assert "uploads" not in bench.invoke("reconcile_runs", {})
+
+
+def test_a_file_whose_deletion_was_interrupted_stays(bench, later, monkeypatch):
+    file = send(bench, **form())["id"]
+    with monkeypatch.context() as during:
+        during.setattr(files, "remove", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            delete(bench, file)
+    later(hours=25)
+    assert bench.invoke("reconcile_runs", {})["uploads"] == 0
+    assert bench.get(f"uploads/bench/{file}") == CONTENT
+    delete(bench, file)
+    assert bench.listed("uploads/") == []
+
+
+def interrupted(*_):
+    raise KeyboardInterrupt
+
+
+def test_to_an_old_file_nobody_comes_back(bench, later):
+    file = announce(bench)["id"]
+    later(hours=25)
+    delete(bench, file)
+    assert table.get(table.withdrawn("bench", file)) is None

@@ -1,7 +1,8 @@
 """Deleting: rows and ranking entries at once, objects afterwards by calls that are repeated until none is left."""
 
 import contextlib
-from datetime import datetime
+from collections.abc import Sequence
+from datetime import datetime, timedelta
 
 from flowserverless import api, engine, postprocessing
 from flowserverless.domain import errors, ids, parameters, runs
@@ -10,6 +11,8 @@ from flowserverless.store import runs as stored_runs
 
 # A thousand objects go in one request; this many requests fit well into the function's time.
 REQUESTS = 20
+# A form for an upload is taken for an hour, but what is posted with it may be long on its way.
+POSTED_SECONDS = 86400
 
 
 def delete(run: runs.Run, now: str) -> None:
@@ -41,13 +44,37 @@ def remove_files(run_id: str, now: datetime) -> bool:
     return False
 
 
-def delete_upload(group: table.GroupItem, file: str) -> None:
+def delete_upload(group: table.GroupItem, file: str, now: datetime) -> None:
     """Delete an uploaded file. Raises NotFound, Conflict while an active run takes it as an argument."""
     item = groups.upload(group.group, file)
     if group.active_runs and file in _in_use(group.group):
         raise errors.Conflict("an active run takes this file as an argument", "FILE_IN_USE")
-    files.remove([files.upload(group.group, file)])
-    item.delete()
+    _remove_uploads(group.group, [item], now)
+
+
+def _remove_uploads(group: str, found: Sequence[table.UploadItem], now: datetime) -> None:
+    with table.WithdrawnItem.batch_write() as batch:
+        for item in found:
+            late = datetime.fromisoformat(item.created_at) + timedelta(seconds=POSTED_SECONDS)
+            if late > now:
+                key = table.withdrawn(group, item.file)
+                batch.save(table.WithdrawnItem(*key, due="FORM", due_at=runs.timestamp(late)))
+    files.remove([files.upload(group, item.file) for item in found])
+    with table.UploadItem.batch_write() as batch:
+        for item in found:
+            batch.delete(item)
+
+
+def remove_late(group: str, file: str) -> bool:
+    """Remove what was posted for an upload after it was deleted; says whether there was such an upload.
+
+    One whose deletion was interrupted has its row still, and stays.
+    """
+    gone = table.get(table.upload(group, file)) is None
+    if gone:
+        files.remove([files.upload(group, file)])
+    table.WithdrawnItem(*table.withdrawn(group, file)).delete()
+    return gone
 
 
 def _in_use(group: str) -> set[str]:
@@ -59,7 +86,7 @@ def _in_use(group: str) -> set[str]:
     return used
 
 
-def delete_group(group: table.GroupItem, now: str) -> None:
+def delete_group(group: table.GroupItem, now: datetime) -> None:
     """Delete a group with its runs, uploads and ranking entries. Raises Conflict while it has active runs.
 
     Closing it comes first, so that no run starts meanwhile; a deletion that was interrupted goes on when repeated.
@@ -70,13 +97,11 @@ def delete_group(group: table.GroupItem, now: str) -> None:
         for run in found:
             # Somebody else may be deleting it, or the group, at the same moment.
             with contextlib.suppress(errors.NotFound):
-                delete(run, now)
+                delete(run, runs.timestamp(now))
         if not more:
             break
     items, _ = groups.uploads(group.group, 1000)
     while items:
-        files.remove([files.upload(group.group, item.file) for item in items])
-        for item in items:
-            item.delete()
+        _remove_uploads(group.group, items, now)
         items, _ = groups.uploads(group.group, 1000)
     groups.delete(group)

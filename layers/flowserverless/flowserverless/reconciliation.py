@@ -8,7 +8,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from flowserverless import api, cancellation, engine, postprocessing, settings
+from flowserverless import api, cancellation, deletion, engine, postprocessing, settings
 from flowserverless.domain import errors, runs
 from flowserverless.store import files, table
 from flowserverless.store import runs as stored_runs
@@ -47,6 +47,8 @@ def reconcile_all(now: datetime) -> dict[str, int]:
         _attempt(counts, "listings", item, lambda key: _list_files(str(table.owner(key)), now))
     for item in _due("GONE"):
         _attempt(counts, "removals", item, lambda key: _remove(str(table.owner(key)), now))
+    for item in _due("FORM", runs.timestamp(now)):
+        _attempt(counts, "uploads", item, lambda key: deletion.remove_late(*_upload(key)))
     for item in _due("POSTPROC"):
         _attempt(counts, "postProcessing", item, lambda key: _post_process(key.pk.split("#")[1], now))
     for item in _due("REBUILD", runs.timestamp(now)):
@@ -139,6 +141,10 @@ def _list_files(run_id: str, now: datetime) -> bool:
 def _remove(run_id: str, now: datetime) -> bool:
     engine.remove_files(run_id, now.strftime("%H%M%S"))
     return True
+
+
+def _upload(key: table.DueItem) -> tuple[str, str]:
+    return key.pk.split("#")[1], key.sk.split("#")[1]
 
 
 def _post_process(workflow: str, now: datetime) -> bool:

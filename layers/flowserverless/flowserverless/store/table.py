@@ -9,6 +9,7 @@
     deleted run   GROUP#{group}                GONE#{ulid}           until its files are removed
     idempotency   GROUP#{group}                ONCE#{key digest}     GetItem; expires by itself
     upload        GROUP#{group}                UPLOAD#{file}         GetItem, Query
+    withdrawn     GROUP#{group}                WITHDRAWN#{file}      until nobody can post the deleted upload any more
     workflow      WORKFLOW#{wf}                WORKFLOW              GetItem: what changes (ranking, post-processing)
     template      WORKFLOW#{wf}                TEMPLATE              GetItem: the current version, as published
     version       WORKFLOW#{wf}                VERSION#{version}     GetItem: any version, immutable
@@ -26,8 +27,8 @@
 A board is one way of reading results: its id is the version whose schema it follows and a number, because a
 version that is published again begins another board. The sparse index
 `due` (keys only) holds what somebody must come back to: active runs by deadline, runs that ended from outside until
-their execution is stopped and then until their files are listed, deleted runs whose files are still there, rankings
-whose post-processing or rebuild is owed.
+their execution is stopped and then until their files are listed, deleted runs whose files are still there, deleted
+uploads that may still be posted, rankings whose post-processing or rebuild is owed.
 """
 
 import json
@@ -192,6 +193,10 @@ class UploadItem(Item, discriminator="upload"):
     pending = BooleanAttribute(default=False)
 
 
+class WithdrawnItem(Item, discriminator="withdrawn"):
+    """An upload that was deleted while it could still be posted with the form its announcement was answered with."""
+
+
 class WorkflowItem(Item, discriminator="workflow"):
     """What changes about a workflow while groups work with it."""
 
@@ -284,6 +289,11 @@ def member(group_id: str, user: str) -> Key:
 def upload(group_id: str, file: str) -> Key:
     """Key of an upload."""
     return f"GROUP#{group_id}", f"UPLOAD#{file}"
+
+
+def withdrawn(group_id: str, file: str) -> Key:
+    """Key of a deleted upload that may still be posted."""
+    return f"GROUP#{group_id}", f"WITHDRAWN#{file}"
 
 
 def once(group_id: str, digest: str) -> Key:
