@@ -28,7 +28,7 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import botocore.session
@@ -113,6 +113,8 @@ def start(home: pathlib.Path, keep: bool = True, with_caller: bool = False) -> E
         if lock is None:
             raise EmulatorError(f"an emulator is running already in {home}")
         port = _port(home)
+        # Who looks now finds nobody to stop, and not the process that had this number before.
+        _write(home, {"port": port, "pid": None, "keep": keep})
         shutil.rmtree(home / "tmp", ignore_errors=True)
         for folder in ("tmp", "state", "s3"):
             (home / folder).mkdir(exist_ok=True)
@@ -130,7 +132,7 @@ def start(home: pathlib.Path, keep: bool = True, with_caller: bool = False) -> E
         _STARTED.append(process)
         _children[home] = process
         emulator = Emulator(home, port, process.pid, keep)
-        _record(home).write_text(json.dumps({"port": port, "pid": process.pid, "keep": keep}))
+        _write(home, {"port": port, "pid": process.pid, "keep": keep})
     try:
         _wait_until_ready(emulator, process)
     except BaseException:
@@ -140,7 +142,7 @@ def start(home: pathlib.Path, keep: bool = True, with_caller: bool = False) -> E
 
 
 def running(home: pathlib.Path) -> Emulator | None:
-    """The emulator that runs in this home, if one does."""
+    """The emulator that runs in this home, if one does and is not only just being started."""
     if not _record(home).exists():
         return None
     with _lock(home) as lock:
@@ -149,7 +151,7 @@ def running(home: pathlib.Path) -> Emulator | None:
                 child.wait()
             return None
         known = json.loads(_record(home).read_text())
-        return Emulator(home, known["port"], known["pid"], known["keep"])
+        return Emulator(home, known["port"], known["pid"], known["keep"]) if known["pid"] else None
 
 
 def stop(home: pathlib.Path) -> bool:
@@ -191,6 +193,13 @@ def _saves_and_ends(emulator: Emulator) -> bool:
 
 def _record(home: pathlib.Path) -> pathlib.Path:
     return home / "emulator.json"
+
+
+def _write(home: pathlib.Path, known: Mapping[str, Any]) -> None:
+    # At once, because others read it without a lock.
+    new = home / "emulator.json.new"
+    new.write_text(json.dumps(known))
+    new.replace(_record(home))
 
 
 @contextlib.contextmanager

@@ -154,6 +154,13 @@ def _log(directory: str, limit: int) -> logbook.Logbook:
     log = logbook.Logbook(limit)
     try:
         with _open(directory, "log", os.O_RDONLY) as file:
+            # A file can be made to seem endless at no cost. What is kept, or told as messages, is in its two ends.
+            ends = max(limit, CHUNK)
+            between = os.fstat(file.fileno()).st_size - 2 * ends
+            if between > 0:
+                log.add("stdout", file.read(ends))
+                log.leave_out(between)
+                file.seek(between, os.SEEK_CUR)
             while chunk := file.read(CHUNK):
                 log.add("stdout", chunk)
     except OSError as error:
@@ -177,6 +184,9 @@ def _write(directory: str, name: str, content: str) -> None:
 
 def _open(directory: str, name: str, flags: int) -> IO[bytes]:
     place = os.open(os.path.join(directory, name), flags | os.O_NOFOLLOW | os.O_NONBLOCK, 0o644)
+    if flags & os.O_CREAT:
+        # Whatever this process masks, the user's image has to read the script.
+        os.fchmod(place, 0o644)
     return open(place, "wb" if flags & os.O_WRONLY else "rb")
 
 

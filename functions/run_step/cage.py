@@ -189,6 +189,8 @@ def _supervise(order: warden.Order, hear: Callable[[str, bytes], None], stop: th
             env=_libraries(),
             cwd="/",
             start_new_session=True,
+            # What a warden that has ended did not take is not sent once more when its pipe is closed.
+            bufsize=0,
         ) as process,
     ):
         try:
@@ -244,10 +246,10 @@ def _frames(received: bytearray) -> list[tuple[bytes, bytes]]:
 
 
 def _tell(process: subprocess.Popen[bytes], content: bytes) -> None:
+    left = memoryview(content)
     with contextlib.suppress(BrokenPipeError):
-        if process.stdin:
-            process.stdin.write(content)
-            process.stdin.flush()
+        while process.stdin and left:
+            left = left[process.stdin.write(left) :]
 
 
 def _identity(directory: str) -> tuple[int, int] | None:

@@ -25,6 +25,10 @@ class _Tail:
         if len(self._kept) > 2 * self.limit:
             del self._kept[: -self.limit]
 
+    def skip(self, count: int) -> None:
+        self.total += count
+        self._kept.clear()
+
     def content(self) -> bytes:
         return bytes(self._kept[-self.limit :]) if self.limit else b""
 
@@ -47,6 +51,11 @@ class Logbook:
             self._head += chunk[:room]
             if len(chunk) > room:
                 self._rest.add(chunk[room:])
+
+    def leave_out(self, count: int) -> None:
+        """Count bytes that were never read: they lie between what was added so far and what comes."""
+        with self._lock:
+            self._rest.skip(count)
 
     def content(self) -> bytes:
         """The log as it is to be shown: UTF-8 as far as the step wrote UTF-8, no character is cut."""

@@ -208,9 +208,10 @@ class Warden:
             raise Stop("time")
         if self._usage.is_exceeded():
             raise Stop("disk")
-        # Looking may be slow (many processes, much shared memory): it must not become the main work.
+        # Looking may be slow (many processes, much shared memory): it must not become the main work, nor be late.
         now = time.monotonic()
-        self._next_look = now + max(TICK_SECONDS, 10 * (now - begun))
+        pause = max(TICK_SECONDS, 10 * (now - begun))
+        self._next_look = min(now + pause, max(now + TICK_SECONDS, self._deadline))
 
     def _forward(self, end: int) -> bool:
         try:

@@ -10,6 +10,7 @@ import manifests
 import transfer
 
 CANCEL_SECONDS = 1.5
+ANSWER_SECONDS = 1.5
 LOG_SECONDS = 3.0
 LOG_TYPE = "text/plain; charset=utf-8"
 
@@ -47,7 +48,7 @@ class Watch:
             action()
 
     def _look(self) -> None:
-        if self._manifest.cancel_url and transfer.exists(self._manifest.cancel_url, CANCEL_SECONDS):
+        if self._manifest.cancel_url and transfer.exists(self._manifest.cancel_url, ANSWER_SECONDS):
             self.canceled.set()
 
     def _upload(self) -> None:

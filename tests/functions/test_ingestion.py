@@ -1,6 +1,7 @@
 """External engines: a delivery becomes the results of a run, whole and once, or a report says why nothing changed."""
 
 import json
+import threading
 
 import pytest
 import workbench
@@ -382,6 +383,30 @@ def test_a_part_that_fails_leaves_no_upload_behind(bench, monkeypatch):
         deliver(bench, run)
     assert "Uploads" not in s3.list_multipart_uploads(Bucket=bench.bucket)
     assert bench.resumed == []
+
+
+def test_no_part_is_on_its_way_any_more_when_an_upload_is_aborted(bench, monkeypatch):
+    monkeypatch.setattr("flowserverless.store.inbox.LARGEST_COPY", 6 << 20)
+    monkeypatch.setattr("flowserverless.store.inbox.PART", 5 << 20)
+    s3 = aws.client("s3")
+    second_begun, aborted = threading.Event(), threading.Event()
+    in_time = []
+
+    def copy(**part):
+        if part["PartNumber"] == 1:
+            assert second_begun.wait(30)
+            raise s3.exceptions.ClientError({"Error": {"Code": "InternalError"}}, "UploadPartCopy")
+        second_begun.set()
+        in_time.append(not aborted.wait(0.2))
+        return {"CopyPartResult": {"ETag": "e"}}
+
+    monkeypatch.setattr(s3, "upload_part_copy", copy)
+    monkeypatch.setattr(s3, "abort_multipart_upload", lambda **_: aborted.set())
+    run = bench.start_external()
+    with pytest.raises(s3.exceptions.ClientError):
+        deliver(bench, run, {**FILES, "large.bin": bytes(12 << 20)})
+    assert aborted.is_set()
+    assert set(in_time) == {True}
 
 
 def test_the_ingest_block_is_for_external_runs_only(bench):

@@ -352,6 +352,15 @@ def test_a_step_that_kills_its_warden_is_ended_by_the_function(store, marker, mo
     assert stage.alive_with(marker) == []
 
 
+def test_a_warden_that_cannot_begin_is_a_failure_of_ours(store, monkeypatch, tmp_path):
+    broken = tmp_path / "broken.py"
+    broken.write_text("raise MemoryError")
+    monkeypatch.setattr(stage.cage.warden, "__file__", str(broken))
+    result = store.run("true", variables={"more than a pipe holds": "x" * 100_000})
+    assert result["reason"]["code"] == "SYSTEM_ERROR"
+    assert "MemoryError" in result["reason"]["detail"]
+
+
 def test_a_step_that_stops_its_warden_is_ended_by_the_function(store, marker, monkeypatch):
     monkeypatch.setattr(stage.cage, "lodger", lambda base: stage.cage.Lodger(None))
     monkeypatch.setattr(stage.cage, "GRACE_SECONDS", 0.5)

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import tempfile
 
@@ -81,6 +82,19 @@ def test_a_container_that_was_ended_from_outside_is_a_failure_of_the_step(store,
     result = json.loads((tmp_path / "result.json").read_text())
     assert (result["exitCode"], result["reason"]["code"]) == (None, "STEP_FAILED")
     assert store.log == "half a log"
+
+
+def test_of_a_log_that_a_step_has_made_endless_the_ends_are_read(store, tmp_path):
+    def stretch():
+        os.truncate(tmp_path / "log", 1 << 34)
+        with (tmp_path / "log").open("ab") as log:
+            log.write(b"the end\n")
+
+    around(store, tmp_path, "echo said", between=stretch)
+    assert store.log.startswith("said\n")
+    head, number, tail = re.split(r"\n\[... (\d+) bytes are left out here ...\]\n", store.log)
+    assert len(head) + int(number) + len(tail) == (1 << 34) + len("the end\n")
+    assert store.log.endswith("the end\n")
 
 
 @pytest.mark.parametrize("content", ["", "0", "none\n", "99999 1\n", "0 1 2\n"])

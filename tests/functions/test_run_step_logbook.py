@@ -26,6 +26,15 @@ def test_the_log_is_everything_or_its_beginning_and_its_end(chunks, limit):
         assert everything.endswith(tail)
 
 
+def test_what_was_not_read_is_counted_and_lies_between_the_ends():
+    book = logbook.Logbook(10)
+    book.add("stdout", b"0123456789ab")
+    book.leave_out(1000)
+    book.add("stdout", b"cdefghijkl")
+    assert book.content() == b"01234\n[... 1012 bytes are left out here ...]\nhijkl"
+    assert book.size() == 1022
+
+
 @given(st.text(max_size=200), st.integers(0, 40))
 def test_text_is_never_cut_within_a_character(text, limit):
     book = logbook.Logbook(limit)

@@ -130,7 +130,7 @@ def test_a_kernel_and_what_it_started_end_with_the_step(store):
     )
     begin = "import os, subprocess, sys\n" + start + "\nopen('begun', 'w').write(str(os.getpid()))\nwhile True: pass"
     before = {process.pid for process in stage.processes.descendants(os.getpid())}
-    result = execute(store, notebook.of("", begin), limits={"seconds": 8})
+    result = execute(store, notebook.of("", begin), limits={"seconds": 15})
     assert result["reason"]["code"] == "TIMEOUT"
     assert int(store.outputs()["begun"]) > 0, "the kernel was at work"
     assert not [line for line in pathlib.Path("/proc").glob("[0-9]*/cmdline") if marker in text_of(line)]

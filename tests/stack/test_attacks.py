@@ -235,7 +235,7 @@ def test_a_fork_bomb_is_bounded(bounded: stack.Stack, eve: visits.Visitor) -> No
 
 
 def test_a_memory_hog_ends_with_a_reason(bounded: stack.Stack, eve: visits.Visitor) -> None:
-    hog = "${python} -c 'x = [bytearray(1 << 20) for _ in range(1000)]'"
+    hog = "${python} -c 'x = [bytearray(1 << 20) for _ in range(1000)]; import time; time.sleep(15)'"
     run = Attack(bounded, eve, hog, outputs=[]).ended()
     assert run["state"] == "ERROR"
     assert run["reason"]["code"] in ("OUT_OF_MEMORY", "STEP_FAILED"), run["reason"]

@@ -41,7 +41,7 @@ include-operation-id = "{}"
 phases.coverage.enabled = false
 """
 EXAMPLES = 2
-SECONDS = 300
+SECONDS = 600
 TEMPLATE: dict[str, Any] = {
     "workflow": {"parameters": {"count": "$[[count]]"}, "steps": [visits.step("count", "true")]},
     "parameters": [{"name": "count", "dtype": "int", "defaultValue": 1}],

@@ -1,6 +1,7 @@
 """Starting and ending the emulator, whatever was left behind by the time before."""
 
 import contextlib
+import fcntl
 import json
 import os
 import signal
@@ -115,6 +116,14 @@ def test_a_process_that_has_taken_over_its_id_is_left_alone(home):
     (home / "emulator.json").write_text(json.dumps(record))
     assert emulator.running(home) is None
     assert not emulator.stop(home)
+
+
+def test_one_that_is_being_started_is_nobody_to_stop_yet(home):
+    with (home / "emulator.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        (home / "emulator.json").write_text(json.dumps({"port": 1, "pid": None, "keep": True}))
+        assert emulator.running(home) is None
+        assert not emulator.stop(home)
 
 
 def test_another_port_is_taken_when_the_old_one_is_not_free(home, tmp_path_factory):

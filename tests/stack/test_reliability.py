@@ -22,7 +22,7 @@ from local import emulator, stack
 
 CLIENTS = 6
 RUNS = 10
-CHAOS_SECONDS = 240
+CHAOS_SECONDS = 600
 
 SCORED: dict[str, Any] = {
     "workflow": {
@@ -135,7 +135,8 @@ class Client:
             reply = self.user.call("POST", f"groups/{self.group}/runs", body, Idempotency_Key=f"run {score}")
             if reply.status == 201:
                 return str(reply.json["id"])
-            assert reply.status in (500, 503), (reply.status, reply.body)
+            # A function that waited for too long is a gateway's 502 or 504.
+            assert reply.status in (500, 502, 503, 504), (reply.status, reply.body)
         raise AssertionError(f"no answer but {reply.status}: {reply.body!r}")
 
     def runs(self) -> dict[str, Any]:

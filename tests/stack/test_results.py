@@ -75,7 +75,8 @@ def test_a_shell_script_plays_the_cluster(deployed: stack.Stack, service: visits
     assert handle["state"] == "SUCCESS", handle
     names = ["results/estimate.json", *(f"results/logs/worker {number}.txt" for number in (1, 2, 3))]
     assert [file["name"] for file in handle["files"]] == names
-    assert listed(deployed, f"inbox/results/{run}/") == {"_SUCCESS.report.json"}
+    # The run goes on before what was delivered is tidied up.
+    visits.until(lambda: listed(deployed, f"inbox/results/{run}/"), lambda left: left == {"_SUCCESS.report.json"})
     (line,) = service.get(f"workflows/{workflow}/leaderboard")["ranking"]
     assert (line["run"]["id"], line["results"][1]["value"]) == (run, 6000)
 
@@ -106,6 +107,7 @@ def test_objects_put_into_the_bucket_become_results(deployed: stack.Stack, ada: 
         assert file["sha256"] == hashlib.sha256(FILES[file["name"]]).hexdigest()
         assert ada.follow(f"runs/{run}/downloads/files/{file['id']}").body == FILES[file["name"]]
 
+    visits.until(lambda: listed(deployed, f"inbox/results/{run}/"), lambda left: not left)
     put(deployed, run, "results/scores.json", b'{"score": 100}')
     put(deployed, run, "_SUCCESS", b'{"late": true}')
     assert report(deployed, run)["code"] == "DELIVERED_BEFORE"

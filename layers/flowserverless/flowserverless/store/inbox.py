@@ -166,10 +166,13 @@ def _copy_parts(pool: futures.Executor, run_id: str, file: deliveries.File) -> N
         answer = s3.upload_part_copy(**source, **target, UploadId=upload, PartNumber=number, CopySourceRange=of)
         return {"PartNumber": number, "ETag": answer["CopyPartResult"]["ETag"]}
 
+    copies = [pool.submit(copy, part) for part in ranges]
     try:
-        parts = list(pool.map(copy, ranges))
+        parts = [one.result() for one in copies]
         s3.complete_multipart_upload(**target, UploadId=upload, MultipartUpload={"Parts": parts})
     except BaseException as error:
+        # A part that arrives after its upload was aborted stays, and is paid for.
+        futures.wait([one for one in copies if not one.cancel()])
         s3.abort_multipart_upload(**target, UploadId=upload)
         if not isinstance(error, s3.exceptions.ClientError):
             raise
