@@ -26,6 +26,12 @@ def start(invoke):
 
 
 @pytest.fixture
+def again(invoke):
+    """What an organiser does whom the failure of post-processing does not convince."""
+    return lambda: invoke("post_process", {"workflow": "w", "again": True})["started"]
+
+
+@pytest.fixture
 def stage(invoke):
     """Stage the step of a post-processing run, which takes the snapshot of the ranking."""
 
@@ -243,6 +249,28 @@ def test_a_failure_says_why_and_hides_nothing(change, process, start):
     handle = shown()
     assert (handle["id"], handle["state"], handle["stale"], handle["version"]) == (good, "SUCCESS", True, 2)
     assert (handle["last"]["id"], handle["last"]["reason"]) == (failed, FAILURE)
+
+
+def test_one_that_failed_is_started_again_if_somebody_asks_for_it(change, process, start, stage, finish, again):
+    change()
+    process(FAILURE)
+    run = again()
+    assert stored_runs.get(run).state == "PENDING"
+    assert (shown()["id"], shown()["state"]) == (run, "PENDING")
+    stage(run)
+    assert again() is None, "this one is for the same ranking"
+    finish(run)
+    assert (shown()["id"], shown()["state"], shown()["stale"]) == (run, "SUCCESS", False)
+    assert start() is None
+
+
+def test_without_post_processing_nobody_can_ask_for_it(again):
+    contest.publish("w", contest.template())
+    with pytest.raises(errors.Conflict, match="has no post-processing"):
+        again()
+    with pytest.raises(errors.NotFound):
+        postprocessing.start_again("unknown", contest.START)
+    assert workflows.get("w").due is None
 
 
 def test_a_result_that_was_not_written_is_a_failure(change, start, stage, invoke):

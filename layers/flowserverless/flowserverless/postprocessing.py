@@ -36,6 +36,15 @@ def start_if_owed(workflow: str, now: datetime) -> runs.Run | None:
     return run
 
 
+def start_again(workflow: str, now: datetime) -> runs.Run | None:
+    """Start post-processing though the ranking is as it was, say after a failure; None if it is active already.
+
+    Raises NotFound, Conflict for a workflow without post-processing.
+    """
+    workflows.owe_post_processing(workflow, runs.timestamp(now))
+    return start_if_owed(workflow, now)
+
+
 def _plan(
     head: table.WorkflowItem, published: table.TemplateItem, template: templates.Template, now: datetime
 ) -> runs.Run:

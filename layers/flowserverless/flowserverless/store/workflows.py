@@ -1,5 +1,6 @@
 """Workflows in the table: what an organiser published, and what changes while groups work with it."""
 
+from pynamodb.exceptions import UpdateError
 from pynamodb.expressions.update import Action
 from pynamodb.transactions import TransactWrite
 
@@ -105,6 +106,20 @@ def _replace(
 
     table.commit(compose)
     return bool(work)
+
+
+def owe_post_processing(workflow: str, now: str) -> None:
+    """Let a workflow owe post-processing though its ranking is as it was. Raises NotFound, Conflict if it has none."""
+    head, kind = get(workflow), table.WorkflowItem
+    try:
+        head.update(
+            actions=[kind.due.set("POSTPROC"), kind.due_at.set(now)],
+            condition=kind.post_processed == True,  # noqa: E712  (an expression of DynamoDB)
+        )
+    except UpdateError as error:
+        if error.cause_response_code != "ConditionalCheckFailedException":
+            raise
+        raise errors.Conflict(f"workflow '{workflow}' has no post-processing") from None
 
 
 def _board_changes(
