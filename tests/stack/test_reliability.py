@@ -215,15 +215,14 @@ def persistent(deploy: Callable[..., stack.Stack]) -> stack.Stack:
 
 
 def test_runs_outlive_the_death_of_what_executes_their_steps(deployed: stack.Stack, service: visits.Visitor) -> None:
-    """Killed are the hosts of the function that runs steps, which are processes of this machine."""
+    """Killed is the host of the function that runs the step, which is a process of this machine."""
     marker = f"stubborn-{uuid.uuid4().hex}"
     workflow = visits.publish(deployed, STUBBORN, code__stubborn_dot_py=STUBBORN_CODE)
     user = visits.register(service)
     group = user.group(workflow)
     run = user.start(group, marker=marker)
     visits.until(lambda: inside.processes(marker), bool, 120)
-    for host in inside.hosts(deployed, "RunStep"):
-        os.kill(host, signal.SIGKILL)
+    os.kill(inside.host(marker), signal.SIGKILL)
     ended = user.finished(run)
     assert (ended["state"], ended["reason"]["code"]) == ("ERROR", "SYSTEM_ERROR")
     assert ended["messages"]
