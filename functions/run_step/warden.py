@@ -177,7 +177,8 @@ class Warden:
         _limit(resource.RLIMIT_CPU, order.cpu_seconds, spare=5)
         # Address space is reserved generously by threads and allocators; what is really held is watched.
         _limit(resource.RLIMIT_AS, 2 * order.memory_bytes + (1 << 30))
-        _limit(resource.RLIMIT_NPROC, order.processes + processes.threads_of(self._user))
+        # The kernel counts all that the user has; what is not the step's may become twice as much while it runs.
+        _limit(resource.RLIMIT_NPROC, order.processes + 2 * processes.threads_of(self._user))
 
     def _attend(self, child: int) -> int:
         """Forward output and look after the step until the child ends; its exit status as a shell counts."""
