@@ -47,12 +47,13 @@ def reconcile_all(now: datetime) -> dict[str, int]:
         _attempt(counts, "listings", item, lambda key: _list_files(str(table.owner(key)), now))
     for item in _due("GONE"):
         _attempt(counts, "removals", item, lambda key: _remove(str(table.owner(key)), now))
-    for item in _due("FORM", runs.timestamp(now)):
-        _attempt(counts, "uploads", item, lambda key: deletion.remove_late(*_upload(key)))
     for item in _due("POSTPROC"):
         _attempt(counts, "postProcessing", item, lambda key: _post_process(key.pk.split("#")[1], now))
     for item in _due("REBUILD", runs.timestamp(now)):
         _attempt(counts, "rebuilds", item, lambda key: _rebuild(key.pk.split("#")[1], now))
+    # Last, because these are as many as somebody likes, and nobody waits for them.
+    for item in _due("FORM", runs.timestamp(now)):
+        _attempt(counts, "uploads", item, lambda key: deletion.remove_late(*_upload(key)))
     return counts
 
 

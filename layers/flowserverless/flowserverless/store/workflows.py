@@ -114,7 +114,7 @@ def owe_post_processing(workflow: str, now: str) -> None:
     try:
         head.update(
             actions=[kind.due.set("POSTPROC"), kind.due_at.set(now)],
-            condition=kind.post_processed == True,  # noqa: E712  (an expression of DynamoDB)
+            condition=table.is_still(kind.post_processed, True),
         )
     except UpdateError as error:
         if error.cause_response_code != "ConditionalCheckFailedException":
