@@ -47,11 +47,11 @@ def fetch(manifest: manifests.Manifest, directory: str) -> int:
     before = {path: stamp.document() for path, stamp in outputs.stamps(room, digests).items()}
     _write(directory, "before.json", json.dumps(before))
     _write(directory, "started", verdicts.now())
-    # The volume itself belongs to root, and the user's image may run as anybody.
-    for name in ("log", "status"):
-        _write(directory, name, "")
-        os.chmod(os.path.join(directory, name), 0o666)  # noqa: S103
-    _write(directory, "step.sh", script(manifest.commands, context.variables(manifest, room), directory))
+    # The volume itself belongs to root, and the user's image may run as anybody, whatever this process masks.
+    text = script(manifest.commands, context.variables(manifest, room), directory)
+    for name, content, mode in (("log", "", 0o666), ("status", "", 0o666), ("step.sh", text, 0o644)):
+        _write(directory, name, content)
+        os.chmod(os.path.join(directory, name), mode)
     return 0
 
 
@@ -184,9 +184,6 @@ def _write(directory: str, name: str, content: str) -> None:
 
 def _open(directory: str, name: str, flags: int) -> IO[bytes]:
     place = os.open(os.path.join(directory, name), flags | os.O_NOFOLLOW | os.O_NONBLOCK, 0o644)
-    if flags & os.O_CREAT:
-        # Whatever this process masks, the user's image has to read the script.
-        os.fchmod(place, 0o644)
     return open(place, "wb" if flags & os.O_WRONLY else "rb")
 
 
