@@ -11,7 +11,7 @@ import contextlib
 import fnmatch
 import functools
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import pytest
@@ -80,17 +80,16 @@ def watch(monkeypatch: pytest.MonkeyPatch) -> None:
         except exceptions.ClientError as error:
             if self.meta.service_model.service_name == "s3" and error.response["Error"]["Code"] in ("404", "NoSuchKey"):
                 # Who may not list the bucket is told 403 of what is not there.
-                _note({("s3:ListBucket", "bucket")})
+                _note([("s3:ListBucket", "bucket")])
             raise
 
     def signing(self: Any, api_params: dict[str, Any], operation_model: Any, context: Any) -> Any:
-        _note(set(_needs(self.meta.service_model.service_name, operation_model.name, api_params)))
+        _note(_needs(self.meta.service_model.service_name, operation_model.name, api_params))
         return sign(self, api_params=api_params, operation_model=operation_model, context=context)
 
-    def posting(self: Any, request_dict: Any, fields: Any = None, conditions: Any = None, **more: Any) -> Any:
-        keys = [each["key"] for each in conditions if "key" in each] if conditions else []
-        prefixes = [each[2] for each in conditions or () if isinstance(each, list) and each[1] == "$key"]
-        _note({("s3:PutObject", f"bucket/{key}") for key in keys + prefixes})
+    def posting(self: Any, request_dict: Any, fields: Any, conditions: Any, **more: Any) -> Any:
+        named = (each.get("key") if isinstance(each, dict) else each[1] == "$key" and each[2] for each in conditions)
+        _note(("s3:PutObject", f"bucket/{key}") for key in named if key)
         return post(self, request_dict, fields, conditions, **more)
 
     monkeypatch.setattr(client.BaseClient, "_make_api_call", calling)
@@ -98,12 +97,12 @@ def watch(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(signers.S3PostPresigner, "generate_presigned_post", posting)
 
 
-def _note(needed: set[Asked]) -> None:
+def _note(needed: Iterable[Asked]) -> None:
     mine: list[_Invocation] = getattr(_own, "invocations", [])
     if mine:
-        mine[-1].asked |= needed
+        mine[-1].asked.update(needed)
     elif len(_active) == 1 and threading.current_thread() is not threading.main_thread():
-        _active[0].asked |= needed
+        _active[0].asked.update(needed)
 
 
 def _needs(service: str, name: str, parameters: dict[str, Any]) -> Iterator[Asked]:
@@ -135,7 +134,7 @@ def _needs_of_s3(name: str, parameters: dict[str, Any]) -> Iterator[Asked]:
         yield "s3:PutObject", f"bucket/{parameters['Key']}"
         yield "s3:GetObject", f"bucket/{parameters['CopySource']['Key']}"
     else:
-        yield PERMISSIONS.get(name, f"s3:{name}"), f"bucket/{parameters.get('Key', '')}"
+        yield PERMISSIONS.get(name, f"s3:{name}"), f"bucket/{parameters['Key']}"
 
 
 @functools.cache
