@@ -22,7 +22,6 @@ from local import template
 # What IAM calls an operation of S3 that has another name than its permission.
 PERMISSIONS = {
     "HeadObject": "s3:GetObject",
-    "ListObjectsV2": "s3:ListBucket",
     "CreateMultipartUpload": "s3:PutObject",
     "UploadPart": "s3:PutObject",
     "CompleteMultipartUpload": "s3:PutObject",
