@@ -56,5 +56,6 @@ def package(folder: pathlib.Path) -> bytes:
 def text(report: dict[str, Any]) -> str:
     """A report as people read it."""
     faults = [f"  {fault['place']}: {fault['message']}" for fault in report.get("faults", [])]
+    faults += [f"  warning: {warning['place']}: {warning['message']}" for warning in report.get("warnings", [])]
     version = f" as version {report['version']}" if report.get("version") else ""
     return "\n".join([f"workflow {report['workflow']} is {report['status']}{version}", *faults])

@@ -55,6 +55,15 @@ def test_a_report_names_every_fault_in_a_line_of_its_own():
     assert publish.text(accepted) == "workflow w is accepted as version abc"
 
 
+def test_a_report_names_every_warning_although_the_workflow_is_accepted():
+    warnings = [{"place": "workflow.yaml:3 deadline", "message": "is ignored"}]
+    report = {"workflow": "w", "status": "accepted", "version": "abc", "faults": [], "warnings": warnings}
+    assert publish.text(report).splitlines() == [
+        "workflow w is accepted as version abc",
+        "  warning: workflow.yaml:3 deadline: is ignored",
+    ]
+
+
 def test_a_local_api_is_addressed_by_path_and_one_in_aws_by_its_own_name():
     here = stack.described(OUTPUTS, "flowserverless", "http://127.0.0.1:4566")
     assert here.api_url == "http://127.0.0.1:4566/_aws/execute-api/a1b2c3/v1"

@@ -433,3 +433,20 @@ def test_any_damage_is_refused_or_harmless(noise, at, how):
     except faults.Faults:
         return
     assert package.digest == read(FILES).digest
+
+
+def test_a_warning_refuses_nothing_and_names_the_line():
+    package = read(FILES | {"benchmark.yaml": TEMPLATE + "deadline: tomorrow\nreslts: {}\n"})
+    assert [(warning.place, warning.message) for warning in package.warnings] == [
+        ("benchmark.yaml:15 deadline", "is ignored: it is unknown at the top of a template"),
+        ("benchmark.yaml:16 reslts", "is ignored: it is unknown at the top of a template, did you mean `results`?"),
+    ]
+    assert package.digest == read(FILES).digest
+    assert read(FILES).warnings == ()
+
+
+def test_a_refused_package_has_its_warnings_beside_its_faults():
+    with pytest.raises(faults.Faults) as found:
+        read(FILES | {"benchmark.yaml": TEMPLATE + "deadline: tomorrow\noutputs: 1\n"})
+    assert [fault.place for fault in found.value.faults] == ["benchmark.yaml:16 outputs"]
+    assert [warning.place for warning in found.value.warnings] == ["benchmark.yaml:15 deadline"]

@@ -498,3 +498,17 @@ def test_any_text_is_a_reference_or_not(text):
 def test_no_text_takes_long():
     assert list(references.names("$[[" * 60_000)) == []
     assert found_in(changed(workflow__parameters__flag="$[[" + " " * 100_000))
+
+
+def test_a_member_of_the_own_key_that_stands_at_the_top_is_told_where_it_belongs():
+    warnings = {
+        each.place: each.message for each in templates.parse({"external": True} | DOCUMENT, EVERYTHING).warnings
+    }
+    assert "stands under `flowserverless`" in warnings["external"]
+    assert "is ignored" in warnings["modules"]
+
+
+def test_an_unknown_member_under_the_own_key_is_a_fault():
+    with pytest.raises(faults.Faults) as found:
+        templates.parse(DOCUMENT | {"flowserverless": {"deadline": "2026-12-01"}}, EVERYTHING)
+    assert [fault.place for fault in found.value.faults] == ["flowserverless.deadline"]

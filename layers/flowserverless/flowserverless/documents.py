@@ -49,6 +49,7 @@ class Documents:
         self._read: dict[str, Document] = {}
         self._open: list[str] = []
         self._size = 0
+        self.warned: list[faults.Fault] = []
 
     def load(self, name: str) -> Document:
         """The document in the file `name`; raises faults.Faults."""

@@ -51,7 +51,10 @@ DAMAGED = (
 
 @dataclass(frozen=True)
 class Package:
-    """An accepted package. `files` says from which member of the zip each file of the run directory comes."""
+    """An accepted package. `files` says from which member of the zip each file of the run directory comes.
+
+    `warnings` are what its organiser should know although it is accepted.
+    """
 
     name: str
     description: str | None
@@ -61,6 +64,7 @@ class Package:
     files: Mapping[str, str]
     checksums: Mapping[str, str]
     archive: zipfile.ZipFile = field(repr=False, compare=False)
+    warnings: tuple[faults.Fault, ...] = ()
 
     @property
     def document(self) -> dict[str, object]:
@@ -97,6 +101,7 @@ def read(
 ) -> Package:
     """Read a package, given as bytes or as a seekable stream; raises faults.Faults with everything that is wrong.
 
+    What is only worth a warning is in the package's `warnings`, or in those of the faults.
     `max_bytes` bounds the size of all files together when unpacked, `max_files` their number; `available` and
     `lambda_images` are those of templates.parse. A fault's place is a file of the package, with the line
     where that is known, and the element in it. Package.open reads the stream again.
@@ -104,10 +109,11 @@ def read(
     found: list[faults.Fault] = []
     contents = _contents(_open(source, max_files), max_bytes, max_files, found)
     loaded = documents.Documents(lambda path: contents.read(path, documents.LARGEST))
+    warned = loaded.warned
     manifest = _manifest(contents, loaded, found)
     template = None
     with _collecting(found):
-        template = _template(manifest, loaded, available, lambda_images)
+        template = _template(manifest, loaded, available, lambda_images, warned)
     instructions = _instructions(manifest, contents, found)
     files = _files(manifest, contents, found)
     checksums = _checksums(contents, found)
@@ -115,7 +121,7 @@ def read(
         found += _misplaced(template, files, manifest.specfile)
     if found or template is None:
         # What is wrong with a file is found again by everyone who needs it.
-        raise faults.Faults(dict.fromkeys(found))
+        raise faults.Faults(dict.fromkeys(found), dict.fromkeys(warned))
     return Package(
         name=manifest.name,
         description=manifest.description,
@@ -125,6 +131,7 @@ def read(
         files={target: contents.members[path].filename for target, path in files.items()},
         checksums={target: checksums[path] for target, path in files.items()},
         archive=contents.archive,
+        warnings=tuple(dict.fromkeys(warned)),
     )
 
 
@@ -255,7 +262,7 @@ def _manifest(contents: _Contents, loaded: documents.Documents, found: list[faul
         with _collecting(noted):
             elements.require_json(document.value)
             reader = elements.reader(document.value, "", noted)
-        found += [faults.Fault(document.at(fault.place), fault.message) for fault in noted]
+        found += _placed(document, noted)
     if reader is None:
         raise faults.Faults(found)
     noted.clear()
@@ -275,7 +282,8 @@ def _manifest(contents: _Contents, loaded: documents.Documents, found: list[faul
     ):
         if len(text) > most:
             reader.fault(element, f"has more than {most} characters")
-    found += [faults.Fault(document.at(fault.place), fault.message) for fault in noted]
+    found += _placed(document, noted)
+    loaded.warned += _placed(document, reader.warned)
     return manifest
 
 
@@ -312,16 +320,27 @@ def _folder(path: str) -> str:
 
 
 def _template(
-    manifest: _Manifest, loaded: documents.Documents, available: Collection[str], lambda_images: Iterable[str]
+    manifest: _Manifest,
+    loaded: documents.Documents,
+    available: Collection[str],
+    lambda_images: Iterable[str],
+    warned: list[faults.Fault],
 ) -> templates.Template | None:
     if not manifest.specfile:
         return None
     document = loaded.load(manifest.specfile)
     try:
-        return templates.parse(document.value, available, lambda_images)
+        template = templates.parse(document.value, available, lambda_images)
     except faults.Faults as error:
-        placed = [faults.Fault(document.at(fault.place), fault.message) for fault in error.faults]
-        raise faults.Faults(placed) from None
+        warned += _placed(document, error.warnings)
+        raise faults.Faults(_placed(document, error.faults)) from None
+    warned += _placed(document, template.warnings)
+    return template
+
+
+def _placed(document: documents.Document, noted: Iterable[faults.Fault]) -> list[faults.Fault]:
+    """Faults or warnings with the lines of the file in which the document stands."""
+    return [faults.Fault(document.at(fault.place), fault.message) for fault in noted]
 
 
 def _instructions(manifest: _Manifest, contents: _Contents, found: list[faults.Fault]) -> str | None:

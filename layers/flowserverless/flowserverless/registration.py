@@ -2,7 +2,7 @@
 
 import io
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -20,18 +20,23 @@ def register(event: Mapping[str, Any], now: datetime) -> dict[str, Any]:
 
     A refused package changes nothing. The same package once more is `unchanged`: its version is the digest of what
     is in it, so events that come twice do no harm. `{"key": ..., "workflow": ...}` publishes under another id. A zip in
-    a folder of the inbox is refused for its name: it would be published in the place of another one.
+    a folder of the inbox is refused for its name: it would be published in the place of another one. Warnings refuse
+    nothing.
     """
     key = str(event["detail"]["object"]["key"] if "detail" in event else event["key"])
     named = key.removeprefix(INBOX) if key.startswith(INBOX) else key.rsplit("/", 1)[-1]
     workflow = str(event.get("workflow") or named.removesuffix(".zip"))
-    report: dict[str, Any] = {"status": "rejected", "workflow": workflow, "version": None, "faults": []}
+    report: dict[str, Any] = {"status": "rejected", "workflow": workflow, "version": None, "faults": [], "warnings": []}
     try:
         report |= _publish(workflow, key, now)
     except faults.Faults as found:
-        report["faults"] = [{"place": fault.place, "message": fault.message} for fault in found.faults]
+        report |= {"faults": _listed(found.faults), "warnings": _listed(found.warnings)}
     files.write_json(f"{key}.report.json", report)
     return report
+
+
+def _listed(noted: Iterable[faults.Fault]) -> list[dict[str, str]]:
+    return [{"place": fault.place, "message": fault.message} for fault in noted]
 
 
 def _publish(workflow: str, key: str, now: datetime) -> dict[str, Any]:
@@ -39,6 +44,10 @@ def _publish(workflow: str, key: str, now: datetime) -> dict[str, Any]:
         detail = "a workflow's id has 1 to 32 letters, digits and underscores; the zip is named after it"
         raise faults.Faults([faults.Fault("name", detail)])
     package = _read(key)
+    return _release(workflow, package, now) | {"warnings": _listed(package.warnings)}
+
+
+def _release(workflow: str, package: packages.Package, now: datetime) -> dict[str, Any]:
     version = package.digest[:16]
     listed = [[target, package.size(target)] for target in sorted(package.files)]
     published = table.TemplateItem(

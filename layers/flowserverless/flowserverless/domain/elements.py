@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TypeVar
 
 from flowserverless.domain import faults
@@ -20,7 +20,7 @@ WHOLE = "document"
 
 @dataclass(frozen=True)
 class Reader:
-    """One object of a document, the place where it stands, and the list to which its faults are added.
+    """One object of a document, the place where it stands, and the lists to which its faults and warnings are added.
 
     Each method reads one element. One of the wrong type is a fault, and the answer then that of a missing one.
     """
@@ -28,6 +28,7 @@ class Reader:
     document: Mapping[str, object]
     place: str
     found: list[faults.Fault]
+    warned: list[faults.Fault] = field(default_factory=list)
 
     def at(self, element: str) -> str:
         """The place of an element of this object."""
@@ -35,7 +36,14 @@ class Reader:
 
     def fault(self, element: str, message: str) -> None:
         """Note what is wrong with an element; the empty name stands for the object itself."""
-        self.found.append(faults.Fault((self.at(element) if element else self.place) or WHOLE, message))
+        self.found.append(self._fault(element, message))
+
+    def warn(self, element: str, message: str) -> None:
+        """Note what an organiser should know of an element and what refuses nothing."""
+        self.warned.append(self._fault(element, message))
+
+    def _fault(self, element: str, message: str) -> faults.Fault:
+        return faults.Fault((self.at(element) if element else self.place) or WHOLE, message)
 
     def refuse_unknown(self, *known: str) -> None:
         """Note every element with another name: what nobody reads was meant to be something else."""
@@ -74,7 +82,7 @@ class Reader:
         value = self.document.get(element)
         if value is None:
             return None
-        return reader(value, self.at(element), self.found)
+        return reader(value, self.at(element), self.found, self.warned)
 
     def items(self, element: str) -> Sequence[object] | None:
         """An optional list."""
@@ -83,7 +91,7 @@ class Reader:
     def objects(self, element: str) -> "Iterator[Reader]":
         """A reader for each object of an optional list."""
         for index, value in enumerate(self.items(element) or ()):
-            each = reader(value, f"{self.at(element)}[{index}]", self.found)
+            each = reader(value, f"{self.at(element)}[{index}]", self.found, self.warned)
             if each is not None:
                 yield each
 
@@ -104,10 +112,12 @@ class Reader:
         return None
 
 
-def reader(value: object, place: str, found: list[faults.Fault]) -> Reader | None:
+def reader(
+    value: object, place: str, found: list[faults.Fault], warned: list[faults.Fault] | None = None
+) -> Reader | None:
     """A reader of what should be an object; None, and a fault, if it is none."""
     if isinstance(value, Mapping):
-        return Reader(value, place, found)
+        return Reader(value, place, found, [] if warned is None else warned)
     found.append(faults.Fault(place or WHOLE, f"is {shown(value)}, must be an object"))
     return None
 

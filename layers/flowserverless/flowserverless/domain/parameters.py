@@ -109,14 +109,16 @@ class Bound:
     files: tuple[FileArgument, ...] = ()
 
 
-def parse(declarations: object, place: str = "parameters") -> tuple[Parameter, ...]:
+def parse(
+    declarations: object, place: str = "parameters", warned: list[faults.Fault] | None = None
+) -> tuple[Parameter, ...]:
     """Read a list of declarations; raises faults.Faults with everything that is wrong in it.
 
-    `place` is where the list stands in its document.
+    `place` is where the list stands in its document, `warned` the list to which warnings are added.
     """
     elements.require_json(declarations, place)
     found: list[faults.Fault] = []
-    parameters = _declarations(declarations, place, found, nesting=0)
+    parameters = _declarations(declarations, place, found, [] if warned is None else warned, nesting=0)
     if found:
         raise faults.Faults(found)
     return parameters
@@ -402,7 +404,9 @@ def _default(parameter: Parameter) -> object:
     return _Binding(None).attempt(parameter, parameter.default, "", "")
 
 
-def _declarations(declared: object, place: str, found: list[faults.Fault], nesting: int) -> tuple[Parameter, ...]:
+def _declarations(
+    declared: object, place: str, found: list[faults.Fault], warned: list[faults.Fault], nesting: int
+) -> tuple[Parameter, ...]:
     if not isinstance(declared, list):
         found.append(faults.Fault(place, "must be a list of parameter declarations"))
         return ()
@@ -411,7 +415,7 @@ def _declarations(declared: object, place: str, found: list[faults.Fault], nesti
         return ()
     parameters: list[Parameter] = []
     for index, declaration in enumerate(declared):
-        reader = elements.reader(declaration, f"{place}[{index}]", found)
+        reader = elements.reader(declaration, f"{place}[{index}]", found, warned)
         parameter = _declaration(reader, index, nesting) if reader else None
         if reader is None or parameter is None:
             continue
@@ -551,7 +555,7 @@ def _fields(reader: elements.Reader, nesting: int) -> tuple[Parameter, ...]:
     if nesting == MOST_NESTING:
         reader.fault("fields", f"are nested more than {MOST_NESTING} deep")
         return ()
-    fields = _declarations(declared, reader.at("fields"), reader.found, nesting + 1)
+    fields = _declarations(declared, reader.at("fields"), reader.found, reader.warned, nesting + 1)
     if declared == []:
         reader.fault("fields", "must not be empty")
     return fields

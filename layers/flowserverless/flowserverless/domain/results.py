@@ -68,14 +68,14 @@ class NotRanked:
     detail: str
 
 
-def parse(document: object, place: str = "results") -> ResultSchema:
+def parse(document: object, place: str = "results", warned: list[faults.Fault] | None = None) -> ResultSchema:
     """Read the `results` element of a template; raises faults.Faults with everything that is wrong with it.
 
-    `place` is where the element stands in the template. Without `orderBy` the first column ranks,
-    the highest value first.
+    `place` is where the element stands in the template, `warned` the list to which warnings are added. Without
+    `orderBy` the first column ranks, the highest value first.
     """
     found: list[faults.Fault] = []
-    reader = elements.reader(document, place, found)
+    reader = elements.reader(document, place, found, warned)
     if reader is None:
         raise faults.Faults(found)
     reader.refuse_unknown("file", "schema", "orderBy")

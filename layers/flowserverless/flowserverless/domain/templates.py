@@ -4,6 +4,7 @@ The form is flowServ's serial template. All of it is checked when the workflow i
 installation can execute, so that starting a run cannot discover a mistake of the template.
 """
 
+import difflib
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -12,6 +13,9 @@ from typing import TypeAlias
 from flowserverless.domain import casting, elements, faults, parameters, paths, references, results, steps
 
 MOST_STEPS = 100
+MEMBERS = ("workflow", "parameters", "parameterGroups", "outputs", "results", "postproc", "flowserverless")
+# What stands under the template's own key, `flowserverless`.
+OWN_MEMBERS = ("external",)
 # Where a reference is replaced, below `workflow`. An action may look like one: flowServ's actor steps.
 REPLACED = re.compile(r"parameters\.[^.\[]+|(steps\[[0-9]+\]\.)?files\.inputs\[[0-9]+\]|steps\[[0-9]+\]\.action")
 NOT_REPLACED = "has a reference where none is replaced: only values of workflow.parameters are"
@@ -59,7 +63,8 @@ class PostProcessing:
 class Template:
     """A checked workflow. `context` is what becomes the steps' variables, references not yet replaced.
 
-    `external`: engines outside may execute runs of this workflow; only then may there be no steps.
+    `external`: engines outside may execute runs of this workflow; only then may there be no steps. `warnings` are for
+    the organiser who publishes it.
     """
 
     steps: _Steps
@@ -72,6 +77,7 @@ class Template:
     results: _Results
     postproc: PostProcessing | None
     external: bool
+    warnings: tuple[faults.Fault, ...] = field(default=(), compare=False)
 
     @property
     def kept(self) -> tuple[str, ...]:
@@ -98,13 +104,16 @@ def parse(
     """Read a template; raises faults.Faults with everything that is wrong with it.
 
     `available` is what this installation can execute with: "lambda", "batch", "notebook" (papermill in the Lambda)
-    and "gpu" (in Batch). Unknown top-level elements are ignored, as in flowServ; below, they are faults.
+    and "gpu" (in Batch). Unknown top-level elements are ignored with a warning, flowServ ignores them silently; below,
+    they are faults.
     """
     elements.require_json(document)
     found: list[faults.Fault] = []
-    reader = elements.reader(document, "", found)
+    warned: list[faults.Fault] = []
+    reader = elements.reader(document, "", found, warned)
     if reader is None:
         raise faults.Faults(found)
+    _warn_of_ignored(reader)
     _refuse_references(reader, "outputs", "results")
     declared = _parameters(reader)
     external = _external(reader)
@@ -122,10 +131,10 @@ def parse(
         postproc=None,
         external=external,
     )
-    template = replace(template, postproc=_postproc(reader, template, installation))
+    postproc = _postproc(reader, template, installation)
     if found:
-        raise faults.Faults(found)
-    return template
+        raise faults.Faults(found, warned)
+    return replace(template, postproc=postproc, warnings=tuple(warned))
 
 
 @dataclass(frozen=True)
@@ -170,6 +179,17 @@ def _workflow(
     files.refuse_unknown("inputs", "outputs")
     inputs, outputs = steps.patterns(files, "inputs", scope), steps.patterns(files, "outputs")
     return _Workflow(declared, context, inputs or (), outputs or ())
+
+
+def _warn_of_ignored(reader: elements.Reader) -> None:
+    """Warn of unknown top-level elements: their author meant something by them that does not happen."""
+    for element in reader.document:
+        if element in OWN_MEMBERS:
+            reader.warn(element, f"is ignored at the top of a template: `{element}` stands under `flowserverless`")
+        elif element not in MEMBERS:
+            near = difflib.get_close_matches(element[:60], (*MEMBERS, *OWN_MEMBERS), n=1)
+            meant = f", did you mean `{near[0]}`?" if near else ""
+            reader.warn(elements.clipped(element), f"is ignored: it is unknown at the top of a template{meant}")
 
 
 def _check_references(reader: elements.Reader, scope: Mapping[str, object]) -> None:
@@ -248,7 +268,7 @@ def _parameters(reader: elements.Reader) -> _Declarations:
     if declared is None:
         return ()
     try:
-        return parameters.parse(declared, reader.at("parameters"))
+        return parameters.parse(declared, reader.at("parameters"), reader.warned)
     except faults.Faults as error:
         reader.found.extend(error.faults)
         return ()
@@ -265,7 +285,7 @@ def _external(reader: elements.Reader) -> bool:
     extension = reader.child("flowserverless")
     if extension is None:
         return False
-    extension.refuse_unknown("external")
+    extension.refuse_unknown(*OWN_MEMBERS)
     return extension.flag("external", False)
 
 
@@ -320,7 +340,7 @@ def _results(reader: elements.Reader) -> _Results:
     if reader.document.get("results") is None:
         return None
     try:
-        return results.parse(reader.document["results"], reader.at("results"))
+        return results.parse(reader.document["results"], reader.at("results"), reader.warned)
     except faults.Faults as error:
         reader.found.extend(error.faults)
         return None
