@@ -77,7 +77,7 @@ def place(table: str, bucket: str, state_machine: str, user_pool: str) -> dict[s
         ]
     )
     files.write(files.log(ended, 0), b"log")
-    post = f"postproc-w-{stored.ids.run_id(ended).ulid}"
+    post = str(stored.ids.RunId("w", stored.ids.run_id(ended).ulid, post_processing=True))
     result = stored.get(stored.run(stored.ids.run_id(ended)))
     copy = {name: value for name, value in result.attribute_values.items() if name not in ("pk", "sk", "kind", "group")}
     stored.RunItem(*stored.run(stored.ids.run_id(post)), **copy).save()
@@ -184,5 +184,5 @@ def test_strangers_and_other_users_cannot_tell_whether_a_group_exists(
         invoke("get_group", gateway.event("GET", "/groups/{groupId}", {"groupId": group}, user=PEOPLE["user"]))
     )
     assert (eve.status, eve.json["code"]) == (403, "NO_ACCESS")
-    run = gateway.event("GET", "/runs/{runId}", {"runId": f"{group}-01M83R72TGVQWEX2T39N6CF6QA"}, user=PEOPLE["user"])
+    run = gateway.event("GET", "/runs/{runId}", {"runId": f"VQWEX2T39N6CF6QA01M83R72TG-{group}"}, user=PEOPLE["user"])
     assert gateway.answer(invoke("get_run", run)).status == 403

@@ -113,7 +113,7 @@ def test_who_may_download_a_groups_results(bench, run, monkeypatch):
 
 
 def test_strangers_do_not_learn_which_runs_there_are(bench, run, monkeypatch):
-    unknown = f"bench-{'0' * 26}"
+    unknown = f"{'0' * 26}-bench"
     for user, status in [(None, 401), (gateway.BOB, 403)]:
         there = bench.call(*ARCHIVE, {"runId": run}, status, user=user).json
         absent = bench.call(*ARCHIVE, {"runId": unknown}, status, user=user).json

@@ -361,7 +361,7 @@ def test_defect_21_engine_configuration_of_another_group(service):
 def test_defect_22_strangers_learn_what_exists(service):
     said = refused(service, "get_group", "GET", GROUP, G, status=401, **STRANGER)
     assert said == refused(service, "get_group", "GET", GROUP, {"groupId": "none"}, status=401, **STRANGER)
-    for run in (service.started("g"), "h-01M83R72TGVQWEX2T39N6CF6QA", "nothing"):
+    for run in (service.started("g"), "VQWEX2T39N6CF6QA01M83R72TG-h", "nothing"):
         assert said == refused(service, "get_run", "GET", "/runs/{runId}", {"runId": run}, status=401, **STRANGER)
 
 

@@ -170,7 +170,7 @@ def post_processing_runs(deployed: stack.Stack, workflow: str) -> list[str]:
         for page in pages.paginate(stateMachineArn=deployed.state_machine_arn)
         for execution in page["executions"]
     )
-    return [name for name in names if name.startswith(f"postproc-{workflow}-")]
+    return [name for name in names if name.endswith(f"-postproc-{workflow}")]
 
 
 def test_thirty_changes_in_three_seconds_are_post_processed_at_most_three_times(

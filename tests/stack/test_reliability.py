@@ -172,13 +172,13 @@ def test_chaos_loses_no_run(deployed: stack.Stack, service: visits.Visitor, prox
     assert sorted(name for name in executed if name in started) == sorted(started)
 
     good = {run for run, handle in ended.items() if handle["state"] == "SUCCESS"}
-    owners = {run: client.user for client in clients for run in started if run.startswith(client.group)}
+    owners = {run: client.user for client in clients for run in started if run.endswith(f"-{client.group}")}
     failed = {run: owners[run].get(f"runs/{run}") for run in ended if run not in good}
     assert len(good) > 0.8 * len(ended), failed
     assert all(run["messages"] and run["reason"]["code"] for run in failed.values()), "who fails says why"
     expected = sorted(good, key=lambda run: -started[run])
     assert ranking(service, workflow, "&includeAll=true") == expected
-    best = {run.split("-")[0]: run for run in reversed(expected)}
+    best = {run.split("-")[1]: run for run in reversed(expected)}
     assert ranking(service, workflow) == sorted(best.values(), key=expected.index)
     if proxy:
         requests = visits.Visitor(proxy).get("_microburst/stats")["requests"]

@@ -58,7 +58,7 @@ def test_faults_are_bounded_and_name_what_they_are_about():
 
 
 def test_only_objects_directly_in_the_inbox_of_a_run_are_markers():
-    run = "g-01ARZ3NDEKTSV4RRFFQ69G5FAV"
+    run = "TSV4RRFFQ69G5FAV01ARZ3NDEK-g"
     assert deliveries.marker(f"inbox/results/{run}/_SUCCESS") == deliveries.Marker(run, "_SUCCESS")
     assert deliveries.Marker(run, "_ERROR").report == f"inbox/results/{run}/_ERROR.report.json"
     others = ["_SUCCESS", f"inbox/results/{run}/part/_SUCCESS", f"inbox/results/{run}/_SUCCESS.report.json"]

@@ -155,7 +155,7 @@ def test_the_longest_key_fits_a_sort_key(dtypes, descending, missing):
     longest = {"int": SMALLEST, "float": -math.inf, "string": "\U0010ffff" * results.LONGEST_TEXT}
     values = tuple(None if missing else longest[dtype] for dtype in dtypes)
 
-    key = ranking.key(schema, values, MOMENT, "g" * 32 + "-" + "7" * 26)
+    key = ranking.key(schema, values, MOMENT, "7" * 26 + "-" + "g" * 32)
 
     assert len(key) <= 1024
     assert key.isascii()

@@ -7,7 +7,8 @@ from flowserverless.domain import errors
 
 CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 NAME = re.compile(r"[a-zA-Z0-9_]{1,32}")
-_ULID = re.compile(rf"[{CROCKFORD}]{{26}}")
+_TIME = 10
+_RUN = re.compile(rf"([{CROCKFORD}]{{16}})([{CROCKFORD}]{{{_TIME}}})-(postproc-)?({NAME.pattern})")
 
 
 def is_name(text: str) -> bool:
@@ -24,16 +25,18 @@ def ulid(milliseconds: int, randomness: bytes) -> str:
 def milliseconds(of: str) -> int:
     """The Unix time in milliseconds that a ULID carries."""
     number = 0
-    for letter in of[:10]:
+    for letter in of[:_TIME]:
         number = number << 5 | CROCKFORD.index(letter)
     return number
 
 
 @dataclass(frozen=True)
 class RunId:
-    """`{group}-{ulid}` for a group's run, `postproc-{workflow}-{ulid}` for a post-processing run.
+    """`{letters}-{group}` for a group's run, `{letters}-postproc-{workflow}` for a post-processing run.
 
-    Names have no hyphen, so the two cannot be confused and the partition of a run is read off its id.
+    The letters are the run's ULID with its random part first, because pages show the beginning of an id only, and the
+    runs of one group or one hour would all look the same. Names have no hyphen, so the two forms cannot be confused
+    and the partition of a run is read off its id.
     """
 
     owner: str
@@ -41,13 +44,14 @@ class RunId:
     post_processing: bool = False
 
     def __str__(self) -> str:
-        return f"postproc-{self.owner}-{self.ulid}" if self.post_processing else f"{self.owner}-{self.ulid}"
+        kind = "postproc-" if self.post_processing else ""
+        return f"{self.ulid[_TIME:]}{self.ulid[:_TIME]}-{kind}{self.owner}"
 
 
 def run_id(text: str) -> RunId:
     """Read a run id; raises NotFound for anything that cannot be one."""
-    *kind, owner, tail = ["", "", *text.split("-")]
-    post_processing = kind == ["", "", "postproc"]
-    if not (post_processing or kind == ["", ""]) or not is_name(owner) or not _ULID.fullmatch(tail):
+    found = _RUN.fullmatch(text)
+    if not found:
         raise errors.NotFound(f"unknown run '{text[:100]}'")
-    return RunId(owner, tail, post_processing)
+    random, time, kind, owner = found.groups()
+    return RunId(owner, time + random, kind is not None)
