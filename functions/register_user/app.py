@@ -11,7 +11,7 @@ app = api.app(public=True)
 def register_user(body: user_requests.RegisterUser) -> user_views.NewUser:
     """Register; active at once, or with the code that is sent to an e-mail address to be verified."""
     by_code = users.needs_code(os.environ.get("SELF_REGISTRATION", "closed"), body.email, body.verify)
-    user = users.register(body.username, body.password, body.email, by_code)
+    user = users.register(body.username, body.password, body.email, by_code, api.now())
     return {"id": user.id, "username": user.name, "active": user.active}
 
 

@@ -17,6 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from flowserverless import api, cursor
+from flowserverless.domain import names
 from flowserverless.store import files
 from flowserverless.store import table as stored
 from local import emulator
@@ -212,6 +213,9 @@ def test_uploads_are_forms_or_announcements(place):
     for part in ("file", "files"):
         taken = place.ask("upload_file", body=part_of_form(part, "ä b.txt"), headers=form)
         assert (taken.status, taken.json["name"], taken.json["size"]) == (201, "ä b.txt", 5)
+
+
+FORM = {"Content-Type": "multipart/form-data; boundary=b"}
 
 
 def part_of_form(part, name):
@@ -546,6 +550,84 @@ def test_a_very_long_id_is_not_found(place):
             for long in ("x" * 501, "é" * 3000):
                 answer = place.call(FUNCTIONS.get(operation, operation), method, path, {**known, name: long})
                 assert answer.status in (404, 415), (operation, answer.body)
+
+
+LOOKALIKES = {
+    "team é": "Team É",
+    "Team  É": "Team É",
+    " Team\u3000É ": "Team É",
+    "Team E\u0301": "Team É",
+    "Team É\u3164": "Team É",
+    "Te\u2064am É": "Team É",
+    "Team\u200c É": "Team É",
+    "Team É": "Team É\ufe0f",
+    "\uff34eam É": "Team É",
+}
+
+
+def groups_of(place):
+    """How the workflow's groups are called, in the table and by the items that keep names unique."""
+    items = everything()
+    called = sorted(item["name"]["S"] for item in items if item["sk"]["S"] == "GROUP")
+    assert sorted(item["name"]["S"] for item in items if item["sk"]["S"].startswith("NAME#")) == called
+    return called
+
+
+@pytest.mark.parametrize("name", LOOKALIKES)
+def test_a_group_is_not_called_what_looks_like_another_group(place, name):
+    place.ask("create_group", body={"name": LOOKALIKES[name]})
+    place.ask("create_group", body={"name": "another", "identifier": "another"})
+    assert place.refuses("create_group", 409, body={"name": name})["code"] == "GROUP_NAME_TAKEN"
+    with unchanged() as kept:
+        kept["refused"] = True
+        renamed = place.call("update_group", "PUT", "/groups/{groupId}", {"groupId": "another"}, body={"name": name})
+    assert (renamed.status, renamed.json["code"]) == (409, "GROUP_NAME_TAKEN")
+
+
+def test_a_name_is_shown_as_it_is_written_and_may_be_written_otherwise(place):
+    place.ask("update_group", body={"name": "❤\ufe0f  Team A"})
+    for name in ("❤\ufe0f Team  A", "\u2764 team a", "\u2764 TEAM A", "other"):
+        assert place.ask("update_group", body={"name": name}).json["name"] == name
+        assert groups_of(place) == [name]
+    assert place.ask("create_group", body={"name": "❤ Team A"}).status == 201
+
+
+@pytest.mark.parametrize("name", ["\u3164", "\u2064\u200c", "\u2800", "\ufe0f", "\u0308"])
+def test_a_name_that_nobody_can_see_is_refused(place, name):
+    for operation in ("create_group", "update_group"):
+        assert "can be seen" in place.refuses(operation, body={"name": name})["detail"]
+    announced = {"size": 1, "sha256": "0" * 64}
+    assert "can be seen" in place.refuses("upload_file", body={"name": name, **announced})["detail"]
+
+
+@pytest.mark.parametrize("control", sorted(names.BIDI_CONTROLS))
+def test_nothing_turns_the_direction_of_a_file_name(place, control):
+    name = f"report{control}fdp.exe"
+    announced = {"size": 1, "sha256": "0" * 64}
+    assert "direction" in place.refuses("upload_file", body={"name": name, **announced})["detail"]
+    assert "direction" in place.refuses("upload_file", body=part_of_form("file", name), headers=FORM)["detail"]
+
+
+def test_no_refusal_shows_a_regular_expression(place):
+    announced = {"name": "x", "size": 1}
+    for operation, body, words in (
+        ("create_group", {"name": "x", "identifier": "a b"}, "letters from a to z, digits and underscores"),
+        ("create_group", {"name": "x", "id": "a-b"}, "letters from a to z, digits and underscores"),
+        ("create_group", {"name": "x", "config": {"engine": "cron"}}, "'stepfunctions' or 'external'"),
+        ("start_run", {"arguments": [], "config": {"engine": ""}}, "'stepfunctions' or 'external'"),
+        ("upload_file", {**announced, "sha256": "0" * 63}, "64 hexadecimal digits"),
+        ("upload_file", {**announced, "sha256": "g" * 64}, "64 hexadecimal digits"),
+    ):
+        detail = place.refuses(operation, body=body)["detail"]
+        assert words in detail
+        assert not re.search(r"pattern|[\^\\]|\$|\[a-z", detail), detail
+
+
+def test_patterns_are_documented_for_programs_and_never_a_constraint_of_their_own():
+    schemas = DOCUMENT["components"]["schemas"]
+    assert schemas["AnnounceUpload"]["properties"]["sha256"]["pattern"] == "^[0-9a-fA-F]{64}$"
+    for path in (emulator.PROJECT / "layers" / "flowserverless" / "flowserverless").glob("*.py"):
+        assert not re.search(r"(?<!_)pattern=r?[\"']", path.read_text("utf-8")), path.name
 
 
 @pytest.mark.parametrize("name", ["a\nb", "a\0b", "a\x7fb", "abc\u202egnp.exe"])

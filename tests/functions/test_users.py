@@ -23,7 +23,7 @@ STRANGER = "0ada0000-0000-4000-8000-00000000ffff"
 
 
 @pytest.fixture
-def cognito(aws, monkeypatch):
+def cognito(table, monkeypatch):
     """An empty user pool: its client, the tokens that were revoked, and `failing` to let an operation fail."""
     (declared,) = template.resources("AWS::Cognito::UserPool").values()
     (app,) = template.resources("AWS::Cognito::UserPoolClient").values()
@@ -201,7 +201,7 @@ def test_names_in_any_script_are_the_same_however_they_are_typed(register, post,
     assert register(decomposed)["username"] == composed
     assert refused(post("register_user", {"username": composed, "password": PASSWORD})) == (409, "NAME_TAKEN")
     assert log_in(decomposed).json["username"] == composed
-    for name in ("李雷", "Дарья", "🦊", "o'hara", "a@b.example", "x" * 128):
+    for name in ("李雷", "Дарья", "🦊", "o'hara", "@ada", "x" * 128):
         assert log_in(register(name)["username"]).status == 200
 
 
@@ -220,12 +220,61 @@ BAD_NAMES = {
     "right to left": "a\u202eb",
     "half a character": "\ud800",
     "private use": "\ue000",
+    "an address": "ada@example.org",
+    "an address in full width": "ada\uff20example.org",
+    "nothing visible": "\u3164\ufe0f",
     "an id": "0ada0000-0000-4000-8000-000000000001",
     "an id in capitals": "0ADA0000-0000-4000-8000-000000000001",
+    "an id in full width": "\uff10ada0000-0000-4000-8000-000000000001",
     "number": 5,
     "list": ["ada"],
     "nothing": None,
 }
+
+
+SAME_NAMES = {
+    "case": ("ada", "Ada"),
+    "full width": ("ada", "\uff41\uff44\uff41"),
+    "sharp s": ("strasse", "straße"),
+    "filler": ("ada", "ada\u3164"),
+    "variation selector": ("❤", "❤\ufe0f"),
+    "empty Braille": ("ada", "ada\u2800"),
+}
+
+
+@pytest.mark.parametrize("kind", SAME_NAMES)
+def test_nobody_is_called_what_looks_like_another_name(register, post, log_in, cognito, kind):
+    first, second = SAME_NAMES[kind]
+    for name, lookalike in ((first, second), (f"2-{second}", f"2-{first}")):
+        register(name)
+        assert refused(post("register_user", {"username": lookalike, "password": PASSWORD})) == (409, "NAME_TAKEN")
+        assert log_in(name).json["username"] == name
+        assert log_in(lookalike).status == 401
+        assert lookalike not in states(cognito)
+
+
+def test_a_name_is_free_again_when_its_user_was_deleted(register, cognito):
+    first = register("ada")
+    cognito.client.admin_delete_user(UserPoolId=cognito.pool, Username="ada")
+    second = register("Ada")
+    assert second["id"] != first["id"]
+    cognito.client.admin_delete_user(UserPoolId=cognito.pool, Username="Ada")
+    assert register("Ada")["id"] != second["id"]
+
+
+def test_of_two_who_register_names_that_look_alike_at_once_one_gets_it(post, register, cognito, monkeypatch):
+    holder = users.usernames.holder
+    others = iter(["ADA"])
+
+    def late(name):
+        found = holder(name)
+        for other in others:
+            register(other)
+        return found
+
+    monkeypatch.setattr(users.usernames, "holder", late)
+    assert refused(post("register_user", {"username": "ada", "password": PASSWORD})) == (409, "NAME_TAKEN")
+    assert states(cognito) == {"ADA": "CONFIRMED"}
 
 
 def test_names_that_cannot_be(post, cognito, subtests):
@@ -241,9 +290,9 @@ BAD_PASSWORDS = {
     "empty": "",
     "short": "1234567",
     "long": "x" * 257,
-    "blank before": " password",
-    "blank after": "password ",
-    "line break": "pass\nword",
+    "blank before": " secret words",
+    "blank after": "secret words ",
+    "line break": "secret\nwords",
     "number": 12345678,
     "nothing": None,
 }
@@ -257,6 +306,24 @@ def test_passwords_that_cannot_be(post, cognito, subtests):
             assert "body.password" in answer.json["detail"]
             assert not password or str(password) not in answer.json["detail"]
     assert states(cognito) == {}
+
+
+def test_what_is_wrong_with_a_value_is_said_in_words(post, cognito, subtests):
+    good = {"username": "ada", "password": PASSWORD}
+    for wrong, words in (
+        ({"username": "ada lovelace"}, "a user name has no spaces"),
+        ({"username": "ada@example.org"}, "a user name is shown to every user, so it cannot be an e-mail address"),
+        ({"password": "correct horse "}, "a password neither begins nor ends with a space"),
+        ({"password": "\u2003correct horse"}, "a password neither begins nor ends with a space"),
+        ({"email": "ada"}, "an e-mail address has one @"),
+    ):
+        with subtests.test(words):
+            detail = post("register_user", good | wrong).json["detail"]
+            assert words in detail
+            assert "pattern" not in detail
+    for operation in ("activate_user", "reset_password"):
+        answer = post(operation, {"username": "ada", "code": "1 2", "password": PASSWORD})
+        assert "a code has no spaces" in answer.json["detail"]
 
 
 def test_passwords_are_taken_literally(post, log_in):
@@ -558,7 +625,7 @@ def test_a_prefix_is_only_a_prefix(invoke, register):
 def test_paging_shows_everybody_once(invoke, cognito):
     everybody = {f"user{number:03}" for number in range(130)}
     for name in everybody:
-        users.register(name, PASSWORD, None, by_code=False)
+        users.register(name, PASSWORD, None, False, datetime.now(UTC))
     for limit, pages in ((1000, 1), (60, 3), (50, 3), (130, 1)):
         seen, query, count = [], {"limit": str(limit)}, 0
         while query:

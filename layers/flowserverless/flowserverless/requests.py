@@ -1,23 +1,45 @@
 """What callers may send: pydantic models, so that a wrong body is refused before any code of ours sees it."""
 
-import unicodedata
-from typing import Annotated, Any
+import re
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, GetCoreSchemaHandler, StringConstraints
+from pydantic import GetJsonSchemaHandler as JsonSchemas
+from pydantic_core import core_schema
 
-# Not all of Unicode's format characters: joiners belong to the scripts of Persian and Hindi, and to emoji.
-UNSEEN = "\u00ad\u200b\u200e\u200f\u2028\u2029\u202a\u202b\u202c\u202d\u202e\u2060\u2066\u2067\u2068\u2069\ufeff"
-
-
-def _visible(text: str) -> str:
-    # Control characters, what nobody sees, and what turns the direction: they make a name look like another.
-    if any(unicodedata.category(letter) == "Cc" or letter in UNSEEN for letter in text):
-        raise ValueError("has control characters")
-    return text
+from flowserverless.domain import names
 
 
-Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200), AfterValidator(_visible)]
-Identifier = Annotated[str, StringConstraints(pattern=r"^[a-zA-Z0-9_]{1,32}$")]
+@dataclass(frozen=True)
+class Form:
+    """How a text has to look: a pattern for programs, in the OpenAPI document, and a sentence for people."""
+
+    pattern: str
+    sentence: str
+
+    def check(self, text: str) -> str:
+        """The text, if it looks so; raises ValueError with the sentence."""
+        if not re.fullmatch(self.pattern, text):
+            raise ValueError(self.sentence)
+        return text
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> core_schema.CoreSchema:
+        """Check after the text's own constraints."""
+        return core_schema.no_info_after_validator_function(self.check, handler(source))
+
+    def __get_pydantic_json_schema__(self, schema: core_schema.CoreSchema, handler: JsonSchemas) -> dict[str, Any]:
+        """Name the pattern, which as a constraint would also be what people are told."""
+        return {**handler(schema), "pattern": f"^{self.pattern}$"}
+
+
+Name = Annotated[
+    str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200), AfterValidator(names.check)
+]
+Identifier = Annotated[
+    str, Form("[a-zA-Z0-9_]{1,32}", "an identifier has 1 to 32 letters from a to z, digits and underscores")
+]
+Digest = Annotated[str, Form("[0-9a-fA-F]{64}", "a SHA-256 is written as 64 hexadecimal digits")]
 Text = Annotated[str, StringConstraints(max_length=2000)]
 
 
@@ -39,7 +61,7 @@ class RunConfig(BaseModel):
 
     model_config = ConfigDict(strict=True, extra="forbid")
 
-    engine: Annotated[str, StringConstraints(pattern="^(stepfunctions|external)$")] | None = None
+    engine: Literal["stepfunctions", "external"] | None = None
     timeout_seconds: int | None = Field(None, alias="timeoutSeconds", ge=1, le=1_209_600)
     resources: dict[str, Any] | None = None
 
@@ -112,4 +134,4 @@ class AnnounceUpload(BaseModel):
 
     name: Name
     size: int = Field(ge=0)
-    sha256: Annotated[str, StringConstraints(pattern="^[0-9a-fA-F]{64}$")]
+    sha256: Digest

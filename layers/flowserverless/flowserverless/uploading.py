@@ -6,14 +6,13 @@ import hashlib
 import io
 import mimetypes
 import re
-import unicodedata
 from datetime import datetime
 
 import multipart
 import pydantic
 
 from flowserverless import api, requests, settings, views
-from flowserverless.domain import errors, paths, runs
+from flowserverless.domain import errors, names, paths, runs
 from flowserverless.store import files, table
 
 FORM_SECONDS = 3600
@@ -75,8 +74,10 @@ def _file_name(text: str) -> str:
     name = re.split(r"[/\\]", text)[-1].strip()
     if name in ("", ".", ".."):
         raise errors.InvalidRequest("the file has no name")
-    if any(unicodedata.category(letter) in ("Cc", "Cs") for letter in name):
-        raise errors.InvalidRequest("the file's name has control characters")
+    try:
+        names.check(name)
+    except ValueError as error:
+        raise errors.InvalidRequest(f"the file's name cannot be used: {error}") from None
     if len(name.encode()) > paths.LONGEST_NAME:
         raise errors.InvalidRequest(f"the file's name has more than {paths.LONGEST_NAME} bytes")
     return name

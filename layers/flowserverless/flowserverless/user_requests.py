@@ -7,17 +7,26 @@ from pydantic import AfterValidator, ConfigDict, Field, StringConstraints, model
 from flowserverless import requests
 from flowserverless.domain import people
 
-_Name = Annotated[str, StringConstraints(min_length=1, max_length=people.LONGEST_NAME, pattern=r"^\S+$")]
+_Name = Annotated[
+    str,
+    StringConstraints(min_length=1, max_length=people.LONGEST_NAME),
+    requests.Form(r"\S+", "a user name has no spaces"),
+]
 UserName = Annotated[_Name, AfterValidator(people.name)]
 NewName = Annotated[_Name, AfterValidator(people.new_name)]
 Password = Annotated[str, Field(min_length=1, max_length=256, json_schema_extra={"format": "password"})]
 # Cognito takes no blank at either end of a password, and no line break in it.
 NewPassword = Annotated[
     str,
-    Field(min_length=8, max_length=256, pattern=r"^\S.*\S$", json_schema_extra={"format": "password"}),
+    Field(min_length=8, max_length=256, json_schema_extra={"format": "password"}),
+    requests.Form(r"\S.*\S", "a password neither begins nor ends with a space, and has no line breaks"),
 ]
-Address = Annotated[str, StringConstraints(max_length=254, pattern=r"^[^@\s]+@[^@\s]+$")]
-Code = Annotated[str, StringConstraints(min_length=1, max_length=64, pattern=r"^\S+$")]
+Address = Annotated[
+    str,
+    StringConstraints(max_length=254),
+    requests.Form(r"[^@\s]+@[^@\s]+", "an e-mail address has one @ with something before and behind it, and no spaces"),
+]
+Code = Annotated[str, StringConstraints(min_length=1, max_length=64), requests.Form(r"\S+", "a code has no spaces")]
 
 
 class RegisterUser(requests.Body):

@@ -6,13 +6,19 @@ import json
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Any
 
 from botocore import exceptions
 
 from flowserverless import aws, cursor
 from flowserverless.domain import errors, people
+from flowserverless.store import usernames
 
+# As long as a code can be used (Cognito: a day) the name is kept for who is to send it back.
+CODE_LIFE = timedelta(days=1)
+# How many addresses may be tried for a name meanwhile, by people who mistyped theirs.
+MOST_ADDRESSES = 5
 MOST_IN_A_CALL = 60
 MOST_CALLS = 25
 LISTING = "users"
@@ -43,11 +49,15 @@ CURSOR_REFUSALS = ("InvalidParameterException", "InvalidPaginationTokenException
 
 @dataclass(frozen=True)
 class User:
-    """A user; `active` when nothing but the password stands between them and signing in."""
+    """A user; `active` when nothing but the password stands between them and signing in.
+
+    `waits_since` is when somebody registered who has not sent the code back.
+    """
 
     id: str
     name: str
     active: bool
+    waits_since: datetime | None = None
 
 
 @dataclass(frozen=True)
@@ -88,8 +98,9 @@ def _refusals(known: Mapping[str, errors.Problem]) -> Iterator[None]:
 def _user(described: Mapping[str, Any], attributes: str) -> User:
     """A user as ListUsers (`attributes` is Attributes) or AdminGetUser (UserAttributes) describes them."""
     sub = next(item["Value"] for item in described[attributes] if item["Name"] == "sub")
-    active = described["Enabled"] and described["UserStatus"] != "UNCONFIRMED"
-    return User(sub, described["Username"], active)
+    waits = described["UserStatus"] == "UNCONFIRMED"
+    active = described["Enabled"] and not waits
+    return User(sub, described["Username"], active, described["UserCreateDate"] if waits else None)
 
 
 def lookup(named: str) -> User | None:
@@ -173,29 +184,74 @@ def _weak() -> errors.Problem:
     return errors.InvalidRequest("the password needs at least 8 characters", "WEAK_PASSWORD")
 
 
-def register(name: str, password: str, email: str | None, by_code: bool) -> User:
+def register(name: str, password: str, email: str | None, by_code: bool, now: datetime) -> User:
     """Add a user, who becomes active by the code that Cognito sends to `email`, or at once.
 
-    Raises Conflict when the name is taken, InvalidRequest when Cognito does not take one of the values.
+    Raises Conflict when the name, or one that looks like it, is taken; InvalidRequest when Cognito does not take one
+    of the values.
     """
+    before = usernames.holder(name)
+    tried = _make_room(before.name, email, usernames.tried(before), now) if before else []
+    try:
+        answer = _sign_up(name, password, email)
+    except errors.Conflict:
+        # Of a user whom this table does not know, nobody knows which addresses were tried.
+        _make_room(name, None, [], now)
+        answer = _sign_up(name, password, email)
+    tried = [*tried, *([usernames.digest(email)] if email else [])]
+    client = _client()
+    if not usernames.take(name, answer["UserSub"], tried, now, before):
+        client.admin_delete_user(UserPoolId=_pool(), Username=name)
+        raise _taken(name)
+    active = answer["UserConfirmed"]
+    if not (active or by_code):
+        with _refusals({}):
+            client.admin_confirm_sign_up(UserPoolId=_pool(), Username=name)
+    return User(answer["UserSub"], name, active or not by_code)
+
+
+def _taken(name: str) -> errors.Problem:
+    return errors.Conflict(f"the user name '{name}', or one that looks like it, is taken", "NAME_TAKEN")
+
+
+def _make_room(name: str, email: str | None, tried: list[str], now: datetime) -> list[str]:
+    """Remove who registered as `name` and was never activated; the addresses that count as tried afterwards.
+
+    At once for another address, because people mistype theirs; for the same or none only when its code has expired:
+    who gets a code activates what they registered, with their own password.
+    """
+    there = lookup(name)
+    if there is None:
+        return []
+    if there.waits_since is None:
+        raise _taken(name)
+    expired = now - there.waits_since > CODE_LIFE
+    mistyped = email is not None and usernames.digest(email) not in tried and 0 < len(tried) < MOST_ADDRESSES
+    if not (expired or mistyped):
+        detail = f"the user name '{name}' waits for the code that was sent by e-mail, which can be sent again"
+        raise errors.Conflict(f"{detail}; without it the name is free a day after it was registered", "NAME_TAKEN")
+    client = _client()
+    with _refusals({}), contextlib.suppress(client.exceptions.UserNotFoundException):
+        client.admin_delete_user(UserPoolId=_pool(), Username=there.name)
+    return [] if expired else tried
+
+
+def _sign_up(name: str, password: str, email: str | None) -> dict[str, Any]:
     attributes = [{"Name": "email", "Value": email}] if email else []
     impossible = "this user name, password or e-mail address cannot be used"
     refusals = {
-        "UsernameExistsException": errors.Conflict(f"the user name '{name}' is taken", "NAME_TAKEN"),
+        "UsernameExistsException": _taken(name),
         "InvalidPasswordException": _weak(),
         "InvalidParameterException": errors.InvalidRequest(impossible),
         "CodeDeliveryFailureException": errors.InvalidRequest("no e-mail can be sent to this address"),
         # A pool in which only administrators create users answers this.
         "NotAuthorizedException": _closed(),
     }
-    client = _client()
     with _refusals(refusals):
-        answer = client.sign_up(ClientId=_app(), Username=name, Password=password, UserAttributes=attributes)
-    active = answer["UserConfirmed"]
-    if not (active or by_code):
-        with _refusals({}):
-            client.admin_confirm_sign_up(UserPoolId=_pool(), Username=name)
-    return User(answer["UserSub"], name, active or not by_code)
+        answer: dict[str, Any] = _client().sign_up(
+            ClientId=_app(), Username=name, Password=password, UserAttributes=attributes
+        )
+    return answer
 
 
 def _wrong_code() -> errors.Problem:

@@ -3,6 +3,8 @@
 import re
 import unicodedata
 
+from flowserverless.domain import names
+
 LONGEST_NAME = 128
 # The `sub` that Cognito gives to a user: a UUID.
 _ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
@@ -26,8 +28,11 @@ def name(text: str) -> str:
 
 
 def new_name(text: str) -> str:
-    """As `name`, for somebody who registers: nobody may be called what another's id looks like."""
-    normal = name(text)
-    if is_id(normal):
+    """As `name`, for somebody who registers: seen by all, and not what another's id or an address looks like."""
+    normal = names.check(name(text))
+    seen = names.skeleton(normal)
+    if re.fullmatch(".+@.+", seen):
+        raise ValueError("a user name is shown to every user, so it cannot be an e-mail address")
+    if is_id(seen):
         raise ValueError("a user name cannot look like the id of a user")
     return normal

@@ -7,7 +7,7 @@ from typing import Any
 from pynamodb.exceptions import UpdateError
 from pynamodb.transactions import TransactWrite
 
-from flowserverless.domain import errors
+from flowserverless.domain import errors, names
 from flowserverless.store import files, rankings, table
 
 # A group is written in one transaction of at most 100 items: two for each member and a few of its own.
@@ -48,7 +48,7 @@ def _links(group: table.GroupItem, members: Mapping[str, str]) -> list[table.Gro
 
 
 def _name(group: table.GroupItem) -> table.Key:
-    digest = hashlib.sha256(group.name.encode()).hexdigest()
+    digest = hashlib.sha256(names.skeleton(group.name).encode()).hexdigest()
     return f"WORKFLOW#{group.workflow}", f"NAME#{digest}"
 
 
@@ -93,6 +93,8 @@ def update(group: table.GroupItem, name: str, before: Mapping[str, str], members
     """
     renamed = table.GroupItem(*table.group(group.group), group=group.group, workflow=group.workflow, name=name)
     gone = [user for user in before if user not in members]
+    # Another way to write the same name is the same item.
+    moved = _name(renamed) != _name(group)
 
     def compose(transaction: TransactWrite) -> None:
         transaction.update(
@@ -100,10 +102,10 @@ def update(group: table.GroupItem, name: str, before: Mapping[str, str], members
             [table.GroupItem.name.set(name)],
             condition=table.GroupItem.name == group.name,
         )
-        if name != group.name:
+        if moved:
             transaction.delete(table.GroupLinkItem(*_name(group)))
         for link in _links(renamed, members):
-            new_name = (link.pk, link.sk) == _name(renamed) and name != group.name
+            new_name = (link.pk, link.sk) == _name(renamed) and moved
             transaction.save(link, condition=table.GroupLinkItem.pk.does_not_exist() if new_name else None)
         for user, user_name in members.items():
             transaction.save(member(group, user, user_name))
@@ -114,7 +116,7 @@ def update(group: table.GroupItem, name: str, before: Mapping[str, str], members
     try:
         table.commit(compose)
     except table.ConditionFailed:
-        if table.get(_name(renamed)) is not None and name != group.name:
+        if moved and table.get(_name(renamed)) is not None:
             raise errors.Conflict(f"there is a group named '{name}' already", "GROUP_NAME_TAKEN") from None
         raise table.Busy("the group was changed by somebody else; try again") from None
 

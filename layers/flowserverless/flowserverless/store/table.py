@@ -20,6 +20,7 @@
     catalogue     CATALOGUE                    WORKFLOW#{wf}         Query
     user's group  USER#{user}                  GROUP#{group}         Query
     signed out    TOKEN#{token or user id}     TOKEN                 BatchGetItem by the authorizer; expires by itself
+    user's name   USERNAME#{name digest}       USERNAME              condition: names of users look different
     entry         BOARD#{wf}#{board}#ALL       {rank key}            Query: every ranked run, in ranking order
     best entry    BOARD#{wf}#{board}#BEST      {rank key}            Query: one per group, in ranking order
     group's own   BOARD#{wf}#{board}#G#{group} {rank key}            Query: who is next when the best is deleted
@@ -262,6 +263,15 @@ class TokenItem(Item, discriminator="token"):
     expires = NumberAttribute()
 
 
+class UserNameItem(Item, discriminator="username"):
+    """The name of a user, as it is written; its key is of what it looks like."""
+
+    name = UnicodeAttribute()
+    user = UnicodeAttribute()
+    tried = UnicodeAttribute(default="[]")
+    created_at = UnicodeAttribute()
+
+
 class EntryItem(Item, discriminator="entry"):
     """A ranked run on a board; enough to show its line without reading the run."""
 
@@ -344,6 +354,11 @@ def board(workflow_id: str, board_id: str, part: str) -> str:
 def token(token_id: str) -> Key:
     """Key of a signed-out token."""
     return f"TOKEN#{token_id}", "TOKEN"
+
+
+def username(digest: str) -> Key:
+    """Key of a user's name, by the digest of what it looks like."""
+    return f"USERNAME#{digest}", "USERNAME"
 
 
 def owner(key: Item | DueItem) -> ids.RunId:
