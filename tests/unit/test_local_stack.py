@@ -53,6 +53,8 @@ def test_a_report_names_every_fault_in_a_line_of_its_own():
     ]
     accepted = {"workflow": "w", "status": "accepted", "version": "abc", "faults": []}
     assert publish.text(accepted) == "workflow w is accepted as version abc"
+    accepted["warnings"] = [{"place": "t.yaml:3 parameters[0].target", "message": "lies beside programs"}]
+    assert publish.text(accepted).splitlines()[1:] == ["  warning: t.yaml:3 parameters[0].target: lies beside programs"]
 
 
 def test_a_report_names_every_warning_although_the_workflow_is_accepted():

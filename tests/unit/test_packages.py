@@ -409,7 +409,27 @@ def test_a_target_that_can_never_be_had_is_refused():
     for target in ("data", "data/names.txt/x", "code/hello.py/y"):
         declaration = f"name: names\ndtype: list\npara: {{name: each, dtype: file, target: {target}}}\n"
         [(place, message)] = refused(FILES | {"parameters/names.yaml": declaration})
-        assert (place, "is in the way of other files" in message) == ("benchmark.yaml", True)
+        assert place == "parameters/names.yaml:3 parameters[0].para.target"
+        assert "is in the way of other files" in message
+
+
+def test_what_may_not_have_been_meant_is_a_warning_with_its_line():
+    package = read(FILES | {"parameters/names.yaml": "name: names\ndtype: file\ntarget: code/names.py\n"})
+    [warning] = package.warnings
+    assert warning.place == "parameters/names.yaml:3 parameters[0].target"
+    assert warning.message == "an upload for 'names' lies beside programs of the package, such as 'code/hello.py'"
+    [warning] = read(FILES | {"parameters/names.yaml": "name: names\ndtype: file\n"}).warnings
+    assert warning.place == "parameters/names.yaml:1 parameters[0].name"
+    assert "has no target" in warning.message
+    assert read({**FILES, "parameters/names.yaml": "name: names\ndtype: file\ntarget: in/names.txt\n"}).warnings == ()
+
+
+def test_the_folder_of_uploads_without_a_target_is_kept_apart():
+    files = {**FILES, "flowserv.yaml": MANIFEST + "  - {source: uploads}\n", "uploads/json.py": ""}
+    assert read(files).files["uploads/json.py"]
+    [(place, message)] = refused({**files, "parameters/names.yaml": "name: names\ndtype: file\n"})
+    assert place == "benchmark.yaml:1 document" or place.startswith("benchmark.yaml")
+    assert "'uploads/json.py' is in 'uploads/', where uploads without a target land" in message
 
 
 def test_with_anything_exchanged_a_manifest_is_read_or_refused():
@@ -437,12 +457,15 @@ def test_any_damage_is_refused_or_harmless(noise, at, how):
 
 def test_a_warning_refuses_nothing_and_names_the_line():
     package = read(FILES | {"benchmark.yaml": TEMPLATE + "deadline: tomorrow\nreslts: {}\n"})
-    assert [(warning.place, warning.message) for warning in package.warnings] == [
+    noted = [(warning.place, warning.message) for warning in package.warnings]
+    assert noted[:-1] == [
         ("benchmark.yaml:15 deadline", "is ignored: it is unknown at the top of a template"),
         ("benchmark.yaml:16 reslts", "is ignored: it is unknown at the top of a template, did you mean `results`?"),
     ]
+    replaced = "an upload for 'names' replaces the package's own 'data/names.txt'"
+    assert noted[-1] == ("parameters/names.yaml:3 parameters[0].target", replaced)
     assert package.digest == read(FILES).digest
-    assert read(FILES).warnings == ()
+    assert read(FILES).warnings == package.warnings[2:]
 
 
 def test_a_refused_package_has_its_warnings_beside_its_faults():

@@ -334,7 +334,10 @@ def test_a_range_contains_what_its_text_says(low, high, left, right, number):
         ({"dtype": "list", "para": {"name": "e", "dtype": "int"}}, [], []),
         ({"dtype": "file", "target": "a/../t"}, file(), "t"),
         ({"dtype": "file", "target": "t"}, file(targetPath=None), "t"),
-        ({"dtype": "file", "target": "t"}, file(targetPath="./u//v"), "u/v"),
+        ({"dtype": "file", "target": "t/u"}, file(targetPath="./t//u"), "t/u"),
+        ({"dtype": "file"}, file(), "uploads/p/names.txt"),
+        ({"dtype": "file"}, file(targetPath="./u//v"), "uploads/p/u/v"),
+        ({"dtype": "file"}, file(targetPath="uploads/p/v"), "uploads/p/v"),
         ({"dtype": "file", "defaultValue": "d"}, file(), "d"),
         ({"dtype": "file", "defaultValue": "d", "target": "t"}, file(), "t"),
     ],
@@ -397,7 +400,9 @@ def test_values_are_cast(declaration, value, expected):
         ({"dtype": "file", "target": "t"}, file(targetPath="**"), "a path of one file"),
         ({"dtype": "file", "target": "t"}, file(targetPath="[a-z]/x"), "a path of one file"),
         ({"dtype": "file", "target": "t"}, file(targetPath=".flowserverless/context.json"), "reserved"),
-        ({"dtype": "file", "isRequired": False}, file(), "needs a targetPath"),
+        ({"dtype": "file"}, file(targetPath="../x"), "inside the run directory"),
+        ({"dtype": "file"}, file(targetPath="/x"), "relative"),
+        ({"dtype": "file"}, file(targetPath="x/"), "a directory, not a file"),
     ],
 )
 def test_values_that_do_not_fit_are_refused_by_name(declaration, value, message):
@@ -487,16 +492,16 @@ def test_files_are_found_in_lists_and_records():
                 "para": {
                     "name": "each",
                     "dtype": "record",
-                    "fields": [{"name": "f", "dtype": "file", "target": "one.txt"}],
+                    "fields": [{"name": "f", "dtype": "file", "target": "in/one.txt"}],
                 },
             }
         ]
     )
-    value = [[{"name": "f", "value": file("f1")}], [{"name": "f", "value": file("f2", targetPath="two.txt")}]]
+    value = [[{"name": "f", "value": file("f1")}], [{"name": "f", "value": file("f2", targetPath="in/two.txt")}]]
     assert parameters.referenced_files([{"name": "p", "value": value}]) == {"f1", "f2"}
     found = bound(declarations, value)
-    assert found.values == {"p": [{"f": "one.txt"}, {"f": "two.txt"}]}
-    assert [(each.file_id, each.target) for each in found.files] == [("f1", "one.txt"), ("f2", "two.txt")]
+    assert found.values == {"p": [{"f": "in/one.txt"}, {"f": "in/two.txt"}]}
+    assert [(each.file_id, each.target) for each in found.files] == [("f1", "in/one.txt"), ("f2", "in/two.txt")]
 
 
 def test_files_that_do_not_exist_are_not_found():
@@ -507,44 +512,143 @@ def test_files_that_do_not_exist_are_not_found():
 
 
 def test_no_two_files_share_a_place():
-    declarations = parameters.parse([{"name": name, "dtype": "file", "target": "t"} for name in ("a", "b")])
-    for second in ("t", "./t", "t/u"):
-        given = [{"name": "a", "value": file()}, {"name": "b", "value": file("f2", targetPath=second)}]
-        with pytest.raises(errors.InvalidRequest, match="'a' and 'b' both claim the path"):
-            parameters.bind(declarations, given, UPLOADS)
+    declarations = parameters.parse(
+        [{"name": name, "dtype": "file", "target": target} for name, target in (("a", "t"), ("b", "t"), ("c", "t/u"))]
+    )
+    for second in ("b", "c"):
+        given = [{"name": "a", "value": file()}, {"name": second, "value": file("f2")}]
+        with pytest.raises(errors.InvalidRequest, match=f"'a' and '{second}' both claim the path"):
+            parameters.bind([declarations[0], *[one for one in declarations if one.name == second]], given, UPLOADS)
 
 
-STATIC = ("code/score.py", "data/labels.csv", "data/names.txt")
+STATIC = ("code/score.py", "data/labels.csv", "data/names.txt", "truth/part1.csv")
+ELSEWHERE = [
+    "truth/part0.csv",
+    "truth/part1.csv",
+    "code/score.py",
+    "code/json.py",
+    "code/x.pth",
+    "code/conftest.pyw",
+    "code/data.csv",
+    "GNUmakefile",
+    "pytest.ini",
+    "data/names.txt/x",
+    "data/more.txt",
+    "data",
+    "DATA/NAMES.TXT",
+    "uploads/p/names.txt",
+    "names.txt",
+]
 
 
-@pytest.mark.parametrize(
-    "target",
-    [
-        "code/score.py",
-        "code/./score.py",
-        "code",
-        "data/labels.csv",
-        "data/labels.csv/x",
-        "code/numpy.py",
-        "json.PY",
-        "code/__pycache__/x.cpython-313.pyc",
-        "m.so",
-        "m.pyd",
-        "m.pth",
-    ],
-)
-def test_nobody_replaces_the_code_that_scores_them(target):
-    declarations = declared(dtype="file", target="data/names.txt")
-    with pytest.raises(errors.InvalidRequest, match="may not"):
-        bound(declarations, file(targetPath=target), static=STATIC)
+@pytest.mark.parametrize("target", ELSEWHERE)
+def test_an_upload_lands_where_the_organiser_says_and_nowhere_else(target):
+    for declaration in ({"target": "data/names.txt"}, {"defaultValue": "data/names.txt"}):
+        with pytest.raises(errors.InvalidRequest, match=r"the workflow puts it at 'data/names\.txt'") as refused:
+            bound(declared(dtype="file", **declaration), file(targetPath=target), static=STATIC)
+        assert refused.value.code == "INVALID_ARGUMENTS"
+    record = declared(dtype="record", fields=[{"name": "f", "dtype": "file", "target": "data/names.txt"}])
+    with pytest.raises(errors.InvalidRequest, match="the workflow puts it at"):
+        bound(record, [{"name": "f", "value": file(targetPath=target)}], static=STATIC)
+
+
+@pytest.mark.parametrize("target", ELSEWHERE)
+def test_without_a_target_an_upload_lands_apart_from_the_package(target):
+    [found] = bound(declared(dtype="file"), file(targetPath=target), static=STATIC).files
+    assert found.target == (target if target.startswith("uploads/p/") else f"uploads/p/{target}")
 
 
 def test_the_organiser_may_let_a_file_be_replaced_and_programs_be_brought():
     assert bound(declared(dtype="file", target="data/names.txt"), file(), static=STATIC).files
     assert bound(declared(dtype="file", target="code/mine.py"), file(), static=STATIC).files
-    assert bound(declared(dtype="file"), file(targetPath="code/mine.py"), static=STATIC).files
-    with pytest.raises(errors.InvalidRequest, match="may not replace"):
-        bound(declared(dtype="file"), file(targetPath="code/score.py"), static=STATIC)
+
+
+FOLDERS = {"dtype": "list", "para": {"name": "e", "dtype": "file", "target": "in/"}}
+FILES = {"dtype": "list", "para": {"name": "e", "dtype": "file", "target": "in/first.csv"}}
+
+
+def test_callers_name_the_files_of_a_list_below_its_own_folder():
+    values = [file(targetPath="in/a.csv"), file("f2", targetPath="in/./sub//b.csv")]
+    for declaration in (FOLDERS, FILES):
+        assert bound(declared(**declaration), values).values["p"] == ["in/a.csv", "in/sub/b.csv"]
+    assert bound(declared(**FOLDERS), [file(), file("f2")]).values["p"] == ["in/names.txt", "in/more.txt"]
+    assert bound(declared(**FILES), [file()]).values["p"] == ["in/first.csv"]
+    free = declared(dtype="list", para={"name": "e", "dtype": "file"})
+    assert bound(free, [file(), file("f2")]).values["p"] == ["uploads/p/names.txt", "uploads/p/more.txt"]
+
+
+@pytest.mark.parametrize("target", ["a.csv", "in", "in/../truth/part0.csv", "inn/a.csv", "data/x.csv", "IN/a.csv"])
+def test_a_list_does_not_leave_its_folder(target):
+    for declaration in (FOLDERS, FILES):
+        with pytest.raises(errors.InvalidRequest, match="the workflow puts it below 'in/'"):
+            bound(declared(**declaration), [file(targetPath=target)], static=STATIC)
+
+
+def test_a_list_without_a_folder_of_its_own_has_one_place_only():
+    declarations = declared(dtype="list", para={"name": "e", "dtype": "file", "target": "first.csv"})
+    assert bound(declarations, [file()]).values["p"] == ["first.csv"]
+    with pytest.raises(errors.InvalidRequest, match=r"the workflow puts it at 'first\.csv'"):
+        bound(declarations, [file(targetPath="second.csv")])
+
+
+def test_callers_put_nothing_among_the_files_of_the_package_nor_in_place_of_another_argument():
+    declarations = declared(dtype="list", para={"name": "e", "dtype": "file", "target": "truth/mine.csv"})
+    assert bound(declarations, [file()], static=STATIC).files
+    with pytest.raises(errors.InvalidRequest, match="among the workflow's own files"):
+        bound(declarations, [file(targetPath="truth/part0.csv")], static=STATIC)
+    with pytest.raises(errors.InvalidRequest, match="among the workflow's own files"):
+        bound(declared(dtype="file"), file(targetPath="x"), static=("uploads/p/x/y",))
+    other = [*declared(**FOLDERS), *parameters.parse([{"name": "o", "dtype": "file", "target": "in/o/x.csv"}])]
+    for target in ("in/o", "in/o/x.csv", "in/o/x.csv/y"):
+        given = [{"name": "p", "value": [file(targetPath=target)]}, {"name": "o", "value": file("f2")}]
+        with pytest.raises(errors.InvalidRequest, match="the place of another argument"):
+            parameters.bind(other, given, UPLOADS)
+
+
+@pytest.mark.parametrize(
+    ("name", "path"),
+    [
+        ("ä.csv", "ä.csv"),
+        ("a\u0308.csv", "ä.csv"),
+        ("a*b?[1].csv", "a_b__1].csv"),
+        ("-rf", "-rf"),
+        ("x\u202ey", "x_y"),
+        ("c:\\a\\b.csv", "b.csv"),
+    ],
+)
+def test_an_upload_keeps_its_name_as_far_as_it_can_be_a_path(name, path):
+    assert bound(declared(dtype="file"), file(), uploads={"f1": name}).values["p"] == f"uploads/p/{path}"
+
+
+@pytest.mark.parametrize("name", ["..", "a/..", " ", "", "ä" * 200])
+def test_an_upload_whose_name_is_no_path_has_a_place_of_its_own(name):
+    path = bound(declared(dtype="file"), file(), uploads={"f1": name}).values["p"]
+    assert path.startswith("uploads/p/")
+    assert len(path) == len("uploads/p/") + 16
+
+
+@pytest.mark.parametrize("name", ["../code", "a/b", "..", ".", "x" * 100, "a*b", "-x", "ü" * 100])
+def test_each_parameter_without_a_target_has_a_folder_of_its_own(name):
+    declarations = parameters.parse([{"name": name, "dtype": "file"}, {"name": "other", "dtype": "file"}])
+    given = [{"name": name, "value": file()}, {"name": "other", "value": file("f2", targetPath="names.txt")}]
+    first, second = (each.target for each in parameters.bind(declarations, given, UPLOADS).files)
+    assert first.split("/")[0] == second.split("/")[0] == "uploads"
+    assert len(first.split("/")) == 3
+    assert first.split("/")[1] != second.split("/")[1]
+
+
+def test_fields_of_a_record_have_folders_of_their_own():
+    record = declared(dtype="record", fields=[{"name": "a", "dtype": "file"}, {"name": "b", "dtype": "file"}])
+    value = [{"name": "a", "value": file()}, {"name": "b", "value": file()}]
+    assert bound(record, value).values["p"] == {"a": "uploads/p/a/names.txt", "b": "uploads/p/b/names.txt"}
+
+
+def test_only_lists_have_a_folder_as_target():
+    assert declared(**FOLDERS)[0].para.target == "in/"
+    assert parameters.parse([parameters.document(each) for each in declared(**FOLDERS)]) == declared(**FOLDERS)
+    assert (
+        "a directory, not a file" in found_in([{"name": "p", "dtype": "file", "target": "in/"}])["parameters[0].target"]
+    )
 
 
 def test_the_number_of_files_is_bounded():

@@ -150,7 +150,7 @@ def test_variables_from_arguments():
         "structure": '{"a": [1, true, null]}',
         "yes": "True",
     }
-    assert step.inputs == ("code/", "data/names.txt", "spare.txt")
+    assert step.inputs == ("code/", "data/names.txt", "uploads/spare/spare.txt")
 
 
 def test_functions_and_notebooks_get_values_of_their_types():

@@ -20,7 +20,7 @@ from dataclasses import dataclass, field
 from typing import IO, cast
 
 from flowserverless import documents
-from flowserverless.domain import elements, faults, parameters, paths, steps, templates
+from flowserverless.domain import elements, faults, layout, paths, steps, templates
 
 MANIFESTS = ("flowserv.json", "flowserv.yaml", "flowserv.yml")
 # What desktop systems add to a zip without being asked.
@@ -111,14 +111,16 @@ def read(
     loaded = documents.Documents(lambda path: contents.read(path, documents.LARGEST))
     warned = loaded.warned
     manifest = _manifest(contents, loaded, found)
-    template = None
+    document = template = None
     with _collecting(found):
-        template = _template(manifest, loaded, available, lambda_images, warned)
+        document = loaded.load(manifest.specfile) if manifest.specfile else None
+        template = _template(document, available, lambda_images, warned) if document else None
     instructions = _instructions(manifest, contents, found)
     files = _files(manifest, contents, found)
     checksums = _checksums(contents, found)
-    if template:
-        found += _misplaced(template, files, manifest.specfile)
+    if document and template:
+        found += _placed(document, layout.check(template, files))
+        warned += _placed(document, layout.doubts(template, files))
     if found or template is None:
         # What is wrong with a file is found again by everyone who needs it.
         raise faults.Faults(dict.fromkeys(found), dict.fromkeys(warned))
@@ -320,15 +322,11 @@ def _folder(path: str) -> str:
 
 
 def _template(
-    manifest: _Manifest,
-    loaded: documents.Documents,
+    document: documents.Document,
     available: Collection[str],
     lambda_images: Iterable[str],
     warned: list[faults.Fault],
-) -> templates.Template | None:
-    if not manifest.specfile:
-        return None
-    document = loaded.load(manifest.specfile)
+) -> templates.Template:
     try:
         template = templates.parse(document.value, available, lambda_images)
     except faults.Faults as error:
@@ -430,22 +428,6 @@ def _checksums(contents: _Contents, found: list[faults.Fault]) -> dict[str, str]
             found.append(faults.Fault(elements.clipped(path), str(error)))
         checksums[path] = digest.hexdigest()
     return checksums
-
-
-def _misplaced(template: templates.Template, files: Collection[str], specfile: str) -> Iterator[faults.Fault]:
-    """File parameters whose target can never be had: a folder is there, or a file instead of a folder."""
-    for parameter in template.parameters:
-        for target in _targets(parameter):
-            if any(paths.conflict(target, path) and target != path for path in files):
-                message = f"the target {elements.shown(target)} of '{parameter.name}' is in the way of other files"
-                yield faults.Fault(specfile, message)
-
-
-def _targets(parameter: parameters.Parameter) -> Iterator[str]:
-    if parameter.dtype == "file" and parameter.target:
-        yield parameter.target
-    for below in (*([parameter.para] if parameter.para else []), *parameter.fields):
-        yield from _targets(below)
 
 
 @contextmanager

@@ -79,7 +79,7 @@ def plan(run: runs.Run, template: templates.Template) -> tuple[plans.Step, ...]:
 
 def _bound(run: runs.Run) -> tuple[tuple[parameters.Parameter, ...], parameters.Bound]:
     declared = parameters.parse(list(run.parameters), "parameters")
-    known = {file: file for file in parameters.referenced_files(list(run.arguments))}
+    known = {file: run.file_names.get(file, file) for file in parameters.referenced_files(list(run.arguments))}
     return declared, parameters.bind(declared, list(run.arguments), known)
 
 

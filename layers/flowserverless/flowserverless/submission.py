@@ -109,6 +109,7 @@ def _plan(
         started_by=who.user,
         arguments=tuple(arguments),
         parameters=tuple(parameters.document(one) for one in declared),
+        file_names={file.file_id: file.name for file in bound.files if file.name is not None},
         config=config,
         executors=tuple(step.executor for step in planned),
         steps=tuple(runs.Step(step.name, state, begun) for step in planned),

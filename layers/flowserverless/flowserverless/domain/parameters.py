@@ -7,11 +7,11 @@ and arguments when a run is started, each completely, so that nothing about them
 import itertools
 import math
 import re
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal, TypeAlias, cast
 
-from flowserverless.domain import casting, elements, errors, faults, paths
+from flowserverless.domain import casting, elements, errors, faults, placement
 
 Dtype: TypeAlias = Literal["bool", "int", "float", "string", "select", "file", "list", "record"]
 
@@ -35,8 +35,6 @@ MOST_NESTING = 5
 MOST_FILES = 100
 NUMBER = r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?"
 RANGE = re.compile(rf"\s*([\[(])\s*({NUMBER}|-inf|)\s*,\s*({NUMBER}|\+?inf|)\s*([\])])\s*")
-# What Python imports from the directory of the script it runs, before its own library.
-IMPORTABLE = (".py", ".pyc", ".pyd", ".so", ".pth")
 
 
 @dataclass(frozen=True)
@@ -71,7 +69,8 @@ class Option:
 class Parameter:
     """What a template declares of one parameter.
 
-    `default` is as declared (None: there is none); for a file it is a path in the run directory.
+    `default` is as declared (None: there is none); for a file it is a path in the run directory. The `target` of a
+    file in a list may be a folder, with a slash at its end.
     """
 
     name: str
@@ -88,14 +87,20 @@ class Parameter:
     para: "Parameter | None" = None
     fields: tuple["Parameter", ...] = ()
 
+    @property
+    def place(self) -> str | None:
+        """Where the organiser puts a file: at the target, or else over the file that is its default."""
+        return (self.target or cast("str | None", self.default)) if self.dtype == "file" else None
+
 
 @dataclass(frozen=True)
 class FileArgument:
-    """An uploaded file and the place in the run directory at which the steps find it."""
+    """An uploaded file and the place in the run directory at which the steps find it; `name` if that made the place."""
 
     parameter: str
     file_id: str
     target: str
+    name: str | None = None
 
 
 @dataclass(frozen=True)
@@ -193,7 +198,7 @@ def bind(
     Raises InvalidRequest with everything that is wrong, naming the arguments, and NotFound if all that is
     wrong is that files do not exist.
     """
-    binding = _Binding(uploads, static)
+    binding = _Binding(uploads, static, {one.place for one in _all(parameters) if one.place})
     values = dict(_values(parameters, _given(parameters, arguments, binding), binding))
     for name, value in values.items():
         size = len(casting.text(value).encode(errors="replace"))
@@ -216,7 +221,8 @@ def _values(
     for parameter in parameters:
         name = elements.clipped(parameter.name)
         if parameter.name in given:
-            value = binding.attempt(parameter, given[parameter.name], f"argument '{name}'", parameter.name)
+            seat = placement.seat(parameter.name)
+            value = binding.attempt(parameter, given[parameter.name], f"argument '{name}'", seat)
             yield parameter.name, value
         elif parameter.default is not None:
             yield parameter.name, _default(parameter)
@@ -230,20 +236,21 @@ class _Binding:
 
     uploads: Mapping[str, str] | None
     static: Collection[str] = ()
+    places: Collection[str] = ()
     problems: list[str] = field(default_factory=list)
     unknown: list[str] = field(default_factory=list)
     files: list[FileArgument] = field(default_factory=list)
 
-    def attempt(self, parameter: Parameter, value: object, place: str, argument: str) -> object:
+    def attempt(self, parameter: Parameter, value: object, place: str, seat: placement.Seat) -> object:
         """The value cast to the parameter's type. What is wrong is noted; the answer then means nothing."""
         match parameter.dtype:
             case "list" if parameter.para is not None:
-                return self._list(parameter.para, value, place, argument)
+                return self._list(parameter.para, value, place, seat.element())
             case "record":
-                return self._record(parameter, value, place, argument)
+                return self._record(parameter, value, place, seat)
         try:
             if parameter.dtype == "file":
-                return self._file(parameter, value, argument)
+                return self._file(parameter, value, seat)
             return _scalar(parameter, value)
         except ValueError as error:
             self.problems.append(f"{place} {error}")
@@ -259,13 +266,13 @@ class _Binding:
                 self.problems.append(f"arguments '{other}' and '{file.parameter}' both claim the path '{file.target}'")
             taken.setdefault(file.target, file.parameter)
 
-    def _list(self, element: Parameter, value: object, place: str, argument: str) -> object:
+    def _list(self, element: Parameter, value: object, place: str, seat: placement.Seat) -> object:
         if not isinstance(value, list):
             self.problems.append(f"{place} must be a list")
             return None
-        return [self.attempt(element, each, f"{place}[{index}]", argument) for index, each in enumerate(value)]
+        return [self.attempt(element, each, f"{place}[{index}]", seat) for index, each in enumerate(value)]
 
-    def _record(self, parameter: Parameter, value: object, place: str, argument: str) -> object:
+    def _record(self, parameter: Parameter, value: object, place: str, seat: placement.Seat) -> object:
         if not isinstance(value, list):
             self.problems.append(f"{place} must be a list of objects with `name` and `value`")
             return None
@@ -284,44 +291,30 @@ class _Binding:
         for known in parameter.fields:
             if known.name in given:
                 here = f"{place}.{elements.clipped(known.name)}"
-                record[known.name] = self.attempt(known, given[known.name], here, argument)
+                record[known.name] = self.attempt(known, given[known.name], here, seat.field(known.name))
             elif known.default is not None:
                 record[known.name] = _default(known)
             elif known.required:
                 self.problems.append(f"{place} misses the field '{elements.clipped(known.name)}'")
         return record
 
-    def _file(self, parameter: Parameter, value: object, argument: str) -> str:
+    def _file(self, parameter: Parameter, value: object, seat: placement.Seat) -> str:
         if self.uploads is None:
             raise ValueError("cannot be an uploaded file")
         handle = _handle(value)
         file_id = handle.get("fileId")
         if handle.keys() - {"fileId", "targetPath"} or not isinstance(file_id, str):
             raise ValueError('must be a file: {"type": "$file", "value": {"fileId": ...}}')
-        target = self._target(parameter, handle.get("targetPath"))
         if file_id not in self.uploads:
             self.unknown.append(f"'{elements.clipped(file_id)}'")
-        self.files.append(FileArgument(argument, file_id, target))
+        name, declared, chosen = self.uploads.get(file_id, file_id), parameter.place, handle.get("targetPath")
+        target = placement.choose(seat, declared, chosen, name)
+        taken = placement.taken(target, declared, self.static, set(self.places) - {declared})
+        if taken:
+            raise ValueError(taken)
+        naming = chosen is None and (declared is None or declared.endswith("/"))
+        self.files.append(FileArgument(seat.argument, file_id, target, name if naming else None))
         return target
-
-    def _target(self, parameter: Parameter, chosen: object) -> str:
-        declared = parameter.target or cast("str | None", parameter.default)
-        if chosen is None and declared is None:
-            raise ValueError("needs a targetPath")
-        if chosen is not None and not isinstance(chosen, str):
-            raise ValueError("has a targetPath that is not a text")
-        target = _place(cast(str, declared if chosen is None else chosen))
-        if target != declared:
-            self._refuse_foreign(target, declared)
-        return target
-
-    def _refuse_foreign(self, target: str, declared: str | None) -> None:
-        # Whoever may replace the organiser's code, or put a module beside it that Python finds first, writes their
-        # own score. Where the organiser names the place they have decided; elsewhere the caller chooses data only.
-        if any(paths.conflict(target, path) for path in self.static):
-            raise ValueError(f"may not replace the workflow's own '{elements.clipped(target)}'")
-        if declared is not None and target.lower().endswith(IMPORTABLE):
-            raise ValueError(f"may not put a program at '{elements.clipped(target)}' instead of '{declared}'")
 
 
 def nested(parameter: Parameter) -> Iterator[Parameter]:
@@ -329,6 +322,10 @@ def nested(parameter: Parameter) -> Iterator[Parameter]:
     yield parameter
     for inner in (*parameter.fields, *([parameter.para] if parameter.para else [])):
         yield from nested(inner)
+
+
+def _all(parameters: Iterable[Parameter]) -> Iterator[Parameter]:
+    return itertools.chain.from_iterable(nested(parameter) for parameter in parameters)
 
 
 def _given(parameters: Sequence[Parameter], arguments: object, binding: _Binding) -> dict[str, object]:
@@ -401,11 +398,16 @@ def _default(parameter: Parameter) -> object:
     """The value of a parameter that has no argument; `parse` has made sure that its default has one."""
     if parameter.dtype == "file":
         return parameter.default
-    return _Binding(None).attempt(parameter, parameter.default, "", "")
+    return _Binding(None).attempt(parameter, parameter.default, "", placement.seat(parameter.name))
 
 
 def _declarations(
-    declared: object, place: str, found: list[faults.Fault], warned: list[faults.Fault], nesting: int
+    declared: object,
+    place: str,
+    found: list[faults.Fault],
+    warned: list[faults.Fault],
+    nesting: int,
+    listed: bool = False,
 ) -> tuple[Parameter, ...]:
     if not isinstance(declared, list):
         found.append(faults.Fault(place, "must be a list of parameter declarations"))
@@ -416,7 +418,7 @@ def _declarations(
     parameters: list[Parameter] = []
     for index, declaration in enumerate(declared):
         reader = elements.reader(declaration, f"{place}[{index}]", found, warned)
-        parameter = _declaration(reader, index, nesting) if reader else None
+        parameter = _declaration(reader, index, nesting, listed) if reader else None
         if reader is None or parameter is None:
             continue
         if parameter.name in [other.name for other in parameters]:
@@ -425,8 +427,8 @@ def _declarations(
     return tuple(parameters)
 
 
-def _declaration(reader: elements.Reader, position: int, nesting: int) -> Parameter | None:
-    """One declaration; None if it is too broken to be referred to."""
+def _declaration(reader: elements.Reader, position: int, nesting: int, listed: bool) -> Parameter | None:
+    """One declaration; None if it is too broken to be referred to. `listed`: it is of what a list is made of."""
     before = len(reader.found)
     name, dtype = _name(reader), _dtype(reader)
     if dtype is None:
@@ -446,9 +448,9 @@ def _declaration(reader: elements.Reader, position: int, nesting: int) -> Parame
         group=reader.text("group"),
         range=_range(reader) if dtype in ("int", "float") else None,
         values=values,
-        target=_path(reader, "target") if dtype == "file" else None,
+        target=_path(reader, "target", folder=listed) if dtype == "file" else None,
         para=_element(reader, nesting) if dtype == "list" else None,
-        fields=_fields(reader, nesting) if dtype == "record" else (),
+        fields=_fields(reader, nesting, listed) if dtype == "record" else (),
     )
     if dtype == "file":
         return replace(parameter, default=_path(reader, "defaultValue"))
@@ -521,20 +523,16 @@ def _options(reader: elements.Reader) -> tuple[tuple[Option, ...], object]:
     return tuple(options), defaults[0] if defaults else None
 
 
-def _path(reader: elements.Reader, element: str) -> str | None:
+def _path(reader: elements.Reader, element: str, folder: bool = False) -> str | None:
+    """The normal path of a file; with `folder` it may be a folder's, which keeps the slash at its end."""
     path = reader.text(element)
     try:
-        return None if path is None else _place(path)
+        if path is None or not (folder and path.endswith("/")):
+            return None if path is None else placement.place(path)
+        return placement.place(path.rstrip("/")) + "/"
     except ValueError as error:
         reader.fault(element, str(error))
         return None
-
-
-def _place(path: str) -> str:
-    """The normal path of one file. As a pattern it must mean nothing else: steps may ask for a parameter's file."""
-    if paths.is_glob(path):
-        raise ValueError("a path of one file has no '*', '?' or '['")
-    return paths.placeable(path)
 
 
 def _element(reader: elements.Reader, nesting: int) -> Parameter | None:
@@ -547,15 +545,15 @@ def _element(reader: elements.Reader, nesting: int) -> Parameter | None:
         if reader.document.get("para") is None:
             reader.fault("para", "is missing")
         return None
-    return _declaration(para, 0, nesting + 1)
+    return _declaration(para, 0, nesting + 1, listed=True)
 
 
-def _fields(reader: elements.Reader, nesting: int) -> tuple[Parameter, ...]:
+def _fields(reader: elements.Reader, nesting: int, listed: bool) -> tuple[Parameter, ...]:
     declared = reader.document.get("fields")
     if nesting == MOST_NESTING:
         reader.fault("fields", f"are nested more than {MOST_NESTING} deep")
         return ()
-    fields = _declarations(declared, reader.at("fields"), reader.found, reader.warned, nesting + 1)
+    fields = _declarations(declared, reader.at("fields"), reader.found, reader.warned, nesting + 1, listed)
     if declared == []:
         reader.fault("fields", "must not be empty")
     return fields
@@ -563,7 +561,7 @@ def _fields(reader: elements.Reader, nesting: int) -> tuple[Parameter, ...]:
 
 def _check_default(parameter: Parameter, reader: elements.Reader) -> None:
     binding = _Binding(None)
-    value = binding.attempt(parameter, parameter.default, "the default", "")
+    value = binding.attempt(parameter, parameter.default, "the default", placement.seat(parameter.name))
     if not binding.problems and len(casting.text(value).encode()) > LONGEST_TEXT:
         binding.problems.append(f"has more than {LONGEST_TEXT} bytes")
     for problem in binding.problems:

@@ -76,7 +76,10 @@ class Archive:
 
 @dataclass(frozen=True)
 class Run:
-    """Everything that is known of a run; it keeps the declarations and the workflow version it was started with."""
+    """Everything that is known of a run; it keeps the declarations and the workflow version it was started with.
+
+    `file_names` are the names of those uploads, by id, whose places in the run directory were made of their names.
+    """
 
     id: str
     workflow: str
@@ -90,6 +93,7 @@ class Run:
     finished_at: str | None = None
     arguments: tuple[Mapping[str, Any], ...] = ()
     parameters: tuple[Mapping[str, Any], ...] = ()
+    file_names: Mapping[str, str] = field(default_factory=dict)
     config: Mapping[str, Any] = field(default_factory=dict)
     executors: tuple[str, ...] = ()
     steps: tuple[Step, ...] = ()

@@ -123,6 +123,7 @@ class RunItem(Item, discriminator="run"):
     finished_at = UnicodeAttribute(null=True)
     arguments = Json()
     parameters = Json()
+    file_names = Json(null=True)
     config = Json()
     executors = Json()
     steps = Json()

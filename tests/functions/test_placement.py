@@ -1,0 +1,118 @@
+"""Where uploads land, from the start of a run to what its steps receive; and what the report says of it."""
+
+import json
+
+import pytest
+import workbench
+
+from flowserverless.store import runs, workflows
+
+STEPS = [{**workbench.STEP, "name": name} for name in ("one", "two")]
+FILE = {"name": "paper", "dtype": "file"}
+
+
+@pytest.fixture
+def bench(invoke, monkeypatch, table, bucket, state_machine):
+    return workbench.Bench(invoke, monkeypatch)
+
+
+def publish(bench, *parameters, files=None, **elements):
+    key = "inbox/workflows/bench.zip"
+    template = {"workflow": {"steps": STEPS}, "parameters": [*parameters], **elements}
+    bench.put(key, workbench.package(template, files))
+    return bench.invoke("register_workflow", workbench.dropped(bench.bucket, key))
+
+
+def opened(bench, *parameters, **more):
+    """A published workflow with a group, and the id of an upload."""
+    assert publish(bench, *parameters, **more)["status"] == "accepted"
+    body = {"name": "Group", "identifier": "bench"}
+    bench.call("create_group", "POST", "/workflows/{workflowId}/groups", {"workflowId": "bench"}, body=body)
+    return upload(bench, "bench", "my paper.txt")
+
+
+def upload(bench, group, name):
+    """The id of a small file that a group has."""
+    boundary, head = "x", f'Content-Disposition: form-data; name="file"; filename="{name}"'
+    sent = {"body": f"--{boundary}\r\n{head}\r\n\r\n1\r\n--{boundary}--\r\n".encode()}
+    sent["headers"] = {"Content-Type": f"multipart/form-data; boundary={boundary}"}
+    return bench.call("upload_file", "POST", "/uploads/{groupId}/files", {"groupId": group}, **sent).json["id"]
+
+
+def argument(file, **target):
+    return [{"name": "paper", "value": {"type": "$file", "value": {"fileId": file, **target}}}]
+
+
+def staged(bench, run, step):
+    """Where the uploads are among what a step receives."""
+    event = {"run": run, "workflow": "bench", "version": workflows.get("bench").version, "step": step, "outcome": None}
+    bench.invoke("stage_step", event)
+    inputs = json.loads(bench.get(f"runs/{run}/manifests/{step:03d}.json"))["inputs"]
+    return [one["path"] for one in inputs if "/uploads/bench/" in one["url"]]
+
+
+def test_a_place_that_is_not_the_declared_one_is_refused_and_nothing_happens(bench):
+    file = opened(bench, {**FILE, "target": "docs/paper.txt"}, files={"truth/part1.csv": b"1"})
+    path = "start_run", "POST", "/groups/{groupId}/runs", {"groupId": "bench"}
+    for target in ("truth/part0.csv", "truth/part1.csv", "docs/other.txt", "paper.txt"):
+        answer = bench.call(*path, 400, body={"arguments": argument(file, targetPath=target)})
+        assert answer.json["code"] == "INVALID_ARGUMENTS"
+        external = {"arguments": argument(file, targetPath=target), "config": {"engine": "external"}}
+        assert bench.call(*path, 400, body=external).json["code"] == "INVALID_ARGUMENTS"
+    for target in ({}, {"targetPath": "docs/paper.txt"}, {"targetPath": "./docs//paper.txt"}, {"targetPath": None}):
+        assert staged(bench, bench.start(arguments=argument(file, **target))["id"], 0) == ["docs/paper.txt"]
+
+
+def test_every_step_finds_an_upload_without_a_target_at_the_same_place(bench):
+    file = opened(bench, FILE)
+    for target, place in (({}, "uploads/paper/my paper.txt"), ({"targetPath": "x/y.csv"}, "uploads/paper/x/y.csv")):
+        handle = bench.start(arguments=argument(file, **target))
+        assert handle["arguments"] == argument(file, **target)
+        assert [staged(bench, handle["id"], step) for step in (0, 1)] == [[place], [place]]
+        assert runs.get(handle["id"]).file_names == ({} if target else {file: "my paper.txt"})
+
+
+def test_a_group_with_parameters_of_its_own_has_the_same_places(bench):
+    opened(bench, {**FILE, "target": "docs/paper.txt", "isRequired": False})
+    at = "create_group", "POST", "/workflows/{workflowId}/groups", {"workflowId": "bench"}
+    for target in ("truth/part0.csv", "docs/"):
+        own = [{**FILE, "target": target}]
+        assert bench.call(*at, 400, body={"name": "own", "parameters": own}).json["code"] == "INVALID_PARAMETERS"
+    bench.call(*at, body={"name": "own", "identifier": "own", "parameters": [FILE]})
+    file = upload(bench, "own", "p.txt")
+    body = {"arguments": argument(file, targetPath="elsewhere.txt")}
+    bench.call("start_run", "POST", "/groups/{groupId}/runs", {"groupId": "own"}, 400, body=body)
+
+
+def test_organisers_are_told_when_they_publish(bench):
+    files = {"code/score.py": b"", "truth/part1.csv": b"1"}
+    report = publish(bench, {**FILE, "target": "code/paper.txt"}, {"name": "free", "dtype": "file"}, files=files)
+    assert (report["status"], report["faults"]) == ("accepted", [])
+    [first, second] = report["warnings"]
+    assert first["place"] == "workflow.json parameters[0].target"
+    assert "lies beside programs of the package, such as 'code/score.py'" in first["message"]
+    assert "has no target" in second["message"]
+    assert json.loads(bench.get("inbox/workflows/bench.zip.report.json")) == report
+    again = publish(bench, {**FILE, "target": "code/paper.txt"}, {"name": "free", "dtype": "file"}, files=files)
+    assert (again["status"], again["warnings"]) == ("unchanged", report["warnings"])
+    assert publish(bench, {**FILE, "target": "in/paper.txt"}, files=files)["warnings"] == []
+
+
+def test_a_list_in_the_folder_of_the_solution_is_refused(bench):
+    parameter = {"name": "l", "dtype": "list", "para": {**FILE, "target": "truth/mine.csv"}}
+    report = publish(bench, parameter, files={"truth/part1.csv": b"1"})
+    assert report["status"] == "rejected"
+    assert [fault["place"] for fault in report["faults"]] == ["workflow.json parameters[0].para.target"]
+
+
+def test_in_a_version_from_before_callers_still_put_nothing_beside_the_solution(bench):
+    """Versions were published before such folders were refused, and groups go on with them."""
+    parameter = {"name": "paper", "dtype": "list", "para": {**FILE, "target": "lists/mine.csv"}}
+    file = opened(bench, parameter, files={"truth/part1.csv": b"1"})
+    published = workflows.version("bench")
+    published.update(actions=[type(published).files.set([["lists/part1.csv", 1]])])
+    value = [{"name": "paper", "value": [argument(file, targetPath="lists/part0.csv")[0]["value"]]}]
+    answer = bench.call(
+        "start_run", "POST", "/groups/{groupId}/runs", {"groupId": "bench"}, 400, body={"arguments": value}
+    )
+    assert "among the workflow's own files" in answer.json["detail"]
