@@ -38,8 +38,19 @@ def refused(name="a.yaml", **files):
         ("= : x", {"=": "x"}),
         (
             "a: 12:30\nb: 1:30.5\nc: 0x1F\nd: 1_000\ne: -1.5e+3",
-            {"a": "12:30", "b": "1:30.5", "c": 31, "d": 1000, "e": -1500.0},
+            {"a": "12:30", "b": "1:30.5", "c": 31, "d": "1_000", "e": -1500.0},
         ),
+        (
+            "no: [no, No, NO, yes, on, off, y, n, true, True, TRUE, false]",
+            {"no": ["no", "No", "NO", "yes", "on", "off", "y", "n", True, True, True, False]},
+        ),
+        ("[010, 08, 0o17, 0b11, +12, -0x1F, 0x, 1__0]", [10, 8, 15, "0b11", 12, "-0x1F", "0x", "1__0"]),
+        ("[.5, 1., +.5, 1e3, 1.5E-2, 1.5e+3, ., e3]", [0.5, 1.0, 0.5, 1000.0, 0.015, 1500.0, ".", "e3"]),
+        ("[.inf, -.Inf, +.INF]", [float("inf"), -float("inf"), float("inf")]),
+        ("[null, Null, NULL, ~, nULL]", [None, None, None, None, "nULL"]),
+        ("[!!int 010, !!float 1, !!bool True, !!str no]", [10, 1.0, True, "no"]),
+        (r'{"\ud83d\ude00": "a\ud83d\ude00b", "x": "\uD83D\uDE00"}', {"😀": "a😀b", "x": "😀"}),
+        ("a: 1\nb: 2\na: {c: 3}", {"a": {"c": 3}, "b": 2}),
         ("a: &x {k: 1}\nb: *x", {"a": {"k": 1}, "b": {"k": 1}}),
         ("a: &x {k: 1, l: 2}\nb: {<<: *x, k: 3}", {"a": {"k": 1, "l": 2}, "b": {"k": 3, "l": 2}}),
         ("text: |\n  a\n  b\n", {"text": "a\nb\n"}),
@@ -58,7 +69,6 @@ def test_yaml(text, value):
         ("", "a.yaml", "is empty"),
         ("a: [1\nb: 2", "a.yaml:2", "expected ',' or ']'"),
         ("a: 1\n\tb: 2", "a.yaml:2", "cannot be read"),
-        ("a: 1\nb: 2\na: 3", "a.yaml:3", "has 'a' a second time"),
         ("a: 1\n---\nb: 2", "a.yaml:2", "but found another document"),
         ("a: *x", "a.yaml:1", "undefined alias"),
         ("x: 1\na: !!python/object/apply:os.system ['true']", "a.yaml:2", "could not determine a constructor"),
@@ -66,9 +76,11 @@ def test_yaml(text, value):
         ("a: !!set {x, y}", "a.yaml:1", "could not determine a constructor"),
         ("a: !!timestamp 2020-01-01", "a.yaml:1", "could not determine a constructor"),
         ("a: !other x", "a.yaml:1", "could not determine a constructor"),
-        ('a: !!int ""', "a.yaml", "cannot be read"),
-        ("a: !!bool x", "a.yaml", "cannot be read"),
-        ("a: !!float x", "a.yaml", "cannot be read"),
+        ('a: !!int ""', "a.yaml:1", "cannot be read"),
+        ("a: !!int 1_000", "a.yaml:1", "is no number"),
+        ("a: !!bool x", "a.yaml:1", "cannot be read"),
+        ("a: !!bool yes", "a.yaml:1", "is no Boolean"),
+        ("a: !!float x", "a.yaml:1", "cannot be read"),
         (f"a: {'9' * 4301}", "a.yaml:1", "is no number"),
         (f"a: 0x{'f' * 100_000}", "a.yaml:1", "is no number"),
         (f"a: !!float {'1:' * 1000}1.5", "a.yaml:1", "is no number"),
@@ -107,7 +119,6 @@ def test_aliases_cannot_explode(item):
     [
         ("", "a.json:1", "is not JSON"),
         ('{"a": 1,\n}', "a.json:2", "is not JSON"),
-        ('{"a": 1, "b": {"c": 1, "c": 2}}', "a.json", "has the element 'c' twice in an object"),
         (b"\xff", "a.json", "is not a text in UTF-8"),
         ("9" * 5000, "a.json", "cannot be read"),
         ("[" * 100_000, "a.json", "cannot be read"),
@@ -151,7 +162,8 @@ def test_includes_that_cannot_be_are_refused_where_they_stand(target, message):
 
 
 def test_faults_of_an_included_file_stand_there():
-    assert refused(a_yaml="x: !include b.yaml", b_yaml="a: 1\na: 2") == [("b.yaml:2", "has 'a' a second time")]
+    [(place, reason)] = refused(a_yaml="x: !include b.yaml", b_yaml="a: 1\nb: *c")
+    assert (place, "undefined alias" in reason) == ("b.yaml:2", True)
 
 
 def test_includes_cannot_explode():
@@ -226,7 +238,70 @@ def test_yaml_reads_what_json_writes(value):
     try:
         text = json.dumps(value, allow_nan=False)
         text.encode()
-        again = yaml.safe_load(text)
+        yaml.safe_load(text)
     except (ValueError, yaml.YAMLError):
         return
-    assert loaded(a_yaml=text).value == again
+    assert loaded(a_yaml=text).value == json.loads(text)
+
+
+def warned(name="a.yaml", **files):
+    contents = {each.replace("_", "."): text.encode() for each, text in files.items()}
+    reader = documents.Documents(contents.__getitem__)
+    reader.load(name)
+    return [(warning.place, warning.message) for warning in reader.warned]
+
+
+@pytest.mark.parametrize(
+    ("text", "here", "flowserv"),
+    [
+        ("no", "'no'", "false"),
+        ("Yes", "'Yes'", "true"),
+        ("off", "'off'", "false"),
+        ("010", "10", "8"),
+        ("08", "8", "'08'"),
+        ("1_000", "'1_000'", "1000"),
+        ("1:30", "'1:30'", "90"),
+        ("0b11", "'0b11'", "3"),
+        ("0o17", "15", "'0o17'"),
+        ("1e3", "1000.0", "'1e3'"),
+        ("+.5", "0.5", "'+.5'"),
+    ],
+)
+def test_what_yaml_1_1_reads_differently_is_warned_of_with_line_and_place(text, here, flowserv):
+    [(place, message)] = warned(a_yaml=f"x: 1\na: [{{b: {text}}}]")
+    assert place == "a.yaml:2 a[0].b"
+    assert f"is {here} as in YAML 1.2, and {flowserv} for flowServ" in message
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("'no'", '"010"', "!!str no", "true", "10", "1.5", ".5", "~", "null", "2026-12-01", "y", "=", "0x1F"),
+        *("2026-02-30", "9" * 4000, "|\n  no", "1:" * 5000 + "1"),
+    ],
+)
+def test_what_every_yaml_reads_alike_is_not_warned_of(text):
+    assert warned(a_yaml=f"a: {text}") == []
+
+
+def test_an_element_that_is_given_twice_counts_last_and_is_warned_of():
+    text = "a:\n- b: 1\n  c: 2\n  b: 3\nd: 4"
+    assert loaded(a_yaml=text).value == {"a": [{"b": 3, "c": 2}], "d": 4}
+    assert warned(a_yaml=text) == [("a.yaml:4 a[0].b", "is given a second time: the last one counts")]
+    assert loaded("a.json", a_json='{"a": 1, "b": {"c": 1, "c": 2}}').value == {"a": 1, "b": {"c": 2}}
+    [(place, message)] = warned("a.json", a_json='{"a": 1, "b": {"c": 1, "c": 2}}')
+    assert (place, message) == ("a.json", "has the element 'c' twice in an object: the last one counts")
+
+
+def test_a_merged_element_is_not_given_twice():
+    assert warned(a_yaml="a: &x {k: 1}\nb: {<<: *x, k: 3}\nc: {k: 1, <<: *x}") == []
+
+
+def test_warnings_of_an_included_file_stand_there_once():
+    files = {"a_yaml": "x: !include b.yaml\ny: !include b.yaml", "b_yaml": "\na: no"}
+    assert [place for place, _ in warned(**files)] == ["b.yaml:2 a"]
+
+
+def test_a_lone_surrogate_stays_what_it_is():
+    assert loaded(a_yaml=r'"\ud83d"').value == "\ud83d"
+    assert loaded(a_yaml=r'"\ude00\ud83d"').value == "\ude00\ud83d"

@@ -473,3 +473,16 @@ def test_a_refused_package_has_its_warnings_beside_its_faults():
         read(FILES | {"benchmark.yaml": TEMPLATE + "deadline: tomorrow\noutputs: 1\n"})
     assert [fault.place for fault in found.value.faults] == ["benchmark.yaml:16 outputs"]
     assert [warning.place for warning in found.value.warnings] == ["benchmark.yaml:15 deadline"]
+
+
+def test_a_yes_of_yaml_1_1_is_true_where_true_or_false_is_asked_for_and_a_text_elsewhere():
+    more = """
+      - {name: a, dtype: string, isRequired: no, defaultValue: no, label: Off}
+      - {name: b, dtype: bool, defaultValue: Yes}
+    """.replace("\n    ", "\n")
+    template = read(FILES | {"benchmark.yaml": TEMPLATE + more}).template
+    a, b = template.parameters[1:]
+    assert (a.required, a.default, a.label, b.default) == (False, "no", "Off", True)
+    more = more.replace("isRequired: no", "isRequired: 'no'")
+    [(place, message)] = refused(FILES | {"benchmark.yaml": TEMPLATE + more})
+    assert (place.split()[1], message) == ("parameters[1].isRequired", "is 'no', must be true or false")

@@ -739,3 +739,26 @@ def test_binding_twice_gives_the_same(arguments):
 )
 def test_values_as_a_step_reads_them(value, text):
     assert casting.text(value) == text
+
+
+def record(*fields, **more):
+    return {"name": "r", "dtype": "record", "fields": list(fields), "defaultValue": [], **more}
+
+
+def test_the_empty_default_of_a_record_is_filled_in_with_those_of_its_fields():
+    warned = []
+    declared = parameters.parse([record({"name": "x", "dtype": "int", "defaultValue": 3})], warned=warned)
+    assert (declared[0].required, warned) == (False, [])
+    assert parameters.bind(declared, [], {}).values == {"r": {"x": 3}}
+
+
+@pytest.mark.parametrize(("more", "required"), [({}, True), ({"isRequired": False}, False)])
+def test_the_empty_default_of_a_record_that_misses_a_field_is_none_and_warned_of(more, required):
+    warned = []
+    declared = parameters.parse([record({"name": "x", "dtype": "int"}, **more)], warned=warned)
+    assert (declared[0].required, declared[0].default) == (required, None)
+    [warning] = warned
+    assert (warning.place, "misses the field 'x'" in warning.message) == ("parameters[0].defaultValue", True)
+    if required:
+        with pytest.raises(errors.InvalidRequest, match="missing argument for 'r'"):
+            parameters.bind(declared, [], {})

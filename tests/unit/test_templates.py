@@ -329,7 +329,6 @@ CONTAINER = {"environment": "python:3.11", "commands": ["true"]}
         ({"results__file": "$[[names]]"}, "results.file", "none is replaced"),
         ({"postproc__inputs__files__0": "$[[names]]"}, "postproc.inputs.files[0]", "is not an output"),
         ({"postproc__outputs__0__source": "$[[runs]]"}, "postproc.outputs[0].source", "none is replaced"),
-        ({"outputs__0__format": "text"}, "outputs[0].format", "must be an object"),
         ({"outputs__0__id": "x"}, "outputs[0].id", "is not one of source"),
         ({"results__file": "../x.json"}, "results.file", "inside the run directory"),
         ({"results__orderBy__0__name": "nope"}, "results.orderBy[0].name", "no column 'nope'"),
@@ -512,3 +511,10 @@ def test_an_unknown_member_under_the_own_key_is_a_fault():
     with pytest.raises(faults.Faults) as found:
         templates.parse(DOCUMENT | {"flowserverless": {"deadline": "2026-12-01"}}, EVERYTHING)
     assert [fault.place for fault in found.value.faults] == ["flowserverless.deadline"]
+
+
+@pytest.mark.parametrize("value", ["TextView", 1, False, ["a"], {"a": [None]}, ""])
+def test_widget_and_format_are_any_value_as_in_flowserv(value):
+    template = templates.parse(changed(outputs__0__widget=value, outputs__0__format=value), EVERYTHING)
+    assert (template.outputs[0].widget, template.outputs[0].format) == (value, value)
+    assert templates.parse(template.document, EVERYTHING) == template

@@ -1,10 +1,13 @@
 """The JSON and YAML documents of a package, with `!include`, and the line of the file where each element stands.
 
-YAML is read as the JSON that it spells: no dates, no objects, no element twice. Aliases and includes can make
-a small file describe a huge document, so what they would amount to is counted before any of it is built.
+YAML is read as the JSON that it spells, by the core schema of YAML 1.2: no dates, no objects, `no` is a text. PyYAML,
+and so flowServ, reads YAML 1.1; whatever means something else there gets a warning. Of an element that is given twice
+the last one counts, with a warning too. Aliases and includes can make a small file describe a huge document, so what
+they would amount to is counted before any of it is built.
 """
 
 import json
+import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -21,16 +24,22 @@ DEEPEST_INCLUDE = 8
 # Python converts no more digits.
 LONGEST_NUMBER = 4300
 TOO_LARGE = "is nested too deeply or too large"
+# What is longer is no number, date or Boolean that anybody wrote by hand.
+LONGEST_COMPARED = 100
 
 
 @dataclass(frozen=True)
 class Document:
-    """What a file says, of how many values (`weight`), and the `file:line` of the element at each place."""
+    """What a file says, of how many values (`weight`), and the `file:line` of the element at each place.
+
+    `warnings` are of the file itself, not of those that it includes.
+    """
 
     value: object
     name: str
     weight: int = 1
     lines: Mapping[str, str] = field(default_factory=dict)
+    warnings: tuple[faults.Fault, ...] = ()
 
     def at(self, place: str) -> str:
         """The place of an element for people: the line where it, or else what it belongs to, is written."""
@@ -68,6 +77,7 @@ class Documents:
             self._open.append(name)
             try:
                 self._read[name] = self._parse(name, self._content(name))
+                self.warned += self._read[name].warnings
             finally:
                 self._open.pop()
         return self._read[name]
@@ -95,12 +105,13 @@ def plain_yaml(content: bytes) -> object:
 
 
 def _json(content: bytes, name: str) -> Document:
-    found: list[faults.Fault] = []
+    warned: list[faults.Fault] = []
 
     def members(pairs: list[tuple[str, object]]) -> dict[str, object]:
         for element, times in Counter(element for element, _ in pairs).items():
             if times > 1:
-                found.append(faults.Fault(name, f"has the element '{elements.clipped(element)}' twice in an object"))
+                text = f"has the element '{elements.clipped(element)}' twice in an object: the last one counts"
+                warned.append(faults.Fault(name, text))
         return dict(pairs)
 
     try:
@@ -111,43 +122,79 @@ def _json(content: bytes, name: str) -> Document:
         raise _broken(name, "is not a text in UTF-8") from None
     except (ValueError, RecursionError) as error:
         raise _broken(name, f"cannot be read: {error}") from None
-    if found:
-        raise faults.Faults(found)
     # Every value but the first comes after one of these.
-    return Document(value, name, 1 + sum(content.count(mark) for mark in (b",", b"[", b"{")))
+    weight = 1 + sum(content.count(mark) for mark in (b",", b"[", b"{"))
+    return Document(value, name, weight, warnings=tuple(warned))
 
 
 CORE = "tag:yaml.org,2002:"
 MERGE = f"{CORE}merge"
 NUMBERS = (f"{CORE}int", f"{CORE}float")
 JSON_TAGS = (*NUMBERS, *(f"{CORE}{kind}" for kind in ("null", "bool", "str", "seq", "map")))
+# The core schema of YAML 1.2, section 10.3.2, with the first letters of each form; and merge keys, which templates use.
+FORMS = {
+    f"{CORE}null": (re.compile(r"(?:~|null|Null|NULL|)\Z"), ["~", "n", "N", ""]),
+    f"{CORE}bool": (re.compile(r"(?:true|True|TRUE|false|False|FALSE)\Z"), list("tTfF")),
+    f"{CORE}int": (re.compile(r"(?:[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+)\Z"), list("-+0123456789")),
+    f"{CORE}float": (
+        re.compile(
+            r"(?:[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?"
+            r"|[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN))\Z"
+        ),
+        list("-+.0123456789"),
+    ),
+    MERGE: (re.compile(r"<<\Z"), ["<"]),
+}
+SURROGATES = re.compile("[\ud800-\udbff][\udc00-\udfff]")
 
 
 class _Loader(yaml.SafeLoader):
-    """YAML as JSON: what would be a date is a text, and a tag for anything else is a fault."""
+    """YAML as JSON: what would be a date is a text, and a tag for anything else is a fault.
+
+    `plain` holds the ids of the scalars whose form alone decides what they are.
+    """
 
     include: Callable[[str], Document] | None = None
     _nodes = _depth = 0
+
+    def __init__(self, content: bytes) -> None:
+        super().__init__(content)
+        self.plain: set[int] = set()
 
     def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
         # PyYAML would read on for minutes and recurse until the interpreter stops it.
         self._nodes, self._depth = self._nodes + 1, self._depth + 1
         if self._nodes > HEAVIEST or self._depth > elements.DEEPEST:
             raise yaml.composer.ComposerError(None, None, TOO_LARGE, self.peek_event().start_mark)  # type: ignore[no-untyped-call]
+        event = self.peek_event()  # type: ignore[no-untyped-call]
         node = super().compose_node(parent, index)
+        if isinstance(event, yaml.ScalarEvent) and isinstance(node, yaml.ScalarNode):
+            # JSON spells a letter beyond U+FFFF as two escapes, which PyYAML takes for two letters.
+            node.value = SURROGATES.sub(_joined, node.value)
+            self.plain |= {id(node)} if event.implicit[0] else set()
         self._depth -= 1
         return node
 
-    def resolve(self, kind: type[yaml.Node], value: str | None, implicit: object) -> str:
-        # YAML 1.1 takes 12:30 for a number to the base of 60.
-        tag: str = super().resolve(kind, value, implicit)  # type: ignore[no-untyped-call]
-        return f"{CORE}str" if tag in NUMBERS and ":" in (value or "") else tag
-
     def construct_number(self, node: yaml.ScalarNode) -> object:
+        text = self._text(node, "number")
+        if node.tag == f"{CORE}int":
+            return int(text, {"0o": 8, "0x": 16}.get(text[:2], 10))
+        return float(text.replace(".", "") if text[-1] in "fFnN" else text)
+
+    def construct_boolean(self, node: yaml.ScalarNode) -> object:
+        return self._text(node, "Boolean").lower() == "true"
+
+    def construct_string(self, node: yaml.ScalarNode) -> object:
         text = str(self.construct_scalar(node))
-        if ":" in text or len(text) > LONGEST_NUMBER:
-            raise yaml.constructor.ConstructorError(None, None, f"{elements.shown(text)} is no number", node.start_mark)
-        return yaml.SafeLoader.yaml_constructors[node.tag](self, node)
+        return elements.Word(text) if id(node) in self.plain and text.lower() in elements.WORDS else text
+
+    def _text(self, node: yaml.ScalarNode, kind: str) -> str:
+        """A text of the form that its tag asks for, which somebody may have written before anything at all."""
+        text = str(self.construct_scalar(node))
+        if len(text) > LONGEST_NUMBER or not FORMS[node.tag][0].match(text):
+            problem = f"cannot be read: {elements.shown(text)} is no {kind}"
+            raise yaml.constructor.ConstructorError(None, None, problem, node.start_mark)
+        return text
 
     def construct_include(self, node: yaml.Node) -> object:
         return self.included(node).value
@@ -169,10 +216,15 @@ _Loader.yaml_constructors = {
 _Loader.add_constructor("!include", _Loader.construct_include)
 for tag in NUMBERS:
     _Loader.add_constructor(tag, _Loader.construct_number)
-_Loader.yaml_implicit_resolvers = {
-    first: [(tag, form) for tag, form in resolvers if tag in (*JSON_TAGS, MERGE)]
-    for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
-}
+_Loader.add_constructor(f"{CORE}bool", _Loader.construct_boolean)
+_Loader.add_constructor(f"{CORE}str", _Loader.construct_string)
+_Loader.yaml_implicit_resolvers = {}
+for tag, (form, first) in FORMS.items():
+    _Loader.add_implicit_resolver(tag, form, first)
+
+
+def _joined(pair: re.Match[str]) -> str:
+    return pair[0].encode("utf-16", "surrogatepass").decode("utf-16")
 
 
 def _yaml(content: bytes, name: str, include: Callable[[str], Document] | None) -> Document:
@@ -182,12 +234,11 @@ def _yaml(content: bytes, name: str, include: Callable[[str], Document] | None) 
         node = loader.get_single_node()
         if node is None:
             raise _broken(name, "is empty")
-        found: list[faults.Fault] = []
-        weight = _Weigher(loader, name, found).weigh(node)
-        if found:
-            raise faults.Faults(found)
+        weight = _Weigher(loader, name).weigh(node)
+        # Before merge keys are replaced by what they stand for.
+        warnings = tuple(_Differences(loader, name).of(node, ""))
         value = loader.construct_document(node)
-        return Document(value, name, weight, dict(_lines(loader, node, name, "")))
+        return Document(value, name, weight, dict(_lines(loader, node, name, "")), warnings)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         problem = error.problem if error.problem == TOO_LARGE else f"cannot be read: {error.problem}"
@@ -203,7 +254,6 @@ class _Weigher:
 
     loader: _Loader
     name: str
-    found: list[faults.Fault]
     weights: dict[int, int] = field(default_factory=dict)
 
     def weigh(self, node: yaml.Node) -> int:
@@ -215,7 +265,6 @@ class _Weigher:
         if node.tag == "!include":
             weight = self.loader.included(node).weight
         elif isinstance(node, yaml.MappingNode):
-            self._refuse_twice(node)
             weight = 1 + sum(self.weigh(each) for pair in node.value for each in pair)
         elif isinstance(node, yaml.SequenceNode):
             weight = 1 + sum(self.weigh(each) for each in node.value)
@@ -226,14 +275,62 @@ class _Weigher:
         self.weights[id(node)] = weight
         return weight
 
-    def _refuse_twice(self, node: yaml.MappingNode) -> None:
+
+@dataclass
+class _Differences:
+    """Warns of what flowServ reads differently, and of elements that are given twice, each node once."""
+
+    loader: _Loader
+    name: str
+    seen: set[int] = field(default_factory=set)
+
+    def of(self, node: yaml.Node, place: str) -> Iterator[faults.Fault]:
+        if id(node) in self.seen:
+            return
+        self.seen.add(id(node))
+        if isinstance(node, yaml.MappingNode):
+            yield from self._members(node, place)
+        elif isinstance(node, yaml.SequenceNode):
+            for index, each in enumerate(node.value):
+                yield from self.of(each, f"{place}[{index}]")
+        elif id(node) in self.loader.plain and (text := _difference(self.loader, node)):
+            yield self._warning(node, place, text)
+
+    def _members(self, node: yaml.MappingNode, place: str) -> Iterator[faults.Fault]:
         known: set[str] = set()
-        for key, _ in node.value:
-            if isinstance(key, yaml.ScalarNode) and key.tag != MERGE:
-                if key.value in known:
-                    place = f"{self.name}:{key.start_mark.line + 1}"
-                    self.found.append(faults.Fault(place, f"has '{elements.clipped(key.value)}' a second time"))
-                known.add(key.value)
+        for key, value in node.value:
+            name = elements.clipped(key.value) if isinstance(key, yaml.ScalarNode) else ""
+            here = f"{place}.{name}" if place else name
+            if name and key.tag != MERGE and key.value in known:
+                yield self._warning(key, here, "is given a second time: the last one counts")
+            known |= {key.value} if name else set()
+            if key.tag != MERGE:
+                yield from self.of(key, here)
+            yield from self.of(value, here)
+
+    def _warning(self, node: yaml.Node, place: str, text: str) -> faults.Fault:
+        return faults.Fault(f"{self.name}:{node.start_mark.line + 1} {place}".rstrip(), text)
+
+
+_YAML_1_1 = yaml.SafeLoader("")
+
+
+def _difference(loader: _Loader, node: yaml.Node) -> str | None:
+    """What a plain scalar is in YAML 1.1 and no longer is; None if it is the same."""
+    if len(node.value) > LONGEST_COMPARED:
+        return None
+    tag = _YAML_1_1.resolve(yaml.ScalarNode, node.value, (True, False))  # type: ignore[no-untyped-call]
+    now = loader.construct_object(node)
+    try:
+        then = yaml.SafeLoader.yaml_constructors[tag](_YAML_1_1, yaml.ScalarNode(tag, node.value))
+    except (ValueError, LookupError, yaml.YAMLError):
+        # No value of YAML 1.1 at all, such as a 30th of February.
+        return None
+    # A date passes for the text that spells it.
+    if (type(now), now) == (type(then), then) or str(now) == str(then):
+        return None
+    both = f"is {elements.shown(now)} as in YAML 1.2, and {elements.shown(then)} for flowServ"
+    return f"{both}; in quotes it is a text for both"
 
 
 def _lines(loader: _Loader, node: yaml.Node, name: str, place: str) -> Iterator[tuple[str, str]]:

@@ -40,8 +40,8 @@ class FileHandle(TypedDict):
     sha256: NotRequired[str]
     title: NotRequired[str]
     caption: NotRequired[str]
-    format: NotRequired[Json]
-    widget: NotRequired[Json]
+    format: NotRequired[Any]
+    widget: NotRequired[Any]
 
 
 class ArchiveHandle(TypedDict):

@@ -14,8 +14,21 @@ MOST_VALUES = 10_000
 DEEPEST = 32
 # In characters of all texts and names together: a template is kept in one item of the table, of at most 400 KB.
 MOST_TEXT = 200_000
+# What is a Boolean in YAML 1.1, and so for flowServ, and a text in YAML 1.2.
+WORDS = {"yes": True, "on": True, "no": False, "off": False}
 # The place of a document itself.
 WHOLE = "document"
+
+
+class Word(str):
+    """One of WORDS as it stands in a YAML file without quotes: a text, and a Boolean where one is asked for."""
+
+    __slots__ = ()
+
+    @property
+    def meant(self) -> bool:
+        """The Boolean."""
+        return WORDS[self.lower()]
 
 
 @dataclass(frozen=True)
@@ -66,6 +79,9 @@ class Reader:
 
     def flag(self, element: str, default: bool) -> bool:
         """A Boolean."""
+        word = self.document.get(element)
+        if isinstance(word, Word):
+            return word.meant
         flag = self._typed(element, bool, "true or false")
         return default if flag is None else flag
 

@@ -436,6 +436,8 @@ def _declaration(reader: elements.Reader, position: int, nesting: int, listed: b
     reader.refuse_unknown(*COMMON, *([EXTRAS[dtype]] if dtype in EXTRAS else []))
     index = reader.integer("index")
     values, default = _options(reader) if dtype == "select" else ((), reader.document.get("defaultValue"))
+    if dtype == "bool" and isinstance(default, elements.Word):
+        default = default.meant
     parameter = Parameter(
         name=name,
         dtype=dtype,
@@ -454,9 +456,20 @@ def _declaration(reader: elements.Reader, position: int, nesting: int, listed: b
     )
     if dtype == "file":
         return replace(parameter, default=_path(reader, "defaultValue"))
-    if len(reader.found) == before and default is not None:
-        _check_default(parameter, reader)
+    if len(reader.found) > before or default is None:
+        return parameter
+    problems = _default_problems(parameter)
+    if dtype == "record" and default == [] and problems:
+        return _without_default(parameter, reader, problems)
+    for problem in problems:
+        reader.fault("defaultValue", problem)
     return parameter
+
+
+def _without_default(parameter: Parameter, reader: elements.Reader, problems: Sequence[str]) -> Parameter:
+    """A record whose default is empty and misses a field: flowServ takes that, and runs without an argument fail."""
+    reader.warn("defaultValue", f"is no default: {'; '.join(problems)}")
+    return replace(parameter, default=None, required=reader.flag("isRequired", True))
 
 
 def _name(reader: elements.Reader) -> str:
@@ -559,10 +572,9 @@ def _fields(reader: elements.Reader, nesting: int, listed: bool) -> tuple[Parame
     return fields
 
 
-def _check_default(parameter: Parameter, reader: elements.Reader) -> None:
+def _default_problems(parameter: Parameter) -> list[str]:
     binding = _Binding(None)
     value = binding.attempt(parameter, parameter.default, "the default", placement.seat(parameter.name))
     if not binding.problems and len(casting.text(value).encode()) > LONGEST_TEXT:
         binding.problems.append(f"has more than {LONGEST_TEXT} bytes")
-    for problem in binding.problems:
-        reader.fault("defaultValue", problem)
+    return binding.problems

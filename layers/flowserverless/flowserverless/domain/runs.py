@@ -53,8 +53,8 @@ class ResultFile:
     sha256: str | None = None
     title: str | None = None
     caption: str | None = None
-    format: Mapping[str, Any] | None = None
-    widget: Mapping[str, Any] | None = None
+    format: Any = None
+    widget: Any = None
 
 
 @dataclass(frozen=True)

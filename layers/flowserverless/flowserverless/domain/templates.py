@@ -33,8 +33,8 @@ class OutputSpec:
     key: str
     title: str | None = None
     caption: str | None = None
-    format: Mapping[str, object] | None = None
-    widget: Mapping[str, object] | None = None
+    format: object = None
+    widget: object = None
 
 
 @dataclass(frozen=True)
@@ -324,16 +324,12 @@ def _outputs(reader: elements.Reader) -> tuple[OutputSpec, ...]:
                 key,
                 each.text("title"),
                 each.text("caption"),
-                _object(each, "format"),
-                _object(each, "widget"),
+                # For clients, which know what they mean: any value, as in flowServ.
+                each.document.get("format"),
+                each.document.get("widget"),
             )
         )
     return tuple(outputs)
-
-
-def _object(reader: elements.Reader, element: str) -> Mapping[str, object] | None:
-    child = reader.child(element)
-    return child.document if child else None
 
 
 def _results(reader: elements.Reader) -> _Results:
