@@ -141,6 +141,41 @@ def test_what_is_not_part_of_the_workflow_makes_no_other_version():
     assert read(FILES | {"README.md": "x", ".DS_Store": "x", "__MACOSX/._a": "x"}).digest == read(FILES).digest
 
 
+LITTER = [
+    "._flowserv.yaml",
+    "code/._hello.py",
+    "__MACOSX/code/hello.py",
+    "code/__MACOSX/x",
+    ".DS_Store",
+    "code/.DS_Store",
+    "code/Thumbs.db",
+    "thumbs.db",
+    "desktop.ini",
+    ".AppleDouble/x",
+    ".Spotlight-V100/Store-V2/x",
+]
+
+
+@pytest.mark.parametrize("top", ["", "folder/"])
+def test_what_desktop_systems_add_to_a_zip_stays_out(top):
+    manifest = {"flowserv.yaml": "name: x\nspecfile: benchmark.yaml"}
+    files = {f"{top}{name}": content for name, content in (FILES | manifest).items()}
+    added = dict.fromkeys((*LITTER, *(f"{top}{each}" for each in LITTER)), "x")
+    package = read(added | files)
+    assert (set(package.files), package.digest) == (set(FILES), read(FILES | manifest).digest)
+    assert read(FILES | manifest | {"code/a._b": "", "DS_Store": "", "macosx/x": ""}).files.keys() - FILES.keys() == {
+        "code/a._b",
+        "DS_Store",
+        "macosx/x",
+    }
+
+
+@pytest.mark.parametrize("place", ["a/b/flowserv.yaml", "b/flowserv.yml", "b/FlowServ.json", "FLOWSERV.YAML"])
+def test_a_manifest_that_lies_elsewhere_is_named(place):
+    [(_, reason)] = refused({"README.md": "x", "a/x": "", place: "name: x"})
+    assert f"there is '{place}'" in reason
+
+
 def test_everything_is_a_file_of_the_workflow_if_the_manifest_names_none():
     files = FILES | {"flowserv.yaml": "name: x\nspecfile: benchmark.yaml", "docs/": "", "__MACOSX/docs/._x": "x"}
     package = read(files)

@@ -24,7 +24,10 @@ from flowserverless.domain import elements, faults, layout, paths, steps, templa
 
 MANIFESTS = ("flowserv.json", "flowserv.yaml", "flowserv.yml")
 # What desktop systems add to a zip without being asked.
-LITTER = re.compile(r"(.*/)?(__MACOSX(/.*)?|\.DS_Store|Thumbs\.db|desktop\.ini)", re.DOTALL)
+LITTER = re.compile(
+    r"(.*/)?(__MACOSX|\._[^/]*|\.DS_Store|\.AppleDouble|\.Spotlight-V100|\.Trashes|\.fseventsd|(eh)?thumbs\.db|desktop\.ini)(/.*)?",
+    re.DOTALL | re.IGNORECASE,
+)
 LONGEST_NAME = 512
 LONGEST_DESCRIPTION = 10_000
 # In characters, of the instructions with everything that they include.
@@ -255,7 +258,7 @@ def _manifest(contents: _Contents, loaded: documents.Documents, found: list[faul
     """The manifest, as far as it can be read; raises Faults if there is none at all."""
     file = next((name for name in MANIFESTS if name in contents.members), None)
     if file is None:
-        found.append(faults.Fault("package", f"has no manifest, which is one of {', '.join(MANIFESTS)}"))
+        found.append(faults.Fault("package", _without_manifest(contents.members)))
         raise faults.Faults(found)
     reader: elements.Reader | None = None
     noted: list[faults.Fault] = []
@@ -287,6 +290,16 @@ def _manifest(contents: _Contents, loaded: documents.Documents, found: list[faul
     found += _placed(document, noted)
     loaded.warned += _placed(document, reader.warned)
     return manifest
+
+
+def _without_manifest(members: Iterable[str]) -> str:
+    """That there is no manifest where it should be, and where there are files of its name."""
+    deeper = sorted(path for path in members if posixpath.basename(path).lower() in MANIFESTS)
+    message = f"has no manifest, which is one of {', '.join(MANIFESTS)}, at the top or in the one folder there"
+    if not deeper:
+        return message
+    shown = ", ".join(elements.shown(path) for path in deeper[:5])
+    return f"{message}; there is {shown}{', ...' if deeper[5:] else ''}: pack what is in the manifest's folder"
 
 
 def _named(reader: elements.Reader, element: str) -> str | None:
