@@ -9,7 +9,7 @@ import time
 
 from botocore import exceptions
 
-from local import deployment, emulator, publish, stack
+from local import deployment, emulator, packing, publish, stack
 
 
 def main() -> int:
@@ -22,6 +22,7 @@ def main() -> int:
         deployment.DeploymentError,
         stack.NoStack,
         publish.NoReport,
+        packing.TooMuch,
         exceptions.BotoCoreError,
         exceptions.ClientError,
     ) as error:
@@ -59,8 +60,10 @@ def publish_folder(arguments: argparse.Namespace) -> int:
     if "/" in name:
         print(f"{name!r} is no id of a workflow; NAME=... gives it another one", file=sys.stderr)
         return 1
-    report = publish.publish(stack.found(arguments.stack), folder, name)
-    print(publish.text(report))
+    here = stack.found(arguments.stack)
+    noted = packing.text(packing.collect(folder))
+    report = publish.publish(here, folder, name)
+    print(publish.text(report), *filter(None, [noted]), sep="\n")
     if any(fault["place"] == "name" for fault in report["faults"]):
         print("NAME=... publishes it under another id than the folder's name.")
     return 1 if report["status"] == "rejected" else 0

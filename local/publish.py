@@ -9,7 +9,7 @@ import time
 import zipfile
 from typing import Any
 
-from local import stack
+from local import packing, stack
 
 REPORT_SECONDS = 120.0
 EPOCH = (1980, 1, 1, 0, 0, 0)
@@ -40,16 +40,14 @@ def publish(here: stack.Stack, folder: pathlib.Path, name: str) -> dict[str, Any
 
 
 def package(folder: pathlib.Path) -> bytes:
-    """A folder as a zip file; equal folders give equal bytes. Hidden files and Python's caches stay out."""
+    """A folder as a zip file; equal folders give equal bytes. What is in it is decided by packing.collect."""
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
-        for path in sorted(folder.rglob("*")):
-            inside = path.relative_to(folder)
-            if path.is_file() and not any(part.startswith((".", "__pycache__")) for part in inside.parts):
-                member = zipfile.ZipInfo(inside.as_posix(), EPOCH)
-                member.compress_type = zipfile.ZIP_DEFLATED
-                member.external_attr = 0o644 << 16
-                archive.writestr(member, path.read_bytes())
+        for inside, path in packing.collect(folder).files.items():
+            member = zipfile.ZipInfo(inside, EPOCH)
+            member.compress_type = zipfile.ZIP_DEFLATED
+            member.external_attr = 0o644 << 16
+            archive.writestr(member, path.read_bytes())
     return buffer.getvalue()
 
 
