@@ -653,12 +653,12 @@ def test_only_lists_have_a_folder_as_target():
 
 def test_the_number_of_files_is_bounded():
     many = [file(f"f{n}", targetPath=f"t{n}") for n in range(101)]
-    with pytest.raises(errors.InvalidRequest, match="at most 100 files"):
+    with pytest.raises(errors.InvalidRequest, match="at most 90 files"):
         parameters.referenced_files(many)
-    assert len(parameters.referenced_files(many[:100])) == 100
+    assert len(parameters.referenced_files(many[:90])) == 90
     declarations = declared(dtype="list", para={"name": "e", "dtype": "file"})
     same = [file("f1", targetPath=f"t{n}") for n in range(101)]
-    with pytest.raises(errors.InvalidRequest, match="at most 100 files"):
+    with pytest.raises(errors.InvalidRequest, match="at most 90 files"):
         bound(declarations, same)
 
 

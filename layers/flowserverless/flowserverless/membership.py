@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Any
 
 from flowserverless import access, api, requests, settings, users, views
-from flowserverless.domain import errors, narrowing, parameters, plans, runs, steps, templates
+from flowserverless.domain import errors, feasibility, narrowing, parameters, plans, runs, steps, templates
 from flowserverless.store import groups, table, workflows
 
 
@@ -42,6 +42,10 @@ def _parameters(body: requests.CreateGroup, published: table.TemplateItem) -> li
     if body.parameters is None:
         return None
     own = narrowing.narrow(published.template, body.parameters)
+    found = list(feasibility.obstacles(templates.parse(published.template, steps.ANYTHING), own))
+    if found:
+        detail = f"no run of the group could ever start: its parameters {'; '.join(found)}"
+        raise errors.InvalidRequest(detail[:2000], "INVALID_PARAMETERS")
     return [parameters.document(one) for one in own]
 
 
@@ -49,7 +53,7 @@ def _config(body: requests.CreateGroup, published: table.TemplateItem) -> dict[s
     if body.config is None:
         return None
     config = body.config.chosen()
-    plans.check_config(templates.parse(published.template, steps.ANYTHING), config)
+    plans.check_config(templates.parse(published.template, steps.ANYTHING), config, settings.executors())
     return config
 
 

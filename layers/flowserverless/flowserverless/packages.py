@@ -20,7 +20,7 @@ from dataclasses import dataclass, field
 from typing import IO, cast
 
 from flowserverless import documents
-from flowserverless.domain import elements, faults, layout, paths, steps, templates
+from flowserverless.domain import elements, faults, feasibility, layout, paths, steps, templates
 
 MANIFESTS = ("flowserv.json", "flowserv.yaml", "flowserv.yml")
 # What desktop systems add to a zip without being asked.
@@ -123,6 +123,7 @@ def read(
     checksums = _checksums(contents, found)
     if document and template:
         found += _placed(document, layout.check(template, files))
+        found += _placed(document, _obstacles(template))
         warned += _placed(document, layout.doubts(template, files))
     if found or template is None:
         # What is wrong with a file is found again by everyone who needs it.
@@ -347,6 +348,11 @@ def _template(
         raise faults.Faults(_placed(document, error.faults)) from None
     warned += _placed(document, template.warnings)
     return template
+
+
+def _obstacles(template: templates.Template) -> Iterator[faults.Fault]:
+    for text in feasibility.obstacles(template, template.parameters):
+        yield faults.Fault("parameters", f"{text}; no run could ever start")
 
 
 def _placed(document: documents.Document, noted: Iterable[faults.Fault]) -> list[faults.Fault]:

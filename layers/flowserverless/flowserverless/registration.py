@@ -7,12 +7,10 @@ from datetime import datetime
 from typing import Any
 
 from flowserverless import api, aws, engine, packages, postprocessing, settings
-from flowserverless.domain import errors, faults, ids, runs
+from flowserverless.domain import errors, faults, feasibility, ids, runs
 from flowserverless.store import files, table, workflows
 
 INBOX = "inbox/workflows/"
-# The template stands in one DynamoDB item (400 KB) twice, with its list of files.
-MOST_DOCUMENT_BYTES = 150_000
 
 
 def register(event: Mapping[str, Any], now: datetime) -> dict[str, Any]:
@@ -102,8 +100,9 @@ def _read(key: str) -> packages.Package:
 def _check_size(published: table.TemplateItem) -> None:
     content = [published.template, published.files, published.name, published.description, published.instructions]
     size = len(json.dumps(content, ensure_ascii=False).encode())
-    if size > MOST_DOCUMENT_BYTES:
-        detail = f"template, instructions and list of files take {size} bytes, more than {MOST_DOCUMENT_BYTES}"
+    most = feasibility.MOST_DOCUMENT_BYTES
+    if size > most:
+        detail = f"template, instructions and list of files take {size} bytes, more than {most}"
         raise faults.Faults([faults.Fault("template", detail)])
 
 

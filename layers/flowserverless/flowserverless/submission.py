@@ -15,9 +15,6 @@ from flowserverless.store import groups, table, workflows
 from flowserverless.store import runs as stored_runs
 
 KEY_DAYS = 7
-MOST_FILES = 90
-# The run's item holds its arguments; DynamoDB takes items up to 400 KB, a process variables up to 128 KiB.
-MOST_ARGUMENT_BYTES = 120_000
 
 
 def start(
@@ -34,11 +31,10 @@ def start(
     cannot be started at this moment is started by the reconciler: once the run is written, it is not lost.
     """
     files = parameters.referenced_files(arguments)
-    if len(files) > MOST_FILES:
-        raise errors.InvalidRequest(f"a run takes at most {MOST_FILES} uploaded files")
     payload = json.dumps([list(arguments), dict(config)], sort_keys=True, ensure_ascii=False)
-    if len(payload.encode(errors="surrogatepass")) > MOST_ARGUMENT_BYTES:
-        raise errors.TooLarge(f"arguments take more than {MOST_ARGUMENT_BYTES} bytes; upload a file instead")
+    most = parameters.MOST_ARGUMENT_BYTES
+    if len(payload.encode(errors="surrogatepass")) > most:
+        raise errors.TooLarge(f"arguments take more than {most} bytes; upload a file instead")
     group, found = access.group(who, group_id, *(table.upload(group_id, file) for file in files))
     once = _once(group, key, payload, now) if key is not None else None
     first = _first(once, table.fetch([(once.pk, once.sk)]) if once else {}, now)

@@ -31,8 +31,10 @@ LONGEST_TEXT = 120_000
 MOST_PARAMETERS = 200
 MOST_OPTIONS = 500
 MOST_NESTING = 5
-# Each is read from the table before a run starts and named in the run's item.
-MOST_FILES = 100
+# Each is read from the table before a run starts, in one BatchGetItem of 100 with what else a start reads.
+MOST_FILES = 90
+# Of all arguments as they are sent: the run's item keeps them.
+MOST_ARGUMENT_BYTES = 120_000
 NUMBER = r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?"
 RANGE = re.compile(rf"\s*([\[(])\s*({NUMBER}|-inf|)\s*,\s*({NUMBER}|\+?inf|)\s*([\])])\s*")
 

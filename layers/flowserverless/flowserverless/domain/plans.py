@@ -57,11 +57,17 @@ def plan(
     images = tuple(lambda_images)
     asked = None if resources is None else _read_resources(resources)
     declared = [_with_resources(step, asked) for step in template.steps]
+    _require_executors(declared, available, images)
+    return _plan(declared, template.context, bound.values, images)
+
+
+def _require_executors(
+    declared: Iterable[steps.Step], available: Collection[str], images: Iterable[str] = steps.LAMBDA_IMAGES
+) -> None:
     for step in declared:
         problem = steps.lacking(step, available, images)
         if problem:
             raise errors.InvalidRequest(f"step '{elements.clipped(step.name)}' {problem}")
-    return _plan(declared, template.context, bound.values, images)
 
 
 def postproc_plan(template: templates.Template, lambda_images: Iterable[str] = steps.LAMBDA_IMAGES) -> tuple[Step, ...]:
@@ -71,13 +77,21 @@ def postproc_plan(template: templates.Template, lambda_images: Iterable[str] = s
     return _plan(template.postproc.steps, template.postproc.context, {"runs": "runs"}, tuple(lambda_images))
 
 
-def check_config(template: templates.Template, config: Mapping[str, object]) -> None:
-    """Raises InvalidRequest for a group's configuration with which no run of the workflow could start."""
+def check_config(
+    template: templates.Template, config: Mapping[str, object], available: Collection[str] = steps.ANYTHING
+) -> None:
+    """Raises InvalidRequest for a group's configuration with which no run of the workflow could start.
+
+    `available` is that of templates.parse.
+    """
     if config.get("engine") == "external":
         _require_external(template)
     resources = config.get("resources")
     if isinstance(resources, Mapping):
-        _read_resources(resources)
+        asked = _read_resources(resources)
+        # A run of a group may be executed outside although its group does not say so.
+        if not template.external:
+            _require_executors([_with_resources(step, asked) for step in template.steps], available)
 
 
 def _require_external(template: templates.Template) -> None:

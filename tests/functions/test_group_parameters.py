@@ -1,0 +1,62 @@
+"""A group with parameters of its own can start a run, or is not created."""
+
+import pytest
+import workbench
+
+from flowserverless.store import groups
+
+ROUTE = "create_group", "POST", "/workflows/{workflowId}/groups", {"workflowId": "bench"}
+PARAMETER = {"name": "n", "dtype": "int", "defaultValue": 1}
+
+
+@pytest.fixture
+def bench(invoke, monkeypatch, table, bucket, state_machine):
+    made = workbench.Bench(invoke, monkeypatch)
+    made.publish({"workflow": {"steps": [workbench.STEP]}, "parameters": [PARAMETER]})
+    return made
+
+
+def declared(count, text):
+    return [{"name": f"p{number}", "dtype": "string", "defaultValue": "x", "help": text} for number in range(count)]
+
+
+@pytest.mark.parametrize(
+    ("own", "fits"),
+    [
+        (declared(190, "h" * 500), True),
+        (declared(190, "h" * 1000), False),
+        (declared(190, "é" * 250), True),
+        (declared(190, "機" * 1000), False),
+        (declared(200, ""), True),
+        ([{"name": f"s{n}", "dtype": "select", "values": [{"value": v} for v in range(500)]} for n in range(6)], False),
+        ([{"name": "n", "dtype": "int", "range": "(0,1)"}], False),
+    ],
+    ids=["long", "too long", "not ASCII", "not ASCII and too long", "many", "many values", "an empty range"],
+)
+def test_a_group_that_is_created_can_start_a_run(bench, own, fits):
+    body = {"name": "Own", "identifier": "own", "parameters": own}
+    if fits:
+        bench.call(*ROUTE, 201, body=body)
+        bench.start("own", arguments=[])
+    else:
+        refused = bench.call(*ROUTE, 400, body=body).json
+        assert refused["code"] == "INVALID_PARAMETERS"
+        with pytest.raises(groups.errors.NotFound):
+            groups.get("own")
+
+
+def test_a_workflow_that_no_run_can_start_is_refused_when_it_is_published(bench):
+    needed = [{"name": f"f{n}", "dtype": "file"} for n in range(91)]
+    template = {"workflow": {"steps": [workbench.STEP]}, "parameters": needed}
+    bench.put("inbox/workflows/other.zip", workbench.package(template))
+    report = bench.invoke("register_workflow", workbench.dropped(bench.bucket, "inbox/workflows/other.zip"))
+    assert report["status"] == "rejected"
+    (fault,) = report["faults"]
+    assert fault["place"] == "workflow.json parameters"
+    assert "require 91 files" in fault["message"]
+
+
+def test_a_group_cannot_ask_for_resources_that_the_installation_does_not_have(bench):
+    body = {"name": "Own", "identifier": "own", "config": {"resources": {"vcpu": 2}}}
+    refused = bench.call(*ROUTE, 400, body=body).json
+    assert "needs AWS Batch" in refused["detail"]
