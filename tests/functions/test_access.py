@@ -99,6 +99,7 @@ def event(
         "runId": place["active" if operation == "cancel_run" else "ended"],
         "fileId": place["upload"] if "upload" in operation else "000000",
         "jobId": "000",
+        "userId": "u-bob",
     }
     parameters = {name: known[name] for name in re.findall(r"\{(\w+)\}", path)}
     bodies: dict[str, Any] = {

@@ -33,7 +33,7 @@ ROUTES = {
 }
 # The same function answers PUT and POST.
 FUNCTIONS = {"update_group_by_post": "update_group"}
-NAMES = {"workflowId": "w", "groupId": "g", "fileId": "000000", "jobId": "000"}
+NAMES = {"workflowId": "w", "groupId": "g", "fileId": "000000", "jobId": "000", "userId": "grace"}
 # Bodies that would be accepted, to be spoilt.
 BODIES = {
     "start_run": {"arguments": [{"name": "count", "value": 2}], "config": {"timeoutSeconds": 60}},

@@ -17,11 +17,13 @@ import gateway
 import hypothesis
 import jwt
 import pytest
+from botocore import awsrequest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 from hypothesis import strategies
 
 from flowserverless import admission, credentials, tokens
+from flowserverless import aws as services
 from flowserverless.store import signouts
 from local import emulator
 
@@ -136,7 +138,51 @@ def cognito(monkeypatch):
 
 
 @pytest.fixture
-def judge(invoke, cognito, aws):
+def directory(aws):
+    """What Cognito says of users when it is asked; tests change it. A user is here under any name."""
+    known = types.SimpleNamespace(
+        sub=USER, enabled=True, status="CONFIRMED", groups=["organisers", "judges", "others"], asked=[]
+    )
+    known.failing = {}
+
+    def error(params, code):
+        body = {"Error": {"Code": code, "Message": "because"}, "ResponseMetadata": {"HTTPStatusCode": 400}}
+        return awsrequest.AWSResponse(params["url"], 400, {}, None), body
+
+    def answer(operation, content):
+        def hook(params, **_):
+            known.asked.append(operation)
+            if operation in known.failing:
+                return error(params, known.failing[operation])
+            asked = json.loads(params["body"])
+            assert asked["UserPoolId"] == POOL
+            return awsrequest.AWSResponse(params["url"], 200, {}, None), content(asked["Username"])
+
+        return hook
+
+    def user(name):
+        attributes = [{"Name": "sub", "Value": known.sub}]
+        state = {"Enabled": known.enabled, "UserStatus": known.status, "UserCreateDate": datetime.now(UTC)}
+        return {"Username": name, "UserAttributes": attributes, **state}
+
+    def groups(_):
+        return {"Groups": [{"GroupName": group} for group in known.groups]}
+
+    hooks = {"AdminGetUser": user, "AdminListGroupsForUser": groups}
+    events = services.client("cognito-idp").meta.events
+    registered = [
+        (f"before-call.cognito-identity-provider.{operation}", answer(operation, content))
+        for operation, content in hooks.items()
+    ]
+    for name, hook in registered:
+        events.register_first(name, hook)
+    yield known
+    for name, hook in registered:
+        events.unregister(name, hook)
+
+
+@pytest.fixture
+def judge(invoke, cognito, directory):
     """Ask the authorizer about a request with these headers; the context is what it tells the operations.
 
     Without a table: whoever gets as far as a look at who signed out is told that nothing can be verified.
@@ -394,7 +440,7 @@ def test_a_token_that_was_signed_out(authorize):
     assert authorize(bearer(other))["user"] == USER
 
 
-def test_all_tokens_of_a_user_signed_out_at_once(authorize):
+def test_all_tokens_of_a_user_signed_out_at_once(authorize, directory):
     moment = datetime.now(UTC) - timedelta(minutes=5)
     signouts.sign_out_everywhere(USER, moment)
     before, after = int(moment.timestamp()) - 1, int(moment.timestamp()) + 1
@@ -402,7 +448,68 @@ def test_all_tokens_of_a_user_signed_out_at_once(authorize):
     # Refreshing a session does not make it younger.
     assert authorize(bearer(signed(auth_time=before, iat=after))) == nobody("signed out")
     assert authorize(bearer(signed(auth_time=after, iat=after)))["user"] == USER
+    directory.sub = "somebody-else"
     assert authorize(bearer(signed(auth_time=before, sub="somebody-else")))["user"] == "somebody-else"
+
+
+def test_a_moment_of_signing_out_everywhere_never_becomes_earlier(authorize):
+    moment = datetime.now(UTC)
+    signouts.sign_out_everywhere(USER, moment)
+    signouts.sign_out_everywhere(USER, moment - timedelta(hours=1))
+    since = int(moment.timestamp()) - 60
+    assert authorize(bearer(signed(auth_time=since, iat=since))) == nobody("signed out")
+
+
+ENDED = nobody(credentials.ENDED)
+ACTS = {
+    "disabled": {"enabled": False},
+    "password reset by an administrator": {"status": "RESET_REQUIRED"},
+    "deleted, and the name registered again": {"sub": "0ada0000-0000-4000-8000-000000000002"},
+    "deleted": {"failing": {"AdminGetUser": "UserNotFoundException"}},
+}
+
+
+@pytest.mark.parametrize("act", ACTS)
+@pytest.mark.parametrize("groups", [None, ["organisers"]])
+def test_what_an_administrator_does_to_a_user_ends_tokens_at_once(authorize, directory, act, groups):
+    token = signed(**{"cognito:groups": groups})
+    assert authorize(bearer(token))["user"] == USER
+    vars(directory).update(ACTS[act])
+    assert authorize(bearer(token)) == ENDED
+
+
+def test_an_enabled_user_is_let_in_again(authorize, directory):
+    directory.enabled = False
+    assert authorize(bearer(signed())) == ENDED
+    directory.enabled = True
+    assert authorize(bearer(signed()))["user"] == USER
+
+
+def test_roles_end_when_an_administrator_takes_them(authorize, directory):
+    token = signed(**{"cognito:groups": ["organisers", "judges"]})
+    assert authorize(bearer(token))["roles"] == "organisers,judges"
+    directory.groups = ["judges"]
+    assert authorize(bearer(token))["roles"] == "judges"
+    directory.groups = []
+    assert authorize(bearer(token))["roles"] == ""
+
+
+def test_a_role_comes_with_the_next_token_only(authorize, directory):
+    assert authorize(bearer(signed()))["roles"] == ""
+
+
+def test_roles_are_looked_up_only_where_a_token_names_some(authorize, directory):
+    authorize(bearer(signed()))
+    assert directory.asked == ["AdminGetUser"]
+    authorize(bearer(signed(**{"cognito:groups": ["organisers"]})))
+    assert directory.asked == ["AdminGetUser", "AdminGetUser", "AdminListGroupsForUser"]
+
+
+@pytest.mark.parametrize("operation", ["AdminGetUser", "AdminListGroupsForUser"])
+def test_when_cognito_does_not_answer_nobody_is_let_in(authorize, directory, operation):
+    directory.failing = {operation: "NotAuthorizedException"}
+    token = signed(**{"cognito:groups": ["organisers"]})
+    assert authorize(bearer(token)) == nobody("tokens cannot be verified at the moment")
 
 
 def test_signing_out_expires_by_itself_but_never_before_the_token(table):

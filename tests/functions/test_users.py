@@ -499,6 +499,75 @@ def test_signing_out_twice_is_no_mistake(invoke, table):
     assert (again.status, again.json) == (200, {})
 
 
+def revoke(invoke, named, user=gateway.ORGANISER):
+    path = "/users/{userId}/tokens"
+    return gateway.answer(invoke("revoke_tokens", gateway.event("DELETE", path, {"userId": named}, user=user)))
+
+
+@pytest.mark.parametrize("by", ["id", "username"])
+def test_an_organiser_ends_all_sessions_of_a_user(invoke, register, log_in, by):
+    handle = register("ada")
+    since = claims(log_in().json["token"])["iat"]
+    for _ in range(2):
+        answer = revoke(invoke, handle[by])
+        assert (answer.status, answer.json) == (200, {"id": handle["id"], "username": "ada"})
+        assert signouts.is_signed_out("any", handle["id"], since)
+        assert not signouts.is_signed_out("any", handle["id"], since + 60)
+    assert not signouts.is_signed_out("any", STRANGER, since)
+
+
+def test_sessions_of_a_deleted_user_are_ended_by_id(invoke, register, cognito):
+    handle = register("ada")
+    cognito.client.admin_delete_user(UserPoolId=cognito.pool, Username="ada")
+    assert refused(revoke(invoke, "ada")) == (404, "UNKNOWN_USER")
+    answer = revoke(invoke, handle["id"].upper())
+    assert (answer.status, answer.json) == (200, {"id": handle["id"]})
+    assert signouts.is_signed_out("any", handle["id"], int(time.time()))
+
+
+def test_only_organisers_end_sessions_of_others(invoke, register):
+    handle = register("ada")
+    for who in (gateway.ADA, person({"token": unsigned(handle["id"])})):
+        assert refused(revoke(invoke, handle["id"], who)) == (403, "ORGANISERS_ONLY")
+    assert not signouts.is_signed_out("any", handle["id"], 0)
+
+
+def unsigned(user):
+    said = {"sub": user, "username": "ada", "jti": "x", "exp": 4_102_444_800}
+    return f"e30.{base64.urlsafe_b64encode(json.dumps(said).encode()).decode()}.x"
+
+
+def record(**changed):
+    """An event of CloudTrail about an administrator's act, as the sample is."""
+    event = json.loads((emulator.PROJECT / "events" / "watch_users.json").read_text("utf-8"))
+    event["detail"] |= {"eventTime": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"), **changed}
+    return event
+
+
+def test_a_record_of_an_administrators_act_ends_the_sessions_of_its_user(invoke, cognito):
+    event = record()
+    user = event["detail"]["additionalEventData"]["sub"]
+    assert invoke("watch_users", event) == {"user": user, "because": "AdminDisableUser"}
+    moment = int(datetime.fromisoformat(event["detail"]["eventTime"]).timestamp())
+    assert signouts.is_signed_out("any", user, moment)
+    assert not signouts.is_signed_out("any", user, moment + 1)
+
+
+def test_a_record_that_comes_late_leaves_later_sessions_alone(invoke, cognito):
+    event = record(eventTime="2026-01-01T00:00:00Z")
+    user = invoke("watch_users", event)["user"]
+    assert not signouts.is_signed_out("any", user, int(time.time()) - 60)
+
+
+def test_a_record_that_names_its_user_is_understood_too(invoke, register, caplog):
+    handle = register("ada")
+    for name in ("ada", handle["id"]):
+        named = {"requestParameters": {"userPoolId": "p", "username": name}, "additionalEventData": None}
+        assert invoke("watch_users", record(**named))["user"] == handle["id"]
+    hidden = {"requestParameters": {"username": "HIDDEN_DUE_TO_SECURITY_REASONS"}, "additionalEventData": {}}
+    assert invoke("watch_users", record(**hidden)) == {"user": None}
+
+
 # Passwords
 
 

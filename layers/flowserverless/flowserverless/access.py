@@ -27,6 +27,12 @@ def caller(resolver: api.Resolver) -> Caller:
     return Caller(said.get("user", ""), said.get("name", ""), organiser, said.get("problem", ""))
 
 
+def organiser(who: Caller, refusal: str) -> None:
+    """Raises Forbidden with these words unless the caller is an organiser."""
+    if not who.organiser:
+        raise errors.Forbidden(refusal, "ORGANISERS_ONLY")
+
+
 @dataclass(frozen=True)
 class RunView:
     """A run as its reader may see it, with what its ranking status is read from."""

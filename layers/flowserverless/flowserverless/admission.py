@@ -1,10 +1,11 @@
 """Admits a request: who is calling, or why that is nobody."""
 
+import dataclasses
 import functools
 import os
 from typing import Any
 
-from flowserverless import credentials, tokens
+from flowserverless import credentials, tokens, users
 from flowserverless.store import signouts
 
 
@@ -24,7 +25,20 @@ def identify(event: dict[str, Any]) -> tokens.Identity:
     identity = tokens.verify(presented[0], _keys(tokens.keys_url(pool)), pool, os.environ["USER_POOL_CLIENT_ID"])
     if signouts.is_signed_out(identity.token, identity.user, identity.since):
         raise tokens.Refused(credentials.SIGNED_OUT)
-    return identity
+    return _as_of_now(identity)
+
+
+def _as_of_now(identity: tokens.Identity) -> tokens.Identity:
+    """The identity without the roles that its user has lost. Raises Refused when there is no such user any more.
+
+    A token says what was so when its user signed in. What an administrator did since then, only Cognito knows.
+    """
+    if not users.may_act(identity.user, identity.name):
+        raise tokens.Refused(credentials.ENDED)
+    if not identity.roles:
+        return identity
+    roles = users.roles(identity.name)
+    return dataclasses.replace(identity, roles=tuple(role for role in identity.roles if role in roles))
 
 
 def context(event: dict[str, Any]) -> dict[str, str]:

@@ -45,6 +45,7 @@ metrics = Metrics(namespace="flowserverless", service="api")
 
 GroupId = Annotated[str, Path(description="Identifier of a group")]
 RunId = Annotated[str, Path(description="Identifier of a run")]
+UserId = Annotated[str, Path(description="Identifier or name of a user")]
 WorkflowId = Annotated[str, Path(description="Identifier of a workflow")]
 FileId = Annotated[str, Path(description="Identifier of a file, as its listing shows it")]
 Limit = Annotated[int, Query(ge=1, le=1000, description="How many to show at most")]

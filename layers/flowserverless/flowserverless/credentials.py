@@ -10,6 +10,7 @@ SEVERAL = "more than one token was sent"
 NOT_VALID = "token not valid"
 EXPIRED = "token expired"
 SIGNED_OUT = "signed out"
+ENDED = "this user was disabled or deleted, or has to reset the password"
 UNVERIFIABLE = "tokens cannot be verified at the moment"
 
 # What JavaScript and Python clients send in place of the token that they do not have.

@@ -37,6 +37,7 @@ ROUTES = {
     "users:login": "users/login",
     "users:logout": "users/logout",
     "users:whoami": "users/whoami",
+    "users:revoke": "users/{userId}/tokens",
     "users:pwd:request": "users/password/request",
     "users:pwd:reset": "users/password/reset",
 }

@@ -117,6 +117,23 @@ def lookup(named: str) -> User | None:
             return None
 
 
+def may_act(user: str, name: str) -> bool:
+    """Whether the tokens of this user mean anything: there is one, not another of that name, nor disabled or reset."""
+    client = _client()
+    try:
+        described = client.admin_get_user(UserPoolId=_pool(), Username=name)
+    except client.exceptions.UserNotFoundException:
+        return False
+    same = _user(described, "UserAttributes").id == user
+    return bool(same and described["Enabled"] and described["UserStatus"] != "RESET_REQUIRED")
+
+
+def roles(name: str) -> frozenset[str]:
+    """The groups of the user pool that the user is in now."""
+    pages = _client().get_paginator("admin_list_groups_for_user").paginate(UserPoolId=_pool(), Username=name)
+    return frozenset(group["GroupName"] for page in pages for group in page["Groups"])
+
+
 def find(named: Iterable[str]) -> dict[str, str]:
     """Users by id or name, as {id: name}. Raises InvalidRequest with all names that are of no active user."""
     found, unknown = {}, []

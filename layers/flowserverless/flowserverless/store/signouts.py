@@ -2,6 +2,8 @@
 
 from datetime import datetime
 
+from pynamodb.exceptions import PutError
+
 from flowserverless.store import table
 
 # No token lives longer than a day. An hour is added, because DynamoDB may delete an item once it expired.
@@ -14,8 +16,15 @@ def sign_out(token: str, expires: int) -> None:
 
 
 def sign_out_everywhere(user: str, moment: datetime) -> None:
-    """Refuse every token for which the user signed in before `moment`."""
-    table.TokenItem(*table.token(user), expires=int(moment.timestamp()) + REMEMBERED_SECONDS).save()
+    """Refuse every token for which the user signed in before `moment`, or a later moment that was said before."""
+    expires = int(moment.timestamp()) + REMEMBERED_SECONDS
+    head = table.TokenItem
+    item = table.TokenItem(*table.token(user), expires=expires)
+    try:
+        item.save(condition=head.pk.does_not_exist() | (head.expires <= expires))
+    except PutError as error:
+        if error.cause_response_code != "ConditionalCheckFailedException":
+            raise
 
 
 def is_signed_out(token: str, user: str, since: int) -> bool:

@@ -1,0 +1,13 @@
+"""What an administrator did to a user in Cognito, as CloudTrail tells: their tokens are refused from then on."""
+
+from typing import Any
+
+from flowserverless import revocation, task
+
+
+def watch_users(event: dict[str, Any]) -> dict[str, Any]:
+    """Answer whose tokens are refused; nobody's where the record does not say who was meant."""
+    return revocation.heed(event["detail"])
+
+
+handler = task.handler(watch_users)

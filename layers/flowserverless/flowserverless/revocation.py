@@ -1,0 +1,44 @@
+"""Ending the sessions of a user: by an organiser, or because an administrator did something to them in Cognito."""
+
+from datetime import datetime, timedelta
+from typing import Any
+
+from flowserverless import task, user_views, users
+from flowserverless.domain import errors, people
+from flowserverless.store import signouts
+
+# What CloudTrail writes where a value could be somebody's address or telephone number.
+HIDDEN = "HIDDEN_DUE_TO_SECURITY_REASONS"
+# Tokens say the second in which their user signed in: all of that second are ended.
+SECOND = timedelta(seconds=1)
+
+
+def revoke(named: str, now: datetime) -> user_views.SignedOut:
+    """Refuse all tokens of the user with this id or name until they sign in again. Raises NotFound for no such name."""
+    user = users.lookup(named)
+    if user is None and not people.is_id(named):
+        raise errors.NotFound(f"unknown user '{named[:100]}'", "UNKNOWN_USER")
+    signouts.sign_out_everywhere(user.id if user else named.lower(), now + SECOND)
+    return {"id": user.id, "username": user.name} if user else {"id": named.lower()}
+
+
+def heed(record: dict[str, Any]) -> dict[str, Any]:
+    """Refuse the tokens of whom a record of CloudTrail is about, which they had when it was written."""
+    user = _meant(record)
+    if user is None:
+        task.logger.error("the record does not say which user was meant", extra={"record": record.get("eventID")})
+        return {"user": None}
+    signouts.sign_out_everywhere(user, datetime.fromisoformat(record["eventTime"]) + SECOND)
+    return {"user": user, "because": record["eventName"]}
+
+
+def _meant(record: dict[str, Any]) -> str | None:
+    """The id of the user: CloudTrail hides names that could be addresses, and says the `sub` beside them."""
+    sub = (record.get("additionalEventData") or {}).get("sub")
+    if sub:
+        return str(sub)
+    name = (record.get("requestParameters") or {}).get("username")
+    if not name or name == HIDDEN:
+        return None
+    user = users.lookup(str(name))
+    return user.id if user else str(name).lower() if people.is_id(str(name)) else None
