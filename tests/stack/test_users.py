@@ -1,0 +1,103 @@
+"""What administrators do in Cognito, and organisers here, ends what tokens open."""
+
+import json
+import uuid
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+import visits
+
+from local import emulator, stack
+
+WHO = "users/whoami"
+
+
+def administrator(deployed: stack.Stack) -> Callable[..., Any]:
+    """Acts of an administrator: the name of an operation of Cognito, and whom it is done to."""
+    client = deployed.client("cognito-idp")
+    return lambda act, name, **more: getattr(client, act)(UserPoolId=deployed.user_pool_id, Username=name, **more)
+
+
+def test_a_disabled_user_is_let_out_at_once_and_in_when_enabled(service: visits.Visitor, deployed: stack.Stack) -> None:
+    does = administrator(deployed)
+    ada = visits.register(service)
+    name = ada.get(WHO)["username"]
+    does("admin_disable_user", name)
+    refused = ada.call("GET", WHO)
+    assert (refused.status, refused.json["code"]) == (401, "UNAUTHENTICATED")
+    does("admin_enable_user", name)
+    assert visits.sign_in(service, name).get(WHO)["username"] == name
+
+
+def test_the_token_of_a_deleted_user_is_nobodys_although_the_name_is_registered_again(
+    service: visits.Visitor, deployed: stack.Stack
+) -> None:
+    ada = visits.register(service)
+    name = ada.get(WHO)["username"]
+    administrator(deployed)("admin_delete_user", name)
+    assert ada.call("GET", WHO).status == 401
+    again = visits.register(service, name)
+    assert again.get(WHO)["username"] == name
+    assert ada.call("GET", WHO).status == 401
+
+
+def test_an_organiser_who_is_none_any_more_is_an_ordinary_user(service: visits.Visitor, deployed: stack.Stack) -> None:
+    olga = visits.organiser(service, deployed)
+    victim = visits.register(service).get(WHO)["id"]
+    assert olga.call("DELETE", f"users/{victim}/tokens").status == 200
+    name = olga.get(WHO)["username"]
+    administrator(deployed)("admin_remove_user_from_group", name, GroupName="organisers")
+    assert olga.get(WHO)["roles"] == []
+    assert olga.call("DELETE", f"users/{victim}/tokens").status == 403
+
+
+@pytest.mark.parametrize("by", ["id", "username"])
+def test_an_organiser_ends_every_session_of_a_user(service: visits.Visitor, deployed: stack.Stack, by: str) -> None:
+    olga = visits.organiser(service, deployed)
+    ada = visits.register(service)
+    handle = ada.get(WHO)
+    other = visits.sign_in(service, handle["username"])
+    assert olga.call("DELETE", f"users/{handle[by]}/tokens").status == 200
+    assert [session.call("GET", WHO).json["detail"] for session in (ada, other)] == ["signed out"] * 2
+    assert (
+        visits.until(lambda: visits.sign_in(service, handle["username"]).call("GET", WHO).status, (200).__eq__) == 200
+    )
+
+
+def test_a_record_of_the_user_pools_events_ends_sessions(service: visits.Visitor, deployed: stack.Stack) -> None:
+    ada = visits.register(service)
+    handle = ada.get(WHO)
+    event = json.loads((emulator.PROJECT / "events" / "watch_users.json").read_text("utf-8"))
+    detail = event["detail"]
+    detail["additionalEventData"]["sub"] = handle["id"]
+    detail["requestParameters"]["userPoolId"] = deployed.user_pool_id
+    detail |= {"eventName": "AdminUserGlobalSignOut", "eventTime": f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}"}
+    cloudformation = deployed.client("cloudformation")
+    rule, function = (
+        cloudformation.describe_stack_resource(StackName=deployed.name, LogicalResourceId=name)["StackResourceDetail"][
+            "PhysicalResourceId"
+        ]
+        for name in ("WatchUsersFunctionChanged", "WatchUsersFunction")
+    )
+    events = deployed.client("events")
+    pattern = events.describe_rule(Name=rule.rpartition("/")[2])["EventPattern"]
+    assert events.test_event_pattern(EventPattern=pattern, Event=json.dumps(event))["Result"]
+    others = {**event, "detail": {**detail, "requestParameters": {"userPoolId": "us-east-1_other"}}}
+    failed = {**event, "detail": {**detail, "errorCode": "UserNotFoundException"}}
+    for other in (others, failed):
+        assert not events.test_event_pattern(EventPattern=pattern, Event=json.dumps(other))["Result"]
+    deployed.client("lambda").invoke(FunctionName=function, Payload=json.dumps(event).encode())
+    assert ada.call("GET", WHO).json["detail"] == "signed out"
+
+
+def test_names_that_look_alike_are_one_name(service: visits.Visitor, deployed: stack.Stack) -> None:
+    name = f"ada-{uuid.uuid4().hex[:8]}"
+    ada = visits.register(service, name)
+    body = {"username": name.upper(), "password": visits.PASSWORD}
+    assert service.call("POST", "users/register", body).json["code"] == "NAME_TAKEN"
+    workflow = visits.publish(deployed, {"workflow": {"steps": [visits.step("nothing", "true")]}})
+    ada.group(workflow, "Team A")
+    for other in ("team a", "Team\u3000A", "Team A\u3164", "Te\u200dam A"):
+        assert ada.call("POST", f"workflows/{workflow}/groups", {"name": other}).json["code"] == "GROUP_NAME_TAKEN"
