@@ -167,6 +167,105 @@ def test_what_is_no_such_body_is_refused(what, place):
             place.refuses(operation, body=SPOILT[what])
 
 
+@pytest.mark.parametrize("operation", sorted(BODIES))
+def test_a_member_that_is_not_understood_is_refused_and_named_with_those_that_are(operation, place):
+    for spoilt in ({**BODIES[operation], "why": "x"}, {"why": "x"}, {**BODIES[operation], "": None}):
+        detail = place.refuses(operation, body=spoilt)["detail"]
+        assert ("'why'" if "why" in spoilt else "''") in detail
+        for known in BODIES[operation]:
+            assert f"'{known}'" in detail
+    assert place.ask("get_run").json["state"] == "PENDING"
+
+
+def test_a_member_that_is_not_understood_is_refused_wherever_it_stands(place):
+    argument = {"name": "count", "value": 2, "type": "int"}
+    said = place.refuses("start_run", body={"arguments": [BODIES["start_run"]["arguments"][0], argument]})
+    assert said["detail"] == "arguments[1] has the unknown member 'type'; it takes 'name', 'value'"
+    said = place.refuses("start_run", body={"config": {"timeout": 1, "cpu": 2}})
+    assert said["detail"] == (
+        "config has the unknown members 'timeout', 'cpu'; it takes 'engine', 'resources', 'timeoutSeconds'"
+    )
+
+
+def test_a_deletion_takes_no_body_or_an_empty_object(place):
+    for operation in ("delete_run", "delete_group", "delete_upload"):
+        for body in ({"why": "x"}, "x", "[]", "0", b"\xff"):
+            place.refuses(operation, body=body)
+    assert place.ask("get_run").json["state"] == "PENDING"
+    # What flowServ's page sends. Who signs out is signed out whatever else they send.
+    place.cancel(place.run)
+    assert place.ask("delete_run", body="{}").status == 204
+    for body in ("{}", '{"why": "x"}'):
+        assert place.ask("logout_user", body=body).status == 200
+
+
+def test_a_query_that_is_not_understood_is_refused_and_named_with_those_that_are(place):
+    for operation, (_, _, described) in ROUTES.items():
+        known = [one["name"] for one in described.get("parameters", ()) if one["in"] == "query"]
+        for query in ({"stat": "SUCCESS"}, {"Limit": "5"}, {"": "x"}):
+            detail = place.refuses(operation, query=query, body=BODIES.get(operation))["detail"]
+            assert f"'{next(iter(query))}'" in detail
+            assert all(f"'{name}'" in detail for name in known)
+    for operation in LISTINGS:
+        place.refuses(operation, query={"limit": ["1", "2"]})
+    strange = place.ask("list_runs", query={"x": "y"}, user=None)
+    assert strange.status == 401, "strangers are told nothing of what is known"
+
+
+def test_what_caches_and_pages_add_to_a_url_is_no_query(place):
+    for name in ("_", "utm_source", "fbclid", "gclid"):
+        for operation in ("list_runs", "get_workflow", "browse_api", "describe_service"):
+            assert place.ask(operation, query={name: "1"}).status == 200
+
+
+FAULTS = [
+    ("start_run", '{"arguments": [}', "the body is not JSON: expecting value at line 1, column 16"),
+    (
+        "start_run",
+        '{\n "arguments": [],\n}',
+        "the body is not JSON: expecting property name enclosed in double quotes at line 3, column 1",
+    ),
+    ("create_group", '{"name": NaN}', "the body is not JSON: NaN is no value of JSON"),
+    ("create_group", '{"name": ' + "[" * 100_000, "the body is not JSON: it is nested too deeply"),
+    ("create_group", '{"name": 1' + "0" * 5000 + "}", "the body is not JSON: a number has too many digits"),
+    ("create_group", "", "the body is missing; it has to be a JSON object"),
+    ("create_group", None, "the body is missing; it has to be a JSON object"),
+    ("create_group", [], "the body has to be an object"),
+    ("create_group", {}, "name is missing"),
+    ("create_group", {"name": 7}, "name has to be a text"),
+    ("create_group", {"name": "  "}, "name is empty"),
+    ("create_group", {"name": "x" * 201}, "name has more than 200 characters"),
+    ("create_group", {"name": "x", "members": ["a", 7]}, "members[1] has to be a text"),
+    ("create_group", {"name": "x", "members": "ada"}, "members has to be a list"),
+    ("start_run", {"arguments": [{"value": 1}]}, "arguments[0].name is missing"),
+    ("start_run", {"config": {"timeoutSeconds": 0}}, "config.timeoutSeconds has to be at least 1"),
+    ("start_run", {"config": {"timeoutSeconds": 1.5}}, "config.timeoutSeconds has to be a whole number"),
+    ("start_run", {"config": []}, "config has to be an object"),
+    ("cancel_run", {"reason": 7}, "reason has to be a text"),
+    ("register_user", {"username": "x", "password": "long enough", "verify": "no"}, "verify has to be true or false"),
+    ("upload_file", "{", "the body is not JSON: expecting property name enclosed in double quotes at line 1, column 2"),
+    ("upload_file", {"name": "x", "size": "1", "sha256": "0" * 64}, "size has to be a whole number"),
+    ("upload_file", {"name": "x", "size": -1, "sha256": "0" * 64}, "size has to be at least 0"),
+]
+
+
+@pytest.mark.parametrize(("operation", "body", "sentence"), FAULTS)
+def test_what_is_wrong_with_a_body_is_a_sentence(operation, body, sentence, place):
+    assert place.refuses(operation, body=body)["detail"] == sentence
+
+
+def test_what_is_wrong_with_a_query_is_a_sentence(place):
+    for text, sentence in (
+        ("0", "the query parameter 'limit' has to be at least 1"),
+        ("1001", "the query parameter 'limit' has to be at most 1000"),
+        ("many", "the query parameter 'limit' has to be a whole number"),
+        ("9" * 5000, "the query parameter 'limit' has to be a smaller number"),
+    ):
+        assert place.refuses("list_runs", query={"limit": text})["detail"] == sentence
+    said = place.refuses("start_run", body={}, headers={"Idempotency-Key": ""})
+    assert said["detail"] == "the header 'Idempotency-Key' is empty"
+
+
 OTHER_TYPES = (
     *("text/plain", "text/json", "application/x-www-form-urlencoded", "application/octet-stream", "json", ";", "*/*"),
     *("application/jsonp", "application/json-patch+json", "application/problem+json", "application/json, text/plain"),

@@ -303,7 +303,7 @@ def test_passwords_that_cannot_be(post, cognito, subtests):
         with subtests.test(kind):
             answer = post("register_user", {"username": "ada", "password": password})
             assert refused(answer) == (400, "INVALID_REQUEST")
-            assert "body.password" in answer.json["detail"]
+            assert answer.json["detail"].startswith("password ") or "password: " in answer.json["detail"]
             assert not password or str(password) not in answer.json["detail"]
     assert states(cognito) == {}
 
@@ -321,8 +321,8 @@ def test_what_is_wrong_with_a_value_is_said_in_words(post, cognito, subtests):
             detail = post("register_user", good | wrong).json["detail"]
             assert words in detail
             assert "pattern" not in detail
-    for operation in ("activate_user", "reset_password"):
-        answer = post(operation, {"username": "ada", "code": "1 2", "password": PASSWORD})
+    for operation, more in (("activate_user", {}), ("reset_password", {"password": PASSWORD})):
+        answer = post(operation, {"username": "ada", "code": "1 2", **more})
         assert "a code has no spaces" in answer.json["detail"]
 
 

@@ -21,7 +21,7 @@ from aws_lambda_powertools.event_handler.openapi.exceptions import (
 from aws_lambda_powertools.event_handler.openapi.params import Header, Path, Query
 from aws_lambda_powertools.metrics import MetricUnit
 
-from flowserverless import credentials
+from flowserverless import credentials, refusals
 from flowserverless.domain import errors, ids
 
 STATUS: dict[type[errors.Problem], HTTPStatus] = {
@@ -38,6 +38,10 @@ STATUS: dict[type[errors.Problem], HTTPStatus] = {
 JSON = "application/json"
 EXPOSED = "ETag, Location, X-Request-Id, X-Next-Cursor, Retry-After"
 LONGEST_ID = 500
+# Where JSON is wrong, when Python does not say it.
+NOWHERE = -1
+# What caches and pages that link here add to a URL; it means nothing to any operation.
+ADDED = re.compile(r"_|utm_\w+|fbclid|gclid")
 RETRY_SECONDS = 5
 
 logger = Logger(service="api")
@@ -60,17 +64,20 @@ Strict = dict[str, Any]
 
 
 def _no_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is not JSON")
+    raise json.JSONDecodeError(f"{name} is no value of JSON", name, NOWHERE)
 
 
-def _json(text: str) -> Any:
+def json_value(text: str) -> Any:
     """Parse a body; whatever Python's parser raises for strange input becomes a JSONDecodeError."""
     try:
         return json.loads(text, parse_constant=_no_constant)
     except json.JSONDecodeError:
         raise
-    except (ValueError, RecursionError) as error:
-        raise json.JSONDecodeError(str(error), "", 0) from None
+    except RecursionError:
+        raise json.JSONDecodeError("it is nested too deeply", text, NOWHERE) from None
+    except ValueError:
+        # The only other thing that Python refuses, because reading it takes the square of its length.
+        raise json.JSONDecodeError("a number has too many digits", text, NOWHERE) from None
 
 
 def problem(status: HTTPStatus, detail: str, code: str) -> Response[Any]:
@@ -147,8 +154,9 @@ class Resolver(APIGatewayRestResolver):
 
 def app(public: bool = False, takes: tuple[str, ...] = (JSON,)) -> Resolver:
     """A resolver for one operation; closed to callers without a valid token unless `public`."""
-    resolver = Resolver(enable_validation=True, json_body_deserializer=_json)
+    resolver = Resolver(enable_validation=True, json_body_deserializer=json_value)
     resolver.public, resolver.takes = public, takes
+    resolver.use(middlewares=[_only_known])
 
     resolver.exception_handler(errors.Problem)(_refused)
     resolver.exception_handler(RequestValidationError)(_invalid)
@@ -165,9 +173,34 @@ def _refused(error: errors.Problem) -> Response[Any]:
     return problem(status, error.detail, error.code)
 
 
+def _only_known(resolver: Resolver, go_on: Callable[[Resolver], Answer]) -> Answer:
+    """Refuse what the operation does not understand: a misspelt filter, a body where none is read."""
+    event, understood = resolver.current_event.raw_event, resolver.context["_route"].dependant
+    _check_query(event, [field.alias for field in understood.query_params])
+    if event["httpMethod"] == "DELETE":
+        _check_no_body(resolver.current_event.decoded_body)
+    return go_on(resolver)
+
+
+def _check_query(event: Strict, known: list[str]) -> None:
+    given = event.get("multiValueQueryStringParameters") or {}
+    unknown = [name for name in given if name not in known and not ADDED.fullmatch(name)]
+    if unknown:
+        raise errors.InvalidRequest(f"the query {refusals.unknown('parameter', unknown, known)}")
+
+
+def _check_no_body(text: str | None) -> None:
+    # Pages made for flowServ send an empty object.
+    try:
+        empty = not (text or "").strip() or json_value(str(text)) in ({}, None)
+    except json.JSONDecodeError:
+        empty = False
+    if not empty:
+        raise errors.InvalidRequest("a deletion takes no body, or an empty object")
+
+
 def _invalid(error: RequestValidationError) -> Response[Any]:
-    faults = "; ".join(f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in error.errors())
-    return problem(HTTPStatus.BAD_REQUEST, faults[:2000] or "invalid request", "INVALID_REQUEST")
+    return problem(HTTPStatus.BAD_REQUEST, refusals.sentences(error.errors(), error.body), "INVALID_REQUEST")
 
 
 def _not_text(_: UnicodeDecodeError) -> Response[Any]:

@@ -4,10 +4,19 @@ import re
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, GetCoreSchemaHandler, StringConstraints
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    GetCoreSchemaHandler,
+    StringConstraints,
+    model_validator,
+)
 from pydantic import GetJsonSchemaHandler as JsonSchemas
-from pydantic_core import core_schema
+from pydantic_core import PydanticCustomError, core_schema
 
+from flowserverless import refusals
 from flowserverless.domain import names
 
 
@@ -44,9 +53,20 @@ Text = Annotated[str, StringConstraints(max_length=2000)]
 
 
 class Body(BaseModel):
-    """A JSON object; values are taken as they are sent, never converted."""
+    """A JSON object; values are taken as they are sent, never converted, and what is not understood is refused."""
 
-    model_config = ConfigDict(strict=True, extra="ignore")
+    model_config = ConfigDict(strict=True, extra="forbid")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _known(cls, sent: Any) -> Any:
+        # Pydantic would name what is unknown, but not what is known.
+        known = {field.alias or name for name, field in cls.model_fields.items()}
+        unknown = [name for name in sent if name not in known] if isinstance(sent, dict) else []
+        if unknown:
+            message = refusals.unknown("member", unknown, known)
+            raise PydanticCustomError(refusals.UNKNOWN, "{message}", {"message": message})
+        return sent
 
 
 class Argument(Body):
@@ -56,10 +76,8 @@ class Argument(Body):
     value: Any
 
 
-class RunConfig(BaseModel):
+class RunConfig(Body):
     """How a run is executed; `resources` asks for more than one Lambda has."""
-
-    model_config = ConfigDict(strict=True, extra="forbid")
 
     engine: Literal["stepfunctions", "external"] | None = None
     timeout_seconds: int | None = Field(None, alias="timeoutSeconds", ge=1, le=1_209_600)
@@ -123,12 +141,10 @@ class UpdateGroup(Body):
     members: list[Name] | None = Field(None, max_length=40)
 
 
-class AnnounceUpload(BaseModel):
+class AnnounceUpload(Body):
     """A file that will be posted to S3: its size in bytes and its SHA-256 in hex."""
 
     model_config = ConfigDict(
-        strict=True,
-        extra="ignore",
         json_schema_extra={"examples": [{"name": "names.txt", "size": 16, "sha256": "5e" * 32}]},
     )
 

@@ -4,6 +4,7 @@ import base64
 import binascii
 import hashlib
 import io
+import json
 import mimetypes
 import re
 from datetime import datetime
@@ -11,7 +12,7 @@ from datetime import datetime
 import multipart
 import pydantic
 
-from flowserverless import api, requests, settings, views
+from flowserverless import api, refusals, requests, settings, views
 from flowserverless.domain import errors, names, paths, runs
 from flowserverless.store import files, table
 
@@ -116,10 +117,11 @@ def _item(group: str, name: str, size: int, sha256: str, now: datetime) -> table
 
 def _announce(group: str, body: bytes, now: datetime) -> views.UploadHandle:
     try:
-        announced = requests.AnnounceUpload.model_validate_json(body)
+        announced = requests.AnnounceUpload.model_validate(api.json_value(body.decode()))
+    except json.JSONDecodeError as error:
+        raise errors.InvalidRequest(refusals.no_json(error.msg, error.doc, error.pos)) from None
     except pydantic.ValidationError as error:
-        faults = "; ".join(f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in error.errors())
-        raise errors.InvalidRequest(faults[:2000]) from None
+        raise errors.InvalidRequest(refusals.sentences(error.errors(), above=("body",))) from None
     _check_size(announced.size)
     item = _item(group, _file_name(announced.name), announced.size, announced.sha256.lower(), now)
     item.media_type = _media_type(item.name)
