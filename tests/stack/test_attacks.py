@@ -173,7 +173,7 @@ KINDS: dict[str, Any] = {
         "steps": [
             visits.step(
                 "attack",
-                'for name in texts pair choice; do eval "printf %s \\"\\$$name\\"" > "$name.txt"; done',
+                'for name in texts pair choice; do eval "printf %s \\"\\${$name}\\"" > "$name.txt"; done',
                 'printf %s "${given}" > given.txt; cat "${given}" > content.txt; ls -aR . > listing.txt',
             )
         ],

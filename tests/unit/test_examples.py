@@ -462,3 +462,8 @@ class TestGreetings:
             *("Hi, <b onload='x()'>!", "<b onload='x()'>", "1"),
         ]
         assert "control \ufffd\ufffd \ufffd" in texts
+
+
+@pytest.mark.parametrize("example", sorted(path.parent for path in EXAMPLES.glob("*/flowserv.yaml")))
+def test_examples_are_published_without_warnings(example):
+    assert packages.read(publish.package(example), 10**6, 100).warnings == ()

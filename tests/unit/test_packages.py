@@ -521,3 +521,10 @@ def test_a_yes_of_yaml_1_1_is_true_where_true_or_false_is_asked_for_and_a_text_e
     more = more.replace("isRequired: no", "isRequired: 'no'")
     [(place, message)] = refused(FILES | {"benchmark.yaml": TEMPLATE + more})
     assert (place.split()[1], message) == ("parameters[1].isRequired", "is 'no', must be true or false")
+
+
+def test_a_command_that_no_shell_can_execute_as_flowserv_does_is_refused():
+    command = "          - echo $$$names\n"
+    text = TEMPLATE.replace("parameters:\n  - !include", command + "parameters:\n  - !include")
+    [(place, message)] = refused(FILES | {"benchmark.yaml": text})
+    assert (place, "`" in message) == ("benchmark.yaml:13 workflow.steps[0].action.commands[1]", False)

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from flowserverless.domain import errors, parameters, paths, plans, steps, templates
 
-COMMANDS = ['printf %s "$text"', "awk '{print $1}' $HOME/x", "echo $$ ${missing} `true`"]
+COMMANDS = ['printf %s "$text"', "awk '{print $1}' $HOME/x", "echo $? ${missing} `true`"]
 DOCUMENT = {
     "workflow": {
         "parameters": {
@@ -308,3 +308,11 @@ def test_only_a_workflow_that_says_so_runs_on_external_engines():
     template = templates.parse(DOCUMENT | {"flowserverless": {}}, steps.ANYTHING)
     with pytest.raises(errors.InvalidRequest, match="may not be executed by an external engine"):
         plans.external_plan(template, parameters.Bound({}))
+
+
+def test_two_dollar_signs_of_a_command_are_one_for_the_shell():
+    step = {"name": "pay", "action": {"environment": "python:3", "commands": ["echo '5 $$'"]}}
+    template = templates.parse({"workflow": {"steps": [step]}})
+    assert template.steps[0].commands == ("echo '5 $$'",)
+    (planned,) = plans.plan(template, parameters.Bound({}))
+    assert planned.commands == ("echo '5 $'",)

@@ -518,3 +518,12 @@ def test_widget_and_format_are_any_value_as_in_flowserv(value):
     template = templates.parse(changed(outputs__0__widget=value, outputs__0__format=value), EVERYTHING)
     assert (template.outputs[0].widget, template.outputs[0].format) == (value, value)
     assert templates.parse(template.document, EVERYTHING) == template
+
+
+def test_a_command_that_flowserv_understands_otherwise_is_warned_of_at_its_place():
+    count = {"name": "count", "action": {"func": "code.count", "arg": "total"}}
+    container = {"environment": "python:3", "commands": ["true", "echo '${total}' '${a}' '${b}' $$"]}
+    document = {"workflow": {"parameters": {"a": 1}, "steps": [count, {"name": "show", "action": container}]}}
+    warnings = templates.parse(document, EVERYTHING).warnings
+    assert {each.place for each in warnings} == {"workflow.steps[1].action.commands[1]"}
+    assert [each.message.split()[0] for each in warnings] == ["`$$`", "`${total}`", "`${a}`"]

@@ -20,7 +20,7 @@ from dataclasses import dataclass, field
 from typing import IO, cast
 
 from flowserverless import documents
-from flowserverless.domain import elements, faults, feasibility, layout, paths, steps, templates
+from flowserverless.domain import commands, elements, faults, feasibility, layout, paths, steps, templates
 
 MANIFESTS = ("flowserv.json", "flowserv.yaml", "flowserv.yml")
 # What desktop systems add to a zip without being asked.
@@ -123,7 +123,7 @@ def read(
     checksums = _checksums(contents, found)
     if document and template:
         found += _placed(document, layout.check(template, files))
-        found += _placed(document, _obstacles(template))
+        found += _placed(document, [*_obstacles(template), *_unlike_flowserv(template)])
         warned += _placed(document, layout.doubts(template, files))
     if found or template is None:
         # What is wrong with a file is found again by everyone who needs it.
@@ -353,6 +353,15 @@ def _template(
 def _obstacles(template: templates.Template) -> Iterator[faults.Fault]:
     for text in feasibility.obstacles(template, template.parameters):
         yield faults.Fault("parameters", f"{text}; no run could ever start")
+
+
+def _unlike_flowserv(template: templates.Template) -> Iterator[faults.Fault]:
+    listed = {"workflow": template.steps, "postproc.workflow": template.postproc.steps if template.postproc else ()}
+    for workflow, declared in listed.items():
+        for index, step in enumerate(declared):
+            for number, command in enumerate(step.commands):
+                if problem := commands.fault(command):
+                    yield faults.Fault(f"{workflow}.steps[{index}].action.commands[{number}]", problem)
 
 
 def _placed(document: documents.Document, noted: Iterable[faults.Fault]) -> list[faults.Fault]:

@@ -1,13 +1,13 @@
 """From a template and the arguments of one run to the steps that are executed, in order.
 
-An argument becomes the value of an environment variable and nothing else: commands are the organiser's text,
-letter for letter, and the shell that runs them expands `${name}`. No argument can therefore become code.
+An argument becomes the value of an environment variable and nothing else: commands are the organiser's text, in which
+only `$$` becomes `$`, and the shell that runs them expands `${name}`. No argument can therefore become code.
 """
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
-from flowserverless.domain import casting, elements, errors, faults, parameters, references, steps, templates
+from flowserverless.domain import casting, commands, elements, errors, faults, parameters, references, steps, templates
 
 # Linux gives arguments and environment of a process a quarter of its stack, by default 2 MiB, together.
 LARGEST_ENVIRONMENT = 1_000_000
@@ -121,7 +121,7 @@ def _plan(
             kind=step.kind,
             executor=steps.executor(step, lambda_images),
             environment=step.environment,
-            commands=step.commands,
+            commands=tuple(commands.for_shell(command) for command in step.commands),
             variables=variables,
             values=visible,
             inputs=None if step.inputs is None else tuple(_paths(step.inputs, values)),

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from typing import Literal, TypeAlias
 
-from flowserverless.domain import elements, faults, parameters, paths, references
+from flowserverless.domain import commands, elements, faults, parameters, paths, references
 
 Kind: TypeAlias = Literal["container", "code", "notebook"]
 Executor: TypeAlias = Literal["lambda", "batch", "external"]
@@ -150,7 +150,7 @@ def read(reader: elements.Reader, scope: Mapping[str, object], variables: Collec
     elif "notebook" in action.document:
         step = _notebook(step, action, variables)
     elif "environment" in action.document or "commands" in action.document:
-        return replace(_container(step, action), resources=_resources(asked) if asked else None)
+        return replace(_container(step, action, variables), resources=_resources(asked) if asked else None)
     else:
         action.fault("", "is no known kind of step: it has no `environment` and `commands`, `func` or `notebook`")
     if asked:
@@ -185,15 +185,18 @@ def _action(reader: elements.Reader) -> elements.Reader | None:
     return reader.child("action")
 
 
-def _container(step: Step, action: elements.Reader) -> Step:
+def _container(step: Step, action: elements.Reader, variables: Collection[str]) -> Step:
     action.refuse_unknown("environment", "commands")
     environment = action.required_text("environment")
     if len(environment) > 255 or re.search(r"[\s\x00-\x1f]", environment):
         action.fault("environment", f"{elements.shown(environment)} is not the name of an image")
-    commands = tuple(text for _, text in action.texts("commands"))
+    listed = list(action.texts("commands"))
+    for place, text in listed:
+        doubts = commands.doubts(text, {*variables, "python"})
+        action.warned.extend(faults.Fault(place, doubt) for doubt in doubts)
     if not action.document.get("commands"):
         action.fault("commands", "must be a list of at least one command")
-    return replace(step, environment=environment, commands=commands)
+    return replace(step, environment=environment, commands=tuple(text for _, text in listed))
 
 
 def _code(step: Step, action: elements.Reader, variables: Collection[str]) -> Step:
