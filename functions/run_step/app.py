@@ -1,6 +1,7 @@
 """Executes one step of a run: strangers' code, with no permission on anything but the URLs it was handed."""
 
 import math
+import platform
 from typing import Any
 
 import steps
@@ -19,4 +20,4 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
         manifest = steps.fetch_manifest(event["manifestUrl"])
     except transfer.Refused as refusal:
         return verdicts.not_started(f"the manifest of the step could not be read: {refusal}").document()
-    return steps.perform(manifest, seconds).document()
+    return {**steps.perform(manifest, seconds).document(), "python": platform.python_version()}

@@ -767,3 +767,11 @@ def test_a_package_in_a_folder_of_the_inbox_publishes_nothing(place, invoke):
     files.write(key, b"whatever")
     report = invoke("register_workflow", {"key": key})
     assert (report["status"], [fault["place"] for fault in report["faults"]]) == ("rejected", ["name"])
+
+
+def test_the_handle_of_a_run_tells_which_python_executed_it(place):
+    place.stage(place.run)
+    assert "python" not in place.ask("get_run").json
+    place.update(place.run, {**on_moto.SUCCEEDED, "python": "3.13.2"})
+    handle = place.ask("get_run").json
+    assert (handle["python"], handle["steps"][0]["python"]) == ("3.13.2", "3.13.2")

@@ -28,7 +28,7 @@ def test_outputs_log_and_messages_are_delivered(store):
 
 def test_the_answer_has_the_members_that_the_state_machine_reads(store):
     result = store.run("true")
-    assert set(result) == {"exitCode", "reason", "startedAt", "finishedAt", "messages", "files", "bytes"}
+    assert set(result) == {"exitCode", "reason", "startedAt", "finishedAt", "messages", "files", "bytes", "python"}
     assert TIMESTAMP.fullmatch(result["startedAt"])
     assert TIMESTAMP.fullmatch(result["finishedAt"])
     assert result["startedAt"] < result["finishedAt"]
@@ -134,6 +134,11 @@ def test_dollar_signs_and_braces_are_left_to_the_shell(store):
     store.run('mkdir $HOME/x; cd "$HOME/x" && pwd > $OLDPWD/a', "echo 'one two' | awk '{print $2}' > b")
     assert store.outputs()["a"].endswith(b"/home/x\n")
     assert store.outputs()["b"] == b"two\n"
+
+
+def test_the_answer_tells_which_python_executed_the_step(store):
+    result = store.run("${python} -c 'import platform; print(platform.python_version())'")
+    assert result["messages"] == [f"{result['python']}\n"]
 
 
 def test_the_interpreter_is_at_hand_by_variable_and_by_name(store):

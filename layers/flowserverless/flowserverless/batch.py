@@ -88,7 +88,8 @@ def outcome(run: runs.Run, told: Mapping[str, Any] | None) -> Mapping[str, Any] 
         found = json.loads(kept or b"null")
     except ValueError:
         return None
-    return found if isinstance(found, dict) and _well_formed(found) else None
+    # What the program of a job runs on is not the Python of its image.
+    return {**found, "python": None} if isinstance(found, dict) and _well_formed(found) else None
 
 
 def _well_formed(found: Mapping[str, Any]) -> bool:

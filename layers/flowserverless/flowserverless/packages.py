@@ -101,12 +101,13 @@ def read(
     max_files: int,
     available: Collection[str] = frozenset({"lambda"}),
     lambda_images: Iterable[str] = steps.LAMBDA_IMAGES,
+    python: str | None = None,
 ) -> Package:
     """Read a package, given as bytes or as a seekable stream; raises faults.Faults with everything that is wrong.
 
     What is only worth a warning is in the package's `warnings`, or in those of the faults.
-    `max_bytes` bounds the size of all files together when unpacked, `max_files` their number; `available` and
-    `lambda_images` are those of templates.parse. A fault's place is a file of the package, with the line
+    `max_bytes` bounds the size of all files together when unpacked, `max_files` their number; `available`,
+    `lambda_images` and `python` are those of templates.parse. A fault's place is a file of the package, with the line
     where that is known, and the element in it. Package.open reads the stream again.
     """
     found: list[faults.Fault] = []
@@ -117,7 +118,7 @@ def read(
     document = template = None
     with _collecting(found):
         document = loaded.load(manifest.specfile) if manifest.specfile else None
-        template = _template(document, available, lambda_images, warned) if document else None
+        template = _template(document, available, lambda_images, python, warned) if document else None
     instructions = _instructions(manifest, contents, found)
     files = _files(manifest, contents, found)
     checksums = _checksums(contents, found)
@@ -339,10 +340,11 @@ def _template(
     document: documents.Document,
     available: Collection[str],
     lambda_images: Iterable[str],
+    python: str | None,
     warned: list[faults.Fault],
 ) -> templates.Template:
     try:
-        template = templates.parse(document.value, available, lambda_images)
+        template = templates.parse(document.value, available, lambda_images, python)
     except faults.Faults as error:
         warned += _placed(document, error.warnings)
         raise faults.Faults(_placed(document, error.faults)) from None

@@ -2,6 +2,7 @@
 
 import io
 import json
+import platform
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
@@ -94,7 +95,10 @@ def _read(key: str) -> packages.Package:
     if found["ContentLength"] > most:
         raise faults.Faults([faults.Fault("zip", f"has more than {most} bytes")])
     body = files.read(key, most)
-    return packages.read(io.BytesIO(body or b""), most, settings.number("PACKAGE_FILES", 2000), settings.executors())
+    members = settings.number("PACKAGE_FILES", 2000)
+    # All functions have the same runtime, so this is the Python of the steps too.
+    python = platform.python_version()
+    return packages.read(io.BytesIO(body or b""), most, members, settings.executors(), python=python)
 
 
 def _check_size(published: table.TemplateItem) -> None:

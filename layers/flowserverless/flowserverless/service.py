@@ -1,6 +1,7 @@
 """The service descriptor: what flowServ's clients read first to learn the routes."""
 
 import os
+import platform
 from typing import Any
 
 from flowserverless import views
@@ -45,15 +46,25 @@ ROUTES = {
 
 def describe(event: dict[str, Any], user_name: str) -> views.Service:
     """The descriptor, with the URL under which this request found the service."""
+    major, minor, _ = platform.python_version_tuple()
     described: views.Service = {
         "name": os.environ.get("SERVICE_NAME", "flowserverless"),
         "version": os.environ.get("SERVICE_VERSION", "0.1.0"),
         "url": url(event),
+        "python": f"{major}.{minor}",
+        "platform": _platform(),
         "routes": [{"id": name, "pattern": pattern} for name, pattern in ROUTES.items()],
     }
     if user_name:
         described["username"] = user_name
     return described
+
+
+def _platform() -> str:
+    """The tag of the wheels that steps can import, for `pip download --platform`: this function's runtime is theirs."""
+    name, version = platform.libc_ver()
+    machine = platform.machine()
+    return f"manylinux_{version.replace('.', '_')}_{machine}" if name == "glibc" else f"linux_{machine}"
 
 
 def url(event: dict[str, Any]) -> str:

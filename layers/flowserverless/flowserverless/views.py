@@ -21,13 +21,14 @@ class Reason(TypedDict):
 
 
 class StepHandle(TypedDict):
-    """One step of a run."""
+    """One step of a run; `python` is the version that executed it in a Lambda."""
 
     name: str
     state: str
     startedAt: NotRequired[str]
     finishedAt: NotRequired[str]
     exitCode: NotRequired[int]
+    python: NotRequired[str]
 
 
 class FileHandle(TypedDict):
@@ -61,7 +62,7 @@ class RankingStatus(TypedDict):
 
 
 class RunHandle(TypedDict):
-    """A run, as flowServ's run handle with reason, steps, ranking and archive added."""
+    """A run, as flowServ's run handle with reason, steps, ranking, archive and the Python of its Lambda steps added."""
 
     id: str
     state: str
@@ -69,6 +70,7 @@ class RunHandle(TypedDict):
     workflowId: str
     arguments: list[Json]
     steps: list[StepHandle]
+    python: NotRequired[str]
     workflowVersion: str
     deadline: str
     groupId: NotRequired[str]
@@ -257,11 +259,13 @@ class Link(TypedDict):
 
 
 class Service(TypedDict):
-    """What the service is and where its routes are."""
+    """What the service is and where its routes are; `python` and `platform` are what steps in a Lambda run on."""
 
     name: str
     version: str
     url: str
+    python: str
+    platform: str
     routes: list[Link]
     username: NotRequired[str]
 
@@ -294,6 +298,7 @@ def step(of: runs.Step) -> StepHandle:
         startedAt=of.started_at,
         finishedAt=of.finished_at,
         exitCode=of.exit_code,
+        python=of.python,
     )
     return handle
 
@@ -315,6 +320,7 @@ def run(of: runs.Run, ranking: Mapping[str, Any] | None = None, ingest: Json | N
         arguments=list(of.arguments),
         parameters=list(of.parameters) if of.group else None,
         steps=[step(one) for one in of.steps],
+        python=next((one.python for one in of.steps if one.python), None),
         messages=list(of.messages) if failed else None,
         reason={"code": of.reason.code, "detail": of.reason.detail} if of.reason else None,
         files=[file(one) for one in of.files] if final else None,

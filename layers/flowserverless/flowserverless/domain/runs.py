@@ -39,6 +39,7 @@ class Step:
     started_at: str | None = None
     finished_at: str | None = None
     exit_code: int | None = None
+    python: str | None = None
 
 
 @dataclass(frozen=True)
@@ -143,7 +144,7 @@ def begin_step(run: Run, index: int, now: str) -> Run:
 
 
 def end_step(run: Run, index: int, outcome: Mapping[str, Any]) -> Run:
-    """The run with what the executor said of step `index`: its times, its exit code, and how it ended."""
+    """The run with what the executor said of step `index`: its times, exit code and Python, and how it ended."""
     steps = list(run.steps)
     reason = outcome.get("reason")
     state = State.SUCCESS if not reason else State.CANCELED if reason["code"] == "CANCELED" else State.ERROR
@@ -153,6 +154,7 @@ def end_step(run: Run, index: int, outcome: Mapping[str, Any]) -> Run:
         started_at=outcome.get("startedAt") or steps[index].started_at,
         finished_at=outcome.get("finishedAt"),
         exit_code=outcome.get("exitCode"),
+        python=outcome.get("python"),
     )
     return replace(run, steps=tuple(steps))
 

@@ -6,12 +6,12 @@ from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from typing import Literal, TypeAlias
 
-from flowserverless.domain import commands, elements, faults, parameters, paths, references
+from flowserverless.domain import commands, elements, faults, parameters, paths, pythons, references
 
 Kind: TypeAlias = Literal["container", "code", "notebook"]
 Executor: TypeAlias = Literal["lambda", "batch", "external"]
 
-# Which images are the Python that steps get in a Lambda; every other one needs a container service.
+# Which images the Python that steps get in a Lambda stands for, see pythons.plain; others need a container service.
 LAMBDA_IMAGES = ("python:3*",)
 # What Fargate has for a step that runs in AWS Batch: vCPU -> memory in MiB (least, most, multiple of).
 # https://docs.aws.amazon.com/AmazonECS/latest/developerguide/fargate-tasks-services.html
@@ -74,7 +74,7 @@ def executor(step: Step, lambda_images: Iterable[str] = LAMBDA_IMAGES) -> Execut
     """Where a step runs: in the Lambda, or in Batch if it needs another image or asks for resources."""
     if step.kind != "container":
         return "lambda"
-    own = any(fnmatchcase(step.environment or "", image) for image in lambda_images)
+    own = any(fnmatchcase(pythons.plain(step.environment or ""), image) for image in lambda_images)
     return "lambda" if own and step.resources is None else "batch"
 
 
@@ -91,6 +91,17 @@ def lacking(step: Step, available: Collection[str], lambda_images: Iterable[str]
     if step.resources and step.resources.gpu and "gpu" not in available:
         return "needs a GPU, and this installation was deployed without any"
     return None
+
+
+def other_python(step: Step, installed: str, lambda_images: Iterable[str] = LAMBDA_IMAGES) -> str | None:
+    """What another Python than its image has executes a step; None if it is the same or the image is executed."""
+    if step.kind != "container" or executor(step, lambda_images) != "lambda":
+        return None
+    python = pythons.asked(step.environment or "")
+    if python is None or python.is_met(installed):
+        return None
+    very = "AWS Batch, where an installation has it, executes the very image of a step that asks for `resources`"
+    return f"is executed by Python {installed}, which this installation has; {very}"
 
 
 def read_resources(document: object, place: str = "resources") -> Resources:

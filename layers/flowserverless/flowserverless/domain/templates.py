@@ -100,12 +100,13 @@ def parse(
     document: object,
     available: Collection[str] = frozenset({"lambda"}),
     lambda_images: Iterable[str] = steps.LAMBDA_IMAGES,
+    python: str | None = None,
 ) -> Template:
     """Read a template; raises faults.Faults with everything that is wrong with it.
 
     `available` is what this installation can execute with: "lambda", "batch", "notebook" (papermill in the Lambda)
-    and "gpu" (in Batch). Unknown top-level elements are ignored with a warning, flowServ ignores them silently; below,
-    they are faults.
+    and "gpu" (in Batch); `python` is the version of its Lambda, given where a template is published. Unknown top-level
+    elements are ignored with a warning, flowServ ignores them silently; below, they are faults.
     """
     elements.require_json(document)
     found: list[faults.Fault] = []
@@ -117,7 +118,7 @@ def parse(
     _refuse_references(reader, "outputs", "results")
     declared = _parameters(reader)
     external = _external(reader)
-    installation = _Installation(available, tuple(lambda_images))
+    installation = _Installation(available, tuple(lambda_images), python)
     workflow = _workflow(reader, _scope(reader), installation, may_be_empty=external)
     template = Template(
         steps=workflow.steps,
@@ -143,6 +144,7 @@ class _Installation:
 
     available: Collection[str]
     lambda_images: tuple[str, ...]
+    python: str | None
 
 
 @dataclass(frozen=True)
@@ -260,6 +262,8 @@ def _steps(
             problem = steps.lacking(step, installation.available, installation.lambda_images)
             if problem:
                 each.fault("action", problem)
+            elif installation.python and (other := steps.other_python(step, installation.python)):
+                each.warn("action.environment", f"{elements.shown(step.environment)} {other}")
         yield step
 
 
