@@ -13,6 +13,7 @@ import secrets
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 import urllib.parse
@@ -21,6 +22,8 @@ from types import ModuleType
 from typing import Any, Self
 
 FOLDER = pathlib.Path(__file__).parents[1] / "functions" / "run_step"
+# Where the function of a staged step hands on what it returned.
+RETURNED = "runs/r/returned/000.json"
 LIMITS = {
     "seconds": 20,
     "memoryBytes": 512 << 20,
@@ -144,20 +147,29 @@ class Store(http.server.ThreadingHTTPServer):
             ],
             "outputs": None,
             "always": [],
-            "upload": {
-                "url": f"{self.url}/",
-                "fields": {"X-Amz-Signature": "secret"},
-                "prefix": "runs/r/files/",
-            },
-            "log": {
-                "url": f"{self.url}/",
-                "fields": {"X-Amz-Signature": "secret"},
-                "key": "runs/r/logs/000.txt",
-            },
+            "upload": {**self.form(""), "prefix": "runs/r/files/"},
+            "log": self.form("runs/r/logs/000.txt"),
             "cancelUrl": f"{self.url}/runs/r/canceled?X-Amz-Signature=secret",
             "limits": LIMITS | (limits or {}),
             **members,
         }
+
+    def form(self, key: str) -> dict[str, Any]:
+        """A signed form for one key."""
+        return {"url": f"{self.url}/", "fields": {"X-Amz-Signature": "secret"}, "key": key}
+
+    def earlier(self, **returned: Any) -> list[dict[str, str]]:
+        """What a manifest says of the results of earlier functions, which are put into the store."""
+        for name, value in returned.items():
+            self.objects[f"earlier/{name}"] = json.dumps({name: value}).encode()
+        return [{"name": name, "url": f"{self.url}/earlier/{name}?X-Amz-Signature=secret"} for name in returned]
+
+    @contextlib.contextmanager
+    def room(self) -> Iterator[str]:
+        """A directory that the containers of a job share; the user's image may run as anybody."""
+        with tempfile.TemporaryDirectory() as room:
+            os.chmod(room, 0o755)
+            yield room
 
     def stage(self, *commands: str, **members: Any) -> str:
         """Put a manifest into the store; its URL."""

@@ -13,10 +13,13 @@ Whatever is in the directory when `deliver` begins may have been changed by the 
 no link is followed out of the run directory.
 """
 
+import contextlib
+import errno
 import json
 import os
 import re
 import shlex
+import stat
 import sys
 import threading
 from collections.abc import Mapping
@@ -26,6 +29,7 @@ import context
 import logbook
 import manifests
 import outputs
+import results
 import steps
 import transfer
 import verdicts
@@ -48,7 +52,7 @@ def fetch(manifest: manifests.Manifest, directory: str) -> int:
     _write(directory, "before.json", json.dumps(before))
     _write(directory, "started", verdicts.now())
     # The volume itself belongs to root, and the user's image may run as anybody, whatever this process masks.
-    text = script(manifest.commands, context.variables(manifest, room), directory)
+    text = script(manifest.commands, context.variables(manifest, results.fetch(manifest)), directory)
     for name, content, mode in (("log", "", 0o666), ("status", "", 0o666), ("step.sh", text, 0o644)):
         _write(directory, name, content)
         os.chmod(os.path.join(directory, name), mode)
@@ -56,21 +60,25 @@ def fetch(manifest: manifests.Manifest, directory: str) -> int:
 
 
 def script(commands: tuple[str, ...], variables: Mapping[str, str], directory: str) -> str:
-    """A POSIX shell script that runs the commands until one fails; variables are quoted, never expanded."""
+    """A POSIX shell script that runs the commands until one fails; variables are quoted, never expanded.
+
+    They are set where a command starts and nowhere else, so none can have the name of a variable of the script.
+    """
     room, home, log, status = (shlex.quote(os.path.join(directory, name)) for name in ("run", "home", "log", "status"))
-    exports = [
-        f"export {name}={shlex.quote(value)}" for name, value in sorted(variables.items()) if context.is_name(name)
-    ]
+    exports = [f"export {name}={shlex.quote(value)}" for name, value in sorted(variables.items())]
     calls = [
-        f"[ $status -eq 0 ] && {{ number={number}; /bin/sh -c {shlex.quote(command)}; status=$?; }}"
+        f"[ $status -eq 0 ] && {{ number={number}; start {shlex.quote(command)}; status=$?; }}"
         for number, command in enumerate(commands, 1)
     ]
     lines = [
-        "{",
-        f"cd {room} || exit 125",
+        "start() (",
         *exports,
         f"export HOME={home} TMPDIR={home}",
         'python="${python:-python3}"; export python',
+        'exec /bin/sh -c "$1"',
+        ")",
+        "{",
+        f"cd {room} || exit 125",
         "status=0",
         *calls,
         f'echo "$status $number" > {status}',
@@ -98,11 +106,16 @@ def deliver(manifest: manifests.Manifest, directory: str) -> int:
         transfer.post_bytes(manifest.log, manifest.log.key, log.content(), watching.LOG_TYPE)
     except transfer.Refused as refusal:
         outcome = outcome.refused(manifest.name, refusal)
+    except OSError as error:
+        unreadable = transfer.Refused(f"the run directory cannot be read: {error.strerror}")
+        outcome = outcome.refused(manifest.name, unreadable)
     text = json.dumps(verdicts.result(outcome, _started(directory), log).document())
-    _write(directory, "result.json", text)
     if manifest.outcome:
         transfer.post_bytes(manifest.outcome, manifest.outcome.key, text.encode(), "application/json")
     print(text)
+    # A step may have put something else there, which is its own loss.
+    with contextlib.suppress(OSError):
+        _write(directory, "result.json", text)
     return code or (1 if outcome.reason else 0)
 
 
@@ -184,6 +197,10 @@ def _write(directory: str, name: str, content: str) -> None:
 
 def _open(directory: str, name: str, flags: int) -> IO[bytes]:
     place = os.open(os.path.join(directory, name), flags | os.O_NOFOLLOW | os.O_NONBLOCK, 0o644)
+    # A device would never end.
+    if not stat.S_ISREG(os.fstat(place).st_mode):
+        os.close(place)
+        raise OSError(errno.EINVAL, "it is no file")
     return open(place, "wb" if flags & os.O_WRONLY else "rb")
 
 

@@ -9,8 +9,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-CONTEXT_FILE = ".flowserverless/context.json"
-
 
 @dataclass(frozen=True)
 class Limits:
@@ -42,6 +40,14 @@ class Input:
 
 
 @dataclass(frozen=True)
+class Earlier:
+    """What the function of an earlier step returned: the name that the step declares, and where the value is."""
+
+    name: str
+    url: str
+
+
+@dataclass(frozen=True)
 class Form:
     """A signed S3 POST policy: where to send a file, and the fields that go with it.
 
@@ -58,7 +64,9 @@ class Manifest:
     """Everything about one step.
 
     `variables` is what commands get. `values` is the same as JSON values where the trusted side knows them, and
-    what functions and notebooks are called with. `outcome` is the form for how the step went, for jobs only.
+    what functions and notebooks are called with. `earlier` has what earlier functions returned; `result` is the form
+    for what this step's function returns, and only a code step that declares a name for it has one. `outcome` is the
+    form for how the step went, for jobs only.
     """
 
     run: str
@@ -77,6 +85,8 @@ class Manifest:
     log: Form
     cancel_url: str | None
     limits: Limits
+    earlier: tuple[Earlier, ...] = ()
+    result: Form | None = None
     outcome: Form | None = None
 
 
@@ -110,12 +120,19 @@ def parse(document: Mapping[str, Any]) -> Manifest:
             cpu_seconds=int(limits["cpuSeconds"]),
             files=int(limits.get("files") or Limits.files),
         ),
-        outcome=_form(document["outcome"], document["outcome"]["key"]) if document.get("outcome") else None,
+        earlier=tuple(Earlier(each["name"], each["url"]) for each in document.get("earlier") or ()),
+        result=_own_form(document, "result"),
+        outcome=_own_form(document, "outcome"),
     )
 
 
 def _input(document: Mapping[str, Any]) -> Input:
     return Input(document["path"], document["url"], document.get("size"), bool(document.get("optional", False)))
+
+
+def _own_form(document: Mapping[str, Any], member: str) -> Form | None:
+    """A form for one key, where the manifest has it."""
+    return _form(document[member], document[member]["key"]) if document.get(member) else None
 
 
 def _form(document: Mapping[str, Any], key: str) -> Form:

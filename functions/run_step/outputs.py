@@ -152,7 +152,7 @@ def _entries(directory: str) -> list[os.DirEntry[str]]:
 
 def _is_wanted(path: str, patterns: Sequence[str] | None) -> bool:
     if paths.reserved(path):
-        return path == manifests.CONTEXT_FILE
+        return False
     return patterns is None or any(paths.matches(pattern, path) for pattern in patterns)
 
 

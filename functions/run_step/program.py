@@ -1,8 +1,8 @@
 """Calls a function or executes a notebook inside the cage; run with `python -c` so that it shadows nothing.
 
-The one argument is the path of a JSON file: {"kind", "values", "context", and "code" or "notebook"}. `values` are
-the variables of the workflow. `context` is the path of the file with the results of earlier functions; they win over
-variables of the same name, and the result of this one is added to them.
+The one argument is the path of a JSON file: {"kind", "values", "result", and "code" or "notebook"}. `values` are
+the variables of the workflow and the results of earlier functions. `result` is the path of a file for what this
+function returns, null if nobody is to have it.
 """
 
 import importlib
@@ -105,21 +105,14 @@ def main(path: str) -> None:
     """Do what the file says."""
     with open(path, encoding="utf-8") as file:
         order = json.load(file)
-    earlier = {}
-    if os.path.exists(order["context"]):
-        with open(order["context"], encoding="utf-8") as file:
-            earlier = json.load(file)
-    context = {**order["values"], **earlier}
     if order["kind"] == "notebook":
-        execute(order["notebook"], context)
+        execute(order["notebook"], order["values"])
         return
     sys.path.insert(0, os.getcwd())
-    result = call(order["code"], context)
-    if order["code"].get("arg"):
-        earlier[order["code"]["arg"]] = result
-        content = json.dumps(earlier, default=plain)
-        os.makedirs(os.path.dirname(order["context"]), exist_ok=True)
-        with open(order["context"], "w", encoding="utf-8") as file:
+    result = call(order["code"], order["values"])
+    if order["result"]:
+        content = json.dumps(result, default=plain)
+        with open(order["result"], "w", encoding="utf-8") as file:
             file.write(content)
 
 

@@ -1,5 +1,6 @@
 """One step from beginning to end: fetch the inputs, run it in the cage, deliver its outputs, say how it went."""
 
+import dataclasses
 import functools
 import json
 import math
@@ -8,6 +9,7 @@ import sys
 import threading
 import time
 from collections.abc import Mapping
+from typing import Any
 
 import cage
 import context
@@ -17,6 +19,7 @@ import manifests
 import outputs
 import paths
 import program
+import results
 import transfer
 import verdicts
 import watching
@@ -53,7 +56,8 @@ def execute(
         digests = fetch_inputs(manifest, room.directory, canceled)
         if canceled.is_set():
             return outcome
-        commands, variables = prepare(manifest, room), context.variables(manifest, room.directory)
+        earlier = results.fetch(manifest)
+        commands, variables = prepare(manifest, room, earlier), context.variables(manifest, earlier)
         if manifest.kind == "notebook":
             variables |= kernels.variables(room.home)
         room.hand_over()
@@ -67,6 +71,7 @@ def execute(
             reason = verdicts.judge_size(manifest, harvest, outcome.reason)
             outcome = verdicts.Outcome(report.status, reason, harvest)
             deliver(manifest, harvest.files, canceled)
+            outcome = hand_on(manifest, room.home, outcome)
     except transfer.Refused as refusal:
         return outcome.refused(manifest.name, refusal)
     except cage.Broken as problem:
@@ -99,7 +104,7 @@ def fetch_inputs(manifest: manifests.Manifest, directory: str, stop: threading.E
     return digests
 
 
-def prepare(manifest: manifests.Manifest, room: cage.Cage) -> list[list[str]]:
+def prepare(manifest: manifests.Manifest, room: cage.Cage, earlier: Mapping[str, Any]) -> list[list[str]]:
     """The commands of a step as programs with arguments; functions and notebooks are run by a program of ours."""
     outputs.make_directories(room.directory, (*(manifest.outputs or ()), *manifest.always))
     if manifest.kind == "container":
@@ -109,10 +114,10 @@ def prepare(manifest: manifests.Manifest, room: cage.Cage) -> list[list[str]]:
         json.dump(
             {
                 "kind": manifest.kind,
-                "values": {**manifest.variables, **manifest.values},
-                "context": manifests.CONTEXT_FILE,
+                "values": {**manifest.variables, **manifest.values, **earlier},
                 "code": manifest.code,
                 "notebook": manifest.notebook,
+                "result": results.path(room.home) if manifest.result else None,
             },
             file,
         )
@@ -136,6 +141,18 @@ def deliver(manifest: manifests.Manifest, files: tuple[outputs.Output, ...], sto
             raise transfer.Refused(problem, refusal.status, refusal.code) from None
 
     transfer.in_parallel(post, files, stop)
+
+
+def hand_on(manifest: manifests.Manifest, home: str, outcome: verdicts.Outcome) -> verdicts.Outcome:
+    """Hand on what the function of a step returned that succeeded; one that returned nothing usable has failed."""
+    if manifest.result is None or outcome.reason:
+        return outcome
+    try:
+        results.hand_on(manifest, results.take(home))
+    except results.Unusable as problem:
+        detail = f"step {manifest.name!r}: what its function returned {problem}"
+        return dataclasses.replace(outcome, reason=verdicts.Reason("STEP_FAILED", detail))
+    return outcome
 
 
 def _packages(manifest: manifests.Manifest) -> str | None:

@@ -11,6 +11,7 @@ import errno
 import hashlib
 import http.client
 import json
+import math
 import mimetypes
 import os
 import random
@@ -76,15 +77,25 @@ class _Again(Exception):
 
 def document(url: str) -> Any:
     """The JSON document at a URL."""
-
-    def attempt() -> Any:
-        with _answer(url, TIMEOUT_SECONDS) as response:
-            return json.loads(b"".join(_content(response)))
-
     try:
-        return _persist(attempt)
+        return json.loads(content(url, math.inf))
     except ValueError:
         raise Refused("what is there is not JSON") from None
+
+
+def content(url: str, most: float) -> bytes:
+    """What is at a URL; more than `most` bytes are refused."""
+
+    def attempt() -> bytes:
+        found = bytearray()
+        with _answer(url, TIMEOUT_SECONDS) as response:
+            for chunk in _content(response):
+                found += chunk
+                if len(found) > most:
+                    raise Refused(f"there are more than {most} bytes")
+        return bytes(found)
+
+    return _persist(attempt)
 
 
 def exists(url: str, timeout: float) -> bool:

@@ -1,11 +1,9 @@
-"""Steps that are a function, and what they hand to the steps behind them."""
+"""Steps that are a function."""
 
 import json
 
 import pytest
 import run_step_stage as stage
-
-CONTEXT = ".flowserverless/context.json"
 
 
 @pytest.fixture
@@ -18,9 +16,15 @@ def code(store, source, *, func="pkg.mod.fn", arg="result", variables=None, inpu
     return store.run(
         kind="code",
         code={"func": func, "arg": arg, "variables": variables or {}},
+        result=store.form(stage.RETURNED) if arg else None,
         inputs={"pkg/mod.py": source.encode(), **(inputs or {})},
         **members,
     )
+
+
+def returned(store):
+    """What the function of the step handed on."""
+    return json.loads(store.objects[stage.RETURNED])
 
 
 def test_a_function_is_called_with_what_it_asks_for_and_its_result_is_kept(store):
@@ -32,20 +36,23 @@ def test_a_function_is_called_with_what_it_asks_for_and_its_result_is_kept(store
     )
     assert result["reason"] is None
     assert result["messages"] == ["called\n"]
-    assert set(store.outputs()) == {CONTEXT}, "no compiled files either"
-    assert json.loads(store.outputs()[CONTEXT]) == {"result": {"n": 3, "text": "hello", "other": "default"}}
+    assert store.outputs() == {}, "no compiled files, and no notes of the runner"
+    assert returned(store) == {"result": {"n": 3, "text": "hello", "other": "default"}}
 
 
 def test_variables_are_text_where_their_values_are_not_known(store):
-    source = b"def fn(n, m):\n    return [n, m]\n"
+    source = "def fn(n, m):\n    return [n, m]\n"
+    code(store, source, variables={"n": "n", "m": "m"}, values={"n": 3})
+    assert "missing 1 required positional argument: 'm'" in store.log
     store.run(
         kind="code",
         code={"func": "mod.fn", "arg": "result"},
+        result=store.form(stage.RETURNED),
         variables={"n": "3", "m": "4"},
         values={"n": 3},
-        inputs={"mod.py": source},
+        inputs={"mod.py": source.encode()},
     )
-    assert json.loads(store.outputs()[CONTEXT]) == {"result": [3, "4"]}
+    assert returned(store) == {"result": [3, "4"]}
 
 
 def test_a_function_works_in_the_run_directory(store):
@@ -56,6 +63,7 @@ def test_a_function_works_in_the_run_directory(store):
         inputs={"data": b"d"},
     )
     assert store.outputs() == {"made": b"d"}
+    assert stage.RETURNED not in store.objects
 
 
 def test_an_exception_fails_the_step_with_its_traceback(store):
@@ -63,6 +71,7 @@ def test_an_exception_fails_the_step_with_its_traceback(store):
     assert (result["exitCode"], result["reason"]["code"]) == (1, "STEP_FAILED")
     assert result["messages"][0].rstrip().endswith("LookupError: not there")
     assert store.outputs() == {}
+    assert stage.RETURNED not in store.objects
 
 
 @pytest.mark.parametrize("func", ["pkg.mod.missing", "nowhere.fn", "fn"])
@@ -78,52 +87,49 @@ def test_a_result_that_has_no_form_in_json_fails_the_step_and_says_so(store):
 
 def test_arrays_have_a_form_in_json(store):
     code(store, "class Array:\n    def tolist(self):\n        return [1, 2]\ndef fn():\n    return Array()\n")
-    assert json.loads(store.outputs()[CONTEXT]) == {"result": [1, 2]}
+    assert returned(store) == {"result": [1, 2]}
 
 
-def test_results_are_added_to_those_of_earlier_steps_and_win_over_variables(store):
-    code(
-        store,
-        "def fn(a, b):\n    return a + b\n",
-        arg="c",
-        values={"a": 1, "b": 100},
-        inputs={CONTEXT: b'{"a": 10, "x": "kept"}'},
-    )
-    assert json.loads(store.outputs()[CONTEXT]) == {"a": 10, "x": "kept", "c": 110}
+@pytest.mark.parametrize("value", ["None", "''", "[]", "float('inf')", "'ünïcödé 😀'", "{'a': [None, True]}"])
+def test_whatever_has_a_form_in_json_is_handed_on(store, value):
+    assert code(store, f"def fn():\n    return {value}\n")["reason"] is None
+    assert returned(store) == {"result": eval(value)}
 
 
-def test_commands_see_the_results_of_earlier_functions_as_variables(store):
-    context = {
-        "number": 4,
-        "text": "a b",
-        "flag": True,
-        "list": [1, "x"],
-        "none": None,
-        "not a name": 1,
-        "PATH": "/nowhere",
-        "huge": "x" * 200_000,
-        "zero": "a\0b",
-        "half": "\ud800",
-    }
-    result = store.run(
-        'printf "%s|" "$number" "$text" "$flag" "$list" "$none" "$own" "${huge-unset}" "${zero-unset}" > out',
-        inputs={CONTEXT: json.dumps(context).encode()},
-        variables={"own": "o", "text": "of the workflow"},
-    )
-    assert result["reason"] is None
-    assert store.outputs() == {"out": b'4|a b|True|[1, "x"]|null|o|unset|unset|'}
+HOME = "import json, os, sys\nhome = os.environ['HOME']\nfile = json.load(open(sys.argv[-1]))['result']\n"
 
 
 @pytest.mark.parametrize(
-    "content", [b"", b"[1]", b"{", b"\xff", b"[" * 100_000], ids=["empty", "list", "half", "bytes", "deep"]
+    ("source", "said"),
+    [
+        ("def fn():\n    os._exit(0)", "is missing: the program ended before the function returned"),
+        ("def fn():\n    os.mkdir(file)\n    os._exit(0)", "is no file"),
+        ("def fn():\n    os.mkfifo(file)\n    os._exit(0)", "is no file"),
+        ("def fn():\n    os.symlink('/etc/passwd', file)\n    os._exit(0)", "is missing"),
+        ("def fn():\n    open(file, 'w').write('{')\n    os._exit(0)", "cannot be read as JSON"),
+        ("def fn():\n    open(file, 'wb').write(b'\\xff')\n    os._exit(0)", "cannot be read as JSON"),
+        ("def fn():\n    open(file, 'w').write('[' * 100_000)\n    os._exit(0)", "cannot be read as JSON"),
+        ("def fn():\n    open(file, 'w').write('[' * 200 + ']' * 200)\n    os._exit(0)", "levels deep"),
+        ("def fn():\n    return 'x' * (4 << 20)", "has more than 4194304 bytes as JSON"),
+        (
+            "def fn():\n    os.truncate(os.open(file, 65), 10_000_000)\n    os._exit(0)",
+            "has more",
+        ),
+    ],
 )
-def test_a_context_that_a_step_has_spoilt_does_no_harm_to_commands(store, content):
-    result = store.run('echo "$own" > out', inputs={CONTEXT: content}, variables={"own": "o"})
-    assert result["reason"] is None
-    assert store.outputs() == {"out": b"o\n"}
+def test_what_cannot_be_handed_on_fails_the_step_and_says_why(store, source, said):
+    result = code(store, HOME + source + "\n")
+    assert result["reason"]["code"] == "STEP_FAILED"
+    assert said in str(result["reason"])
+    assert stage.RETURNED not in store.objects
+
+
+def test_a_result_that_the_store_refuses_fails_the_step(store):
+    store.always_refused[stage.RETURNED] = (403, "AccessDenied")
+    assert code(store, "def fn():\n    return 1\n")["reason"]["code"] == "SYSTEM_ERROR"
 
 
 def test_modules_of_the_runner_are_not_in_the_way_of_the_step(store):
     source = "import cage, transfer\ndef fn():\n    return [cage.MINE, transfer.MINE]\n"
     code(store, source, inputs={"cage.py": b"MINE = 1", "transfer.py": b"MINE = 2"})
-    assert json.loads(store.outputs()[CONTEXT]) == {"result": [1, 2]}
+    assert returned(store) == {"result": [1, 2]}

@@ -89,16 +89,50 @@ def test_a_notebook_gets_values_of_their_types_and_is_delivered_with_its_outputs
 
 
 def test_results_of_earlier_functions_win_over_variables(store):
-    earlier = {".flowserverless/context.json": b'{"n": [1, 2]}'}
     result = execute(
         store,
         notebook.of("n = 0", "open('seen', 'w').write(repr(n))"),
         params=["n"],
         values={"n": 5},
-        inputs=earlier,
+        earlier=store.earlier(n=[1, 2]),
     )
     assert result["reason"] is None, result
     assert store.outputs()["seen"] == b"[1, 2]"
+
+
+@pytest.mark.parametrize("name", ["n", "planted", "PYTHONPATH", "JUPYTER_PATH"])
+def test_a_notebook_gives_no_step_a_variable_by_a_file_and_is_given_none(store, name):
+    """The first is a stranger's; the second is the organiser's, with a variable and the result of a function."""
+    planted = json.dumps({name: "taken over", "m": "taken over"})
+    places = ".flowserverless/context.json context.json {home}/.function-result.json {home}/order.json"
+    plant = (
+        "import os, pathlib\nfor place in "
+        f"{places!r}.format(home=os.environ['HOME']).split():\n"
+        "    os.makedirs(os.path.dirname(place) or '.', exist_ok=True)\n"
+        f"    pathlib.Path(place).write_text({planted!r})"
+    )
+    assert execute(store, notebook.of("", plant))["reason"] is None
+    assert not [key for key in store.objects if "flowserverless" in key or "returned" in key]
+    look = "import os\nopen('seen', 'w').write(repr((n, m, dict(os.environ))))"
+    left = {path: content for path, content in store.outputs().items() if path != BOOK}
+    result = execute(
+        store,
+        notebook.of("n = m = 0", look),
+        params=["n", "m"],
+        values={"n": "organiser's"},
+        earlier=store.earlier(m="function's"),
+        inputs=left,
+    )
+    assert result["reason"] is None, result
+    assert store.outputs()["seen"].startswith(b'("organiser\'s", "function\'s", {')
+    assert b"taken over" not in store.outputs()["seen"]
+
+
+@pytest.mark.parametrize("name", ["PYTHONPATH", "JUPYTER_PATH", "IPYTHONDIR", "LD_PRELOAD", "a b"])
+def test_a_reserved_name_is_refused_by_a_notebook_step(store, name):
+    result = execute(store, notebook.of("", "open('seen', 'w')"), earlier=store.earlier(**{name: "x"}))
+    assert result["reason"], result
+    assert store.outputs() == {}
 
 
 def test_a_failing_cell_fails_the_step_with_its_error_and_delivers_what_was_executed(store):

@@ -185,9 +185,11 @@ def test_content_types_follow_from_names(store):
     }
 
 
-def test_the_directory_of_the_runner_is_not_delivered_but_for_the_context(store):
+@pytest.mark.parametrize("outputs", [None, [], ["**"], [".flowserverless/"], [".flowserverless/context.json"]])
+def test_nothing_of_the_reserved_directory_is_delivered(store, outputs):
     store.run(
         "mkdir .flowserverless; echo '{}' > .flowserverless/context.json; echo > .flowserverless/x",
-        outputs=[],
+        outputs=outputs,
+        always=[".flowserverless/context.json"],
     )
-    assert set(store.outputs()) == {".flowserverless/context.json"}
+    assert store.outputs() == {}

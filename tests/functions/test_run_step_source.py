@@ -1,11 +1,13 @@
-"""What the function is made of: the standard library, and one module of the layer that it has no layer for."""
+"""What the function is made of: the standard library, and two modules of the layer that it has no layer for."""
 
 import ast
+import os
 import sys
 
+import pytest
 import run_step_stage as stage
 
-from flowserverless.domain import paths
+from flowserverless.domain import paths, variable_names
 
 FILES = sorted(stage.FOLDER.glob("*.py"))
 
@@ -24,9 +26,10 @@ def test_it_imports_nothing_but_the_standard_library_and_itself():
                 assert top in sys.stdlib_module_names or top in own, f"{file.name} imports {name}"
 
 
-def test_paths_mean_the_same_here_as_where_packages_are_read():
-    with open(paths.__file__, encoding="utf-8") as file:
-        assert (stage.FOLDER / "paths.py").read_text() == file.read()
+@pytest.mark.parametrize("module", [paths, variable_names])
+def test_paths_and_names_mean_the_same_here_as_where_packages_are_read(module):
+    with open(module.__file__, encoding="utf-8") as file:
+        assert (stage.FOLDER / os.path.basename(module.__file__)).read_text() == file.read()
 
 
 def test_nothing_of_a_step_reaches_the_output_of_the_function():

@@ -369,6 +369,27 @@ def test_every_fault_has_its_place(changes, place, message):
         "AWS_ACCESS_KEY_ID",
         "LAMBDA_TASK_ROOT",
         "TMPDIR",
+        "DYLD_INSERT_LIBRARIES",
+        "SHELLOPTS",
+        "PERL5LIB",
+        "PERL5OPT",
+        "RUBYOPT",
+        "NODE_OPTIONS",
+        "JAVA_TOOL_OPTIONS",
+        "JDK_JAVA_OPTIONS",
+        "GIT_SSH_COMMAND",
+        "JUPYTER_PATH",
+        "JUPYTER_CONFIG_DIR",
+        "IPYTHONDIR",
+        "MPLBACKEND",
+        "R_PROFILE_USER",
+        "JULIA_LOAD_PATH",
+        "LUA_INIT_5_4",
+        "MAKEFLAGS",
+        "http_proxy",
+        "HTTPS_PROXY",
+        "LESSOPEN",
+        "PIP_INDEX_URL",
         "python",
         "_",
         "LC_ALL",
@@ -387,7 +408,9 @@ def _with_variable(name):
     return document
 
 
-@pytest.mark.parametrize("name", ["path", "NODES", "LAMBDAS", "language", "LD", "home_dir", "x1", "_x", "GITTER"])
+@pytest.mark.parametrize(
+    "name", ["path", "NODES", "LAMBDAS", "language", "LD", "home_dir", "x1", "_x", "GITTER", "R_SQUARED", "GOAL"]
+)
 def test_other_names_are_free(name):
     assert name in templates.parse(_with_variable(name)).context
 

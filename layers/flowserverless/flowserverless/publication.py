@@ -97,7 +97,7 @@ def _with_outcome(run: runs.Run, event: Mapping[str, Any]) -> runs.Run:
 
 
 def _stored(run: runs.Run) -> dict[str, int]:
-    return outputs.visible((file.path, file.size) for file in files.listing(files.run(run.id, "files/")))
+    return outputs.deliverable((file.path, file.size) for file in files.listing(files.run(run.id, "files/")))
 
 
 def _judge(run: runs.Run, template: templates.Template, event: Mapping[str, Any]) -> Verdict:

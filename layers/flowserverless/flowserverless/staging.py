@@ -1,6 +1,6 @@
 """Staging a step: sign exactly the URLs that this step of this run needs, and say so in a manifest."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -15,6 +15,8 @@ SPARE_SECONDS = 900
 BATCH_DAYS = 14
 # No URL lives longer than the credentials that signed it; a job asks for new ones when it begins and when it ends.
 SIGNED_SECONDS = 6 * 3600
+# The runner takes less of what a function returned; what is written beside the value is short.
+LARGEST_RESULT = 5 << 20
 
 
 def stage(event: Mapping[str, Any], now: datetime) -> dict[str, Any]:
@@ -34,11 +36,13 @@ def stage(event: Mapping[str, Any], now: datetime) -> dict[str, Any]:
     if not stored_runs.save_progress(run):
         raise errors.Conflict(f"run {run.id} has ended", "RUN_IS_FINAL")
     template = templates.parse(published.template, steps.ANYTHING)
-    step = plan(run, template)[index]
+    planned = plan(run, template)
+    step = planned[index]
     seconds = _seconds(run, step, now)
     if step.executor == "batch":
         return {"job": batch.order(run, step, seconds + SPARE_SECONDS)}
-    return {"manifestUrl": _write(_manifest(run, published, template, step, seconds), seconds)}
+    manifest = _manifest(run, published, template, step, seconds)
+    return {"manifestUrl": _write(manifest | _handed(run.id, planned, index, seconds), seconds)}
 
 
 def manifest_of_job(run_id: str, job: str, now: datetime) -> str:
@@ -48,9 +52,11 @@ def manifest_of_job(run_id: str, job: str, now: datetime) -> str:
     runs.require_active(run)
     published = workflows.version(run.workflow, run.version)
     template = templates.parse(published.template, steps.ANYTHING)
-    step = plan(run, template)[index]
+    planned = plan(run, template)
+    step = planned[index]
     seconds = min(_seconds(run, step, now), SIGNED_SECONDS)
     manifest = _manifest(run, published, template, step, seconds)
+    manifest |= _handed(run.id, planned, index, seconds)
     return _write(manifest | batch.addition(run.id, index, seconds), seconds)
 
 
@@ -113,7 +119,7 @@ def _sources(run: runs.Run, published: table.TemplateItem) -> dict[str, tuple[st
 def _inputs(step: plans.Step, sources: Mapping[str, tuple[str, int | None]], seconds: int) -> Iterable[dict[str, Any]]:
     for path, (key, size) in sorted(sources.items()):
         wanted = step.inputs is None or any(paths.matches(one, path) for one in step.inputs)
-        if wanted or paths.reserved(path) or path == step.notebook:
+        if not paths.reserved(path) and (wanted or path == step.notebook):
             # A ranked run of an older version may lack a file that post-processing asks for now.
             optional = key.startswith("runs/") and path.startswith("runs/")
             yield {"path": path, "url": files.link(key, seconds=seconds), "size": size, "optional": optional}
@@ -152,6 +158,24 @@ def _manifest(
             "cpuSeconds": settings.number("STEP_CPU_SECONDS", 1800),
         },
     }
+
+
+def _handed(run_id: str, planned: Sequence[plans.Step], index: int, seconds: int) -> dict[str, Any]:
+    """What functions hand on: where the results of earlier ones are, and the form for that of this one.
+
+    Only the plan says who hands on what. The form is for the one key of this step, so no step can write the result
+    of another, and whatever else lies in the bucket is never looked at.
+    """
+    valid = seconds + SPARE_SECONDS
+    earlier = [
+        {"name": name, "url": files.link(files.returned(run_id, number), seconds=valid)}
+        for name, number in plans.results_before(planned, index).items()
+    ]
+    step = planned[index]
+    if step.kind != "code" or not step.arg:
+        return {"earlier": earlier}
+    key = files.returned(run_id, index)
+    return {"earlier": earlier, "result": {**files.form(key, valid, LARGEST_RESULT), "key": key}}
 
 
 def _code(step: plans.Step) -> dict[str, Any]:

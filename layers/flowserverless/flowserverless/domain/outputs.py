@@ -23,13 +23,11 @@ class Collected:
 
 
 def deliverable(stored: Iterable[tuple[str, int]]) -> dict[str, int]:
-    """Sizes by path, without names that only a forged upload can have made (S3 takes `a/../b` as it is)."""
-    return {path: size for path, size in stored if _is_normal(path)}
+    """Sizes by path of what steps left, without names that only a forged upload can have made.
 
-
-def visible(stored: Iterable[tuple[str, int]]) -> dict[str, int]:
-    """As `deliverable`, without the cage's own notes between steps, such as the values of code steps."""
-    return {path: size for path, size in deliverable(stored).items() if not paths.reserved(path)}
+    S3 takes `a/../b` as it is. What lies in the runner's own directory is no file of the run, whoever put it there.
+    """
+    return {path: size for path, size in stored if _is_normal(path) and not paths.reserved(path)}
 
 
 def _is_normal(path: str) -> bool:

@@ -13,7 +13,7 @@ from typing import TypeVar
 LONGEST = 900
 # Linux refuses longer names (NAME_MAX), so such a file could be stored and never be staged.
 LONGEST_NAME = 255
-# The runner keeps its own notes here, inside the run directory.
+# Never a place for files of a run: what steps hand on beside files is not kept in the run directory.
 RESERVED = ".flowserverless"
 
 _Part = TypeVar("_Part")
@@ -68,7 +68,7 @@ def pattern(text: str) -> str:
 
 
 def reserved(path: str) -> bool:
-    """Whether the normalised path belongs to the runner itself."""
+    """Whether the normalised path is kept free of files: nothing there is ever delivered, listed or staged."""
     return path.split("/", 1)[0] == RESERVED
 
 
@@ -87,7 +87,7 @@ def matches(pattern: str, path: str) -> bool:
 
     A name means that file, or everything below it if it is a directory; `name/` only the latter. In a glob
     `*`, `?` and `[a-z]` stay within one name, and `**` stands for any number of directories. A file is always
-    matched by its own name, whatever characters it has. Nothing means the runner's own directory.
+    matched by its own name, whatever characters it has. Nothing means the reserved directory.
     """
     if reserved(path):
         return False

@@ -4,10 +4,21 @@ An argument becomes the value of an environment variable and nothing else: comma
 only `$$` becomes `$`, and the shell that runs them expands `${name}`. No argument can therefore become code.
 """
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from flowserverless.domain import casting, commands, elements, errors, faults, parameters, references, steps, templates
+from flowserverless.domain import (
+    casting,
+    commands,
+    elements,
+    errors,
+    faults,
+    parameters,
+    references,
+    steps,
+    templates,
+    variable_names,
+)
 
 # Linux gives arguments and environment of a process a quarter of its stack, by default 2 MiB, together.
 LARGEST_ENVIRONMENT = 1_000_000
@@ -106,12 +117,22 @@ def external_plan(template: templates.Template, bound: parameters.Bound) -> tupl
     return (Step(0, "external", "container", "external", variables=_variables(values), values=values),)
 
 
+def results_before(planned: Sequence[Step], index: int) -> dict[str, int]:
+    """What step `index` is handed by earlier functions: by the variable's name, the step whose function returned it.
+
+    Only a code step that declares `arg` hands anything on. Of several with the same `arg` it is the last one's.
+    """
+    return {step.arg: step.index for step in planned[:index] if step.kind == "code" and step.arg}
+
+
 def _plan(
     declared: Iterable[steps.Step],
     context: Mapping[str, object],
     values: Mapping[str, object],
     lambda_images: tuple[str, ...],
 ) -> tuple[Step, ...]:
+    listed = tuple(declared)
+    _require_free(step.arg for step in listed if step.arg)
     visible = _values(context, values)
     variables = _variables(visible)
     return tuple(
@@ -134,12 +155,21 @@ def _plan(
             notebook_params={name: step.variables.get(name, name) for name in step.notebook_params},
             resources=step.resources,
         )
-        for index, step in enumerate(declared)
+        for index, step in enumerate(listed)
     )
+
+
+def _require_free(named: Iterable[str]) -> None:
+    """Once more than at publishing: a version may have been published when fewer names were reserved."""
+    for name in named:
+        problem = variable_names.problem(name)
+        if problem:
+            raise errors.InvalidRequest(f"the workflow has to be published anew: {elements.shown(name)} {problem}")
 
 
 def _values(context: Mapping[str, object], values: Mapping[str, object]) -> dict[str, object]:
     """The context with its references replaced; what has no value is left out, and so unset for the shell."""
+    _require_free(context)
     replaced = {name: _value(declared, values) for name, declared in context.items()}
     return {name: casting.json_value(value) for name, value in replaced.items() if value is not None}
 

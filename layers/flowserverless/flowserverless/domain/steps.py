@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from typing import Literal, TypeAlias
 
-from flowserverless.domain import commands, elements, faults, parameters, paths, pythons, references
+from flowserverless.domain import commands, elements, faults, parameters, paths, pythons, references, variable_names
 
 Kind: TypeAlias = Literal["container", "code", "notebook"]
 Executor: TypeAlias = Literal["lambda", "batch", "external"]
@@ -24,13 +24,6 @@ FARGATE: Mapping[float, tuple[int, int, int]] = {
     8: (16384, 61440, 4096),
     16: (32768, 122880, 8192),
 }
-# Variables that decide how a shell, a loader, a language or an AWS client behaves, or that the runner sets itself.
-RESERVED_VARIABLES = re.compile(
-    r"_|PATH|HOME|LANG|IFS|ENV|SHELL|SHELLOPTS|TMPDIR|PWD|OLDPWD|CDPATH|GLOBIGNORE|NLSPATH|CLASSPATH|python"
-    r"|PS[0-9]|UID|EUID|PPID|LINENO|OPTIND"
-    r"|(AWS|LAMBDA|LD|LC|GLIBC|GCONV|MALLOC|NODE|JAVA|_JAVA|GIT|SSL)_.*|(BASH|PYTHON|PERL|RUBY).*"
-)
-VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 FUNCTION = re.compile(r"[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)+")
 # Everything that an installation can have, see templates.parse.
 ANYTHING = frozenset({"lambda", "batch", "notebook", "gpu"})
@@ -248,7 +241,7 @@ def _variables(action: elements.Reader, known: Collection[str]) -> dict[str, str
     for each in action.objects("variables"):
         each.refuse_unknown("arg", "var")
         arg, var = each.required_text("arg"), each.required_text("var")
-        if arg and not VARIABLE.fullmatch(arg):
+        if arg and not variable_names.is_name(arg):
             each.fault("arg", f"{elements.shown(arg)} cannot be the name of an argument")
         if arg and arg in mapping:
             each.fault("arg", f"'{elements.clipped(arg)}' is mapped already")
@@ -284,10 +277,9 @@ def _resources(reader: elements.Reader) -> Resources:
 
 def check_variable(reader: elements.Reader, element: str, name: str) -> None:
     """Note what is wrong with the name of a variable, which stands at `element`."""
-    if not VARIABLE.fullmatch(name) or len(name) > 128:
-        reader.fault(elements.clipped(element), f"{elements.shown(name)} cannot be the name of a variable")
-    elif RESERVED_VARIABLES.fullmatch(name):
-        reader.fault(elements.clipped(element), f"'{name}' is reserved: it changes how programs run")
+    problem = variable_names.problem(name)
+    if problem:
+        reader.fault(elements.clipped(element), f"{elements.shown(name)} {problem}")
 
 
 def patterns(

@@ -50,6 +50,11 @@ def log(run_id: str, step: int) -> str:
     return run(run_id, f"logs/{step:03d}.txt")
 
 
+def returned(run_id: str, step: int) -> str:
+    """Key of what the function of a code step returned to later steps."""
+    return run(run_id, f"returned/{step:03d}.json")
+
+
 def listing(prefix: str) -> Iterator[Stored]:
     """Every object below a prefix, in key order."""
     paginator = aws.client("s3").get_paginator("list_objects_v2")
