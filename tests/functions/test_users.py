@@ -704,7 +704,40 @@ def test_paging_shows_everybody_once(invoke, cognito):
             count += 1
             query = {"limit": str(limit), "cursor": page["next"]} if "next" in page else None
         assert (set(seen), len(seen), count) == (everybody, 130, pages)
-    assert len(listed(invoke)["users"]) == 60
+    # Who knows of no pages is shown everybody too.
+    assert {user["username"] for user in listed(invoke)["users"]} == everybody
+    assert "next" not in listed(invoke)
+
+
+def test_everybody_is_as_many_as_the_document_says(invoke, cognito, monkeypatch):
+    document = json.loads((emulator.PROJECT / "functions" / "get_openapi" / "openapi.json").read_text("utf-8"))
+    (limit,) = (each["schema"] for each in document["paths"]["/users"]["get"]["parameters"] if each["name"] == "limit")
+    assert limit["default"] == limit["maximum"] == 1000
+    assert users.MOST_CALLS * users.MOST_IN_A_CALL >= 1.5 * limit["default"]
+
+
+def test_what_was_found_before_cognito_had_enough_is_shown(invoke, cognito):
+    for number in range(70):
+        users.register(f"user{number}", PASSWORD, None, False, datetime.now(UTC))
+    seen = listed(invoke, limit="60")
+    calls = iter([False])
+
+    def tired(params, **_):
+        if next(calls, True):
+            error = {"Error": {"Code": "TooManyRequestsException"}, "ResponseMetadata": {"HTTPStatusCode": 400}}
+            return awsrequest.AWSResponse(params["url"], 400, {}, None), error
+        return None
+
+    name = "before-call.cognito-identity-provider.ListUsers"
+    cognito.client.meta.events.register_first(name, tired)
+    try:
+        page = listed(invoke)
+        answer = gateway.answer(invoke("list_users", gateway.event("GET", "/users", user=gateway.ADA)))
+    finally:
+        cognito.client.meta.events.unregister(name, tired)
+    assert page["users"] == seen["users"]
+    assert refused(answer) == (429, "TOO_MANY_ATTEMPTS")
+    assert len(listed(invoke, cursor=page["next"])["users"]) == 10
 
 
 def test_a_made_up_cursor(invoke, register, cognito, subtests):

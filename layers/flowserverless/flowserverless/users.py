@@ -20,6 +20,7 @@ CODE_LIFE = timedelta(days=1)
 # How many addresses may be tried for a name meanwhile, by people who mistyped theirs.
 MOST_ADDRESSES = 5
 MOST_IN_A_CALL = 60
+# Clients of flowServ know of no pages: as many calls as 1000 users and half as many who are not active need.
 MOST_CALLS = 25
 LISTING = "users"
 
@@ -163,8 +164,14 @@ def search(prefix: str, limit: int, at: str | None) -> tuple[list[User], str | N
     for _ in range(MOST_CALLS):
         page = {"PaginationToken": token} if token else {}
         size = min(MOST_IN_A_CALL, limit - len(found))
-        with _refusals(_search_refusals(prefix, token)):
-            answer = _client().list_users(UserPoolId=_pool(), Limit=size, **query, **page)
+        try:
+            with _refusals(_search_refusals(prefix, token)):
+                answer = _client().list_users(UserPoolId=_pool(), Limit=size, **query, **page)
+        except errors.OverQuota:
+            if found:
+                # The rest is asked for with the next page.
+                break
+            raise
         users = (_user(described, "Attributes") for described in answer["Users"])
         found += [user for user in users if user.active and user.name.startswith(prefix)]
         token = answer.get("PaginationToken")
