@@ -12,7 +12,7 @@ NOTEBOOKS := .local/installed/notebooks
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .SILENT:
-.PHONY: help setup demo test lint serve stop publish codes bench openapi lock clean
+.PHONY: help setup demo test lint serve stop publish bench openapi lock clean
 
 help: ## Show this list
 	awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -41,9 +41,6 @@ publish: setup ## Publish a workflow: make publish DIR=examples/greetings [NAME=
 	test -n "$(DIR)" || { echo "Which folder? make publish DIR=examples/greetings"; exit 2; }
 	.venv/bin/python -m local publish "$(DIR)" $(if $(NAME),--name "$(NAME)") $(if $(STACK),--stack "$(STACK)")
 
-codes: setup ## Show the codes that the local stack would have sent by e-mail: make codes [NAME=ada]
-	.venv/bin/python -m local codes $(if $(NAME),"$(NAME)")
-
 bench: setup ## Measure: make bench [PART=operations]
 	.venv/bin/python -m benchmarks $(PART)
 
@@ -60,6 +57,7 @@ lock: $(DEV) ## Resolve requirements again, with UPGRADE=--upgrade to newer vers
 	$(call resolve,$(UNATTENDED) layers/notebooks/requirements.txt,layers/notebooks/requirements.lock)
 
 clean: stop ## Remove everything that was installed, built or stored here
+	if [ -x .venv/bin/python ]; then .venv/bin/python -c 'from local import reach; reach.clear()'; fi
 	rm -rf .venv .local .aws-sam .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
 $(DEV): requirements/dev.lock

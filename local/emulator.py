@@ -21,7 +21,6 @@ import fcntl
 import json
 import os
 import pathlib
-import shutil
 import signal
 import socket
 import subprocess
@@ -33,7 +32,9 @@ from typing import Any
 
 import botocore.session
 
-PROJECT = pathlib.Path(__file__).resolve().parent.parent
+from local import reach
+
+PROJECT = reach.PROJECT
 STATE = PROJECT / ".local"
 PYTHON = STATE / "emulator" / "bin" / "python"
 
@@ -115,13 +116,14 @@ def start(home: pathlib.Path, keep: bool = True, with_caller: bool = False) -> E
         port = _port(home)
         # Who looks now finds nobody to stop, and not the process that had this number before.
         _write(home, {"port": port, "pid": None, "keep": keep})
-        shutil.rmtree(home / "tmp", ignore_errors=True)
-        for folder in ("tmp", "state", "s3"):
+        for folder in ("state", "s3"):
             (home / folder).mkdir(exist_ok=True)
+        _close(home)
+        environment = _environment(home, port, keep)
         with (home / "emulator.log").open("wb") as log:
             process = subprocess.Popen(
                 [PYTHON, "-m", "ministack"],
-                env=_environment(home, port, keep),
+                env=environment,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
@@ -167,6 +169,7 @@ def stop(home: pathlib.Path) -> bool:
     with contextlib.suppress(ProcessLookupError):
         os.killpg(emulator.pid, signal.SIGKILL)
     _wait_until(lambda: running(home) is None, STOP_SECONDS)
+    reach.remove_temporary(home)
     if not saved:
         log = home / "emulator.log"
         raise EmulatorError(f"the emulator did not stop in {STOP_SECONDS:.0f} s and was killed; see {log}")
@@ -189,6 +192,13 @@ def _saves_and_ends(emulator: Emulator) -> bool:
             ended = _wait_until(lambda: running(emulator.home) is None, 1)
         return ended
     return True
+
+
+def _close(home: pathlib.Path) -> None:
+    """Let nobody else see what a stack holds: buckets, tables, logs, and where it is."""
+    for folder in (home, STATE):
+        folder.mkdir(exist_ok=True)
+        folder.chmod(0o700)
 
 
 def _record(home: pathlib.Path) -> pathlib.Path:
@@ -241,7 +251,7 @@ def _environment(home: pathlib.Path, port: int, keep: bool) -> dict[str, str]:
         "MINISTACK_HOST": "127.0.0.1",
         "AWS_ENDPOINT_URL": f"http://127.0.0.1:{port}",
         "MINISTACK_REGION": REGION,
-        "TMPDIR": str(home / "tmp"),
+        "TMPDIR": str(reach.temporary(home)),
         "STATE_DIR": str(home / "state"),
         "S3_DATA_DIR": str(home / "s3"),
         "PERSIST_STATE": persist,
@@ -251,6 +261,7 @@ def _environment(home: pathlib.Path, port: int, keep: bool) -> dict[str, str]:
         # Every concurrent invocation is a process of 50 MB and more, which stays for so long.
         "LAMBDA_WARM_TTL_SECONDS": "60",
         "PYTHONDONTWRITEBYTECODE": "1",
+        **reach.variables(PYTHON, home),
     }
 
 

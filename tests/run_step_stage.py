@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import atexit
 import contextlib
-import hashlib
+import ctypes
+import functools
 import http.server
 import importlib.util
 import json
@@ -11,6 +13,7 @@ import os
 import pathlib
 import resource
 import secrets
+import shutil
 import socket
 import subprocess
 import sys
@@ -22,6 +25,12 @@ from collections.abc import Callable, Iterator
 from types import ModuleType
 from typing import Any, Self
 
+from local import reach
+
+# As on the local stack: with these, steps of root find an interpreter that they reach.
+os.environ.update(reach.variables(pathlib.Path(sys.executable)))
+PYTHON = os.environ.get("STEP_PYTHON", sys.executable)
+CAP_SYS_ADMIN = 21
 FOLDER = pathlib.Path(__file__).parents[1] / "functions" / "run_step"
 # Where the function of a staged step hands on what it returned.
 RETURNED = "runs/r/returned/000.json"
@@ -54,8 +63,9 @@ def _load(file: str) -> ModuleType:
 app, container = _load("app"), _load("__main__")
 steps, outputs, transfer, watching = app.steps, app.steps.outputs, app.transfer, app.steps.watching
 manifests, logbook, verdicts, cage = app.steps.manifests, app.steps.logbook, app.verdicts, app.steps.cage
-kernels = app.steps.kernels
+kernels, library = app.steps.kernels, app.steps.cage.library
 leftovers, processes, warden, disk = cage.leftovers, cage.processes, cage.warden, cage.warden.disk
+walls = warden.walls
 
 
 class Store(http.server.ThreadingHTTPServer):
@@ -126,7 +136,7 @@ class Store(http.server.ThreadingHTTPServer):
         limits: dict[str, float] | None = None,
         **members: Any,
     ) -> dict[str, Any]:
-        """The manifest of a step, with its inputs put into the store; those below `uploads/` have a known digest."""
+        """The manifest of a step, with its inputs put into the store."""
         for path, content in (inputs or {}).items():
             self.objects[f"in/{path}"] = content
         return {
@@ -143,7 +153,6 @@ class Store(http.server.ThreadingHTTPServer):
                     "path": path,
                     "url": f"{self.url}/in/{urllib.parse.quote(path)}?X-Amz-Signature=secret",
                     "size": len(content),
-                    "sha256": hashlib.sha256(content).hexdigest() if path.startswith("uploads/") else None,
                 }
                 for path, content in (inputs or {}).items()
             ],
@@ -186,21 +195,56 @@ class Store(http.server.ThreadingHTTPServer):
     def run_as_in_lambda(self, *commands: str, tmp: str = "/tmp", layers: str = "", **members: Any) -> dict[str, Any]:
         """Execute a step in a process of its own, whose user is not root, and is the step's user too."""
         user = 2**29 + os.getpid()
+        as_user = (lambda: processes.become(user)) if os.geteuid() == 0 else None
+        return self._run_apart(self.stage(*commands, **members), as_user, tmp, layers)
+
+    def run_as_in_a_container(self, *commands: str, tmp: str = "/tmp", **members: Any) -> dict[str, Any]:
+        """Execute a step in a process of root that the kernel grants no namespaces, as most containers do."""
+
+        def give_up() -> None:
+            ctypes.CDLL(None).prctl(processes.PR_CAPBSET_DROP, CAP_SYS_ADMIN, 0, 0, 0)
+
+        return self._run_apart(self.stage(*commands, **members), give_up, tmp)
+
+    def _run_apart(
+        self, url: str, before: Callable[[], None] | None, tmp: str = "/tmp", layers: str = ""
+    ) -> dict[str, Any]:
         program = "import json, sys, app; print(json.dumps(app.handler({'manifestUrl': sys.argv[1]}, None)))"
         finished = subprocess.run(
-            [sys.executable, "-c", program, self.stage(*commands, **members)],
+            [PYTHON, "-c", program, url],
             env={
-                "PYTHONPATH": os.pathsep.join(filter(None, (str(FOLDER), layers))),
+                "PYTHONPATH": os.pathsep.join(filter(None, (readable(str(FOLDER)), layers))),
                 "AWS_SESSION_TOKEN": self.secret,
                 "TMPDIR": tmp,
+                **told(),
             },
             stdout=subprocess.PIPE,
             check=True,
             timeout=60,
-            # The interpreter may be out of reach for everybody but root.
-            preexec_fn=(lambda: processes.become(user, processes.CAP_DAC_READ_SEARCH)) if os.geteuid() == 0 else None,
+            cwd="/",
+            preexec_fn=before,
         )
         return json.loads(finished.stdout)
+
+
+def told() -> dict[str, str]:
+    """What a function of its own process has to be told as we are."""
+    names = ("LD_LIBRARY_PATH", "STEP_PYTHON", "STEP_CLOSED")
+    return {name: os.environ[name] for name in names if name in os.environ}
+
+
+@functools.cache
+def readable(folder: str) -> str:
+    """A folder for users who have no way to the project; a copy if we are root."""
+    if os.geteuid() != 0:
+        return folder
+    place = tempfile.mkdtemp(prefix="readable-")
+    atexit.register(shutil.rmtree, place)
+    copy = os.path.join(place, os.path.basename(folder))
+    shutil.copytree(folder, copy)
+    for path in (place, copy):
+        os.chmod(path, 0o755)
+    return copy
 
 
 class _Handler(http.server.BaseHTTPRequestHandler):

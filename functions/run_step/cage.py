@@ -9,21 +9,22 @@ Who a step is depends on who we are:
 
 - In AWS Lambda it has the user of the function. It could kill the function (then the run fails), but not read it,
   and everything it left in the temporary directories is removed.
-- As root, on a developer's machine, it becomes a user of its own that owns nothing else. If that user could not
-  reach the interpreter, the temporary directory (below /root, say) or a notebook's packages, it gets the right to
-  read any file (where root itself lacks that right: to use any file) and no other. It never stays root, because the
-  kernel does not bound how many processes root has.
+- As root, on a developer's machine, it becomes a user of its own that owns nothing else, has no capability and stays
+  behind `walls`. What that user has to reach is said by two variables of the function: STEP_PYTHON is an interpreter
+  outside of root's own folders, and STEP_CLOSED names the folders that no step shall see. Without an interpreter
+  within its reach no step is started. It never stays root, because the kernel does not bound how many processes
+  root has.
 - As an ordinary user elsewhere it can do to that user's files and other processes what any program of that user
-  can, and files it leaves outside its own directories stay.
+  can, files it leaves outside its own directories stay, and it reaches the network.
 
-So a developer's machine is for workflows that one would start by hand as well; strangers' run in Lambda.
+So strangers' steps are for Lambda, or for a machine whose stack root has started.
 """
 
 import contextlib
 import json
 import os
+import pathlib
 import select
-import shutil
 import stat
 import subprocess
 import sys
@@ -31,10 +32,10 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Self
 
 import leftovers
+import library
 import manifests
 import processes
 import warden
@@ -45,18 +46,16 @@ FIRST_USER = 0x70000000
 NOBODY = 65534
 # Packages for steps come as a layer, which Lambda unpacks here.
 LAYER = "/opt/python"
+# Where the number of a user has no name, programs that ask for one find it in two variables.
+NAME = "step"
 
 
 class Broken(Exception):
     """The cage itself failed; nothing can be said about the step."""
 
 
-@dataclass(frozen=True)
-class Lodger:
-    """Who a step becomes, see `processes.become`."""
-
-    user: int | None
-    keep: int | None = None
+class OutOfReach(Broken):
+    """The user that a step has to become could not reach something that every step needs."""
 
 
 class Cage:
@@ -67,12 +66,16 @@ class Cage:
 
     def __init__(self, packages: str | None = None) -> None:
         processes.hide()
-        self._packages = packages
         self._base = tempfile.mkdtemp(prefix="step-")
         # Everybody may pass, nobody may list; the directories inside belong to the step alone.
         os.chmod(self._base, 0o711)  # noqa: S103
-        self._lodger = lodger(self._base, *([packages] if packages else []))
-        self._sweep = leftovers.Sweep(self._lodger.user)
+        self._user = lodger()
+        self._imported = [
+            self._within_reach(folder)
+            for folder in (packages, LAYER, library.FLOWSERV)
+            if folder and os.path.isdir(folder)
+        ]
+        self._sweep = leftovers.Sweep(self._user)
         self.directory, self.home = self._make("run"), self._make("home")
         self._identity = _identity(self.directory)
 
@@ -86,7 +89,7 @@ class Cage:
 
     def hand_over(self) -> None:
         """Give everything in the directories to the user of the step."""
-        user = self._lodger.user
+        user = self._user
         if user is None:
             return
         for place in (self.directory, self.home):
@@ -108,16 +111,17 @@ class Cage:
 
         `hear` is called with "stdout" or "stderr" and some bytes whenever the step has written something. When
         this returns, no process of the step is alive. Raises Broken if the warden was killed or got stuck, or if the
-        run directory is not where it was.
+        run directory is not where it was, and OutOfReach before anything was started.
         """
+        self._require_reach()
         order = warden.Order(
             commands=commands,
             environment={**variables, **self._environment()},
             base=self._base,
             directories=(self.directory, self.home),
             places=self._sweep.places,
-            user=self._lodger.user,
-            keep=self._lodger.keep,
+            closed=closed(),
+            user=self._user,
             seconds=seconds,
             memory_bytes=limits.memory_bytes,
             disk_bytes=limits.output_bytes,
@@ -144,36 +148,56 @@ class Cage:
         os.mkdir(path, stat.S_IRWXU)
         return path
 
+    def _within_reach(self, folder: str) -> str:
+        """A folder to import from, or a copy of it where the step's user could not reach it."""
+        if self._user is None or _is_reachable(folder, closed()):
+            return folder
+        return library.copy(folder, os.path.join(self._base, os.path.basename(folder)))
+
+    def _require_reach(self) -> None:
+        if self._user is None:
+            return
+        for needed in (self._base, interpreter()):
+            if not _is_reachable(needed, closed()):
+                raise OutOfReach(
+                    f"its user has no way to {needed}; STEP_PYTHON and TMPDIR name places that it can reach"
+                )
+
     def _environment(self) -> dict[str, str]:
         """The variables that every step has; the author of a template cannot change them."""
         found = {
-            "PATH": f"{os.path.dirname(sys.executable)}:/usr/local/bin:/usr/bin:/bin",
+            "PATH": f"{os.path.dirname(interpreter())}:/usr/local/bin:/usr/bin:/bin",
             "HOME": self.home,
+            "USER": NAME,
+            "LOGNAME": NAME,
             "TMPDIR": self.home,
             "LANG": "C.UTF-8",
             "PYTHONDONTWRITEBYTECODE": "1",
             "PYTHONUNBUFFERED": "1",
-            "python": sys.executable,
+            "python": interpreter(),
+            "PYTHONPATH": os.pathsep.join(self._imported),
         }
-        imported = [folder for folder in (self._packages, LAYER) if folder and os.path.isdir(folder)]
-        if imported:
-            found["PYTHONPATH"] = os.pathsep.join(imported)
         return found | _libraries()
 
 
-def lodger(base: str, *folders: str) -> Lodger:
-    """Who a step becomes whose directories are in `base`, and who has to reach some folders as well."""
+def interpreter() -> str:
+    """The Python of the steps: the function's own, unless that is out of their reach."""
+    return os.environ.get("STEP_PYTHON") or sys.executable
+
+
+def closed() -> list[str]:
+    """The folders that no step of a user of its own shall see."""
+    return [os.path.realpath(folder) for folder in os.environ.get("STEP_CLOSED", "").split(os.pathsep) if folder]
+
+
+def lodger() -> int | None:
+    """The user that a step becomes; None stays who we are."""
     if os.geteuid() != 0:
-        return Lodger(None)
+        return None
     # One for each process: users of the same number could kill each other, and would share a limit on processes.
     candidates = (FIRST_USER + os.getpid(), NOBODY)
-    user = next((user for user in candidates if _exists("uid", user) and _exists("gid", user)), None)
-    interpreter = shutil.which(sys.executable) or sys.executable
     # Where there are no other users, root is an ordinary user of the system around.
-    if user is None or all(map(_is_reachable, (base, *folders, interpreter, os.path.realpath(interpreter)))):
-        return Lodger(user)
-    rights = (processes.CAP_DAC_READ_SEARCH, processes.CAP_DAC_OVERRIDE)
-    return Lodger(user, next((right for right in rights if processes.holds(right)), None))
+    return next((user for user in candidates if _exists("uid", user) and _exists("gid", user)), None)
 
 
 def _supervise(order: warden.Order, hear: Callable[[str, bytes], None], stop: threading.Event) -> warden.Report:
@@ -259,13 +283,11 @@ def _identity(directory: str) -> tuple[int, int] | None:
     return None
 
 
-def _is_reachable(path: str) -> bool:
-    """Whether everybody may pass through the directories above a path, and through the path itself."""
-    while os.stat(path).st_mode & stat.S_IXOTH:
-        if path == "/":
-            return True
-        path = os.path.dirname(os.path.abspath(path))
-    return False
+def _is_reachable(path: str, hidden: Sequence[str] = ()) -> bool:
+    """Whether everybody may pass through a path and all that leads to it, and none of that is hidden."""
+    ways = (pathlib.Path(os.path.abspath(path)), pathlib.Path(os.path.realpath(path)))
+    passed = {place for way in ways for place in (way, *way.parents)}
+    return all(place.stat().st_mode & stat.S_IXOTH and str(place) not in hidden for place in passed)
 
 
 def _exists(kind: str, number: int) -> bool:

@@ -14,18 +14,13 @@ from collections.abc import Collection
 from typing import NamedTuple
 
 PR_SET_DUMPABLE = 4
-PR_SET_KEEPCAPS = 8
 PR_CAPBSET_DROP = 24
 PR_SET_SECUREBITS = 28
 PR_SET_CHILD_SUBREAPER = 36
 PR_SET_NO_NEW_PRIVS = 38
 PR_CAP_AMBIENT = 47
-PR_CAP_AMBIENT_RAISE = 2
 PR_CAP_AMBIENT_CLEAR_ALL = 4
-CAP_DAC_OVERRIDE = 1
-CAP_DAC_READ_SEARCH = 2
 CAPABILITIES = 64
-CAPABILITY_VERSION = 0x20080522
 SECBIT_NOROOT_LOCKED = 0b11
 PAGE = os.sysconf("SC_PAGE_SIZE")
 
@@ -57,33 +52,21 @@ def adopt_orphans(adopt: bool = True) -> None:
     _prctl(PR_SET_CHILD_SUBREAPER, int(adopt))
 
 
-def become(user: int | None, keep: int | None = None) -> None:
+def become(user: int | None) -> None:
     """Turn into a user (and the group of that number), for good, and gain no privilege by executing a file.
 
-    None stays who we are. All capabilities are lost with the next `exec`, except one to `keep`.
+    None stays who we are. All capabilities are lost, with the next `exec` at the latest.
     """
     if os.geteuid() == 0:
         for capability in range(CAPABILITIES):
-            if capability != keep:
-                _prctl(PR_CAPBSET_DROP, capability)
+            _prctl(PR_CAPBSET_DROP, capability)
         _prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL)
         _prctl(PR_SET_SECUREBITS, SECBIT_NOROOT_LOCKED)
     if user is not None:
-        _prctl(PR_SET_KEEPCAPS, int(keep is not None))
         os.setgroups([])
         os.setresgid(user, user, user)
         os.setresuid(user, user, user)
-    if keep is not None:
-        _hold_only(1 << keep)
-        _prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, keep)
     _prctl(PR_SET_NO_NEW_PRIVS, 1)
-
-
-def holds(capability: int) -> bool:
-    """Whether this process has a capability and so could leave it to a child."""
-    with open("/proc/self/status", encoding="utf-8") as file:
-        held = next((int(line.split()[1], 16) for line in file if line.startswith("CapEff:")), 0)
-    return bool(held >> capability & 1)
 
 
 def table() -> dict[int, Process]:
@@ -210,11 +193,3 @@ def _proportional(process: Process) -> int:
 def _prctl(option: int, *arguments: int) -> None:
     # Where the kernel refuses (an old one, or a sandbox), other measures have to do: this is one of several.
     _libc.prctl(option, *(ctypes.c_ulong(argument) for argument in (*arguments, 0, 0, 0, 0)[:4]))
-
-
-def _hold_only(capabilities: int) -> None:
-    header = (ctypes.c_uint32 * 2)(CAPABILITY_VERSION, 0)
-    # Effective, permitted and inheritable set: first the lower 32 bits of the three, then the upper.
-    sets = (ctypes.c_uint32 * 6)(capabilities, capabilities, capabilities, 0, 0, 0)
-    if _libc.capset(header, sets) != 0:
-        raise OSError(ctypes.get_errno(), "the capabilities could not be set")

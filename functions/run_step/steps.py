@@ -5,7 +5,6 @@ import functools
 import json
 import math
 import os
-import sys
 import threading
 import time
 from collections.abc import Mapping
@@ -75,7 +74,8 @@ def execute(
     except transfer.Refused as refusal:
         return outcome.refused(manifest.name, refusal)
     except cage.Broken as problem:
-        detail = f"step {manifest.name!r} could not be watched to its end: {problem}"
+        how = "was not started" if isinstance(problem, cage.OutOfReach) else "could not be watched to its end"
+        detail = f"step {manifest.name!r} {how}: {problem}"
         return verdicts.Outcome(reason=verdicts.Reason("SYSTEM_ERROR", detail))
     return outcome
 
@@ -92,25 +92,16 @@ def fetch_inputs(manifest: manifests.Manifest, directory: str, stop: threading.E
             path = paths.normalise(entry.path)
             target = os.path.join(directory, path)
             os.makedirs(os.path.dirname(target), exist_ok=True)
-            digests[path] = transfer.download(entry.url, target, entry.size, entry.sha256)
+            digests[path] = transfer.download(entry.url, target, entry.size)
         except transfer.Refused as refusal:
             if not (entry.optional and refusal.is_missing):
-                raise _not_had(entry, refusal) from None
+                problem = f"input {entry.path!r} could not be fetched: {refusal}"
+                raise transfer.Refused(problem, refusal.status) from None
         except (OSError, ValueError) as error:
             raise transfer.Refused(f"input {entry.path!r} could not be stored: {error}") from None
 
     transfer.in_parallel(fetch, manifest.inputs, stop)
     return digests
-
-
-def _not_had(entry: manifests.Input, refusal: transfer.Refused) -> transfer.Refused:
-    """Why an input is not there; of an upload, whose bytes are known, in words for those who uploaded it."""
-    if entry.sha256 and isinstance(refusal, transfer.Changed):
-        problem = f"input {entry.path!r} is not the file that was uploaded: it has {refusal}"
-        return transfer.Changed(f"{problem}; upload it again and start another run")
-    if entry.sha256 and refusal.status == transfer.NOT_FOUND:
-        return transfer.Deleted(f"input {entry.path!r} is an upload that was deleted meanwhile")
-    return transfer.Refused(f"input {entry.path!r} could not be fetched: {refusal}", refusal.status)
 
 
 def prepare(manifest: manifests.Manifest, room: cage.Cage, earlier: Mapping[str, Any]) -> list[list[str]]:
@@ -131,7 +122,7 @@ def prepare(manifest: manifests.Manifest, room: cage.Cage, earlier: Mapping[str,
             file,
         )
     # A notebook's files may have the names of modules (`code/` is one): -P keeps the run directory out of the way.
-    return [[sys.executable, *(["-P"] if manifest.kind == "notebook" else []), "-c", _program(), order]]
+    return [[cage.interpreter(), *(["-P"] if manifest.kind == "notebook" else []), "-c", _program(), order]]
 
 
 def collect(manifest: manifests.Manifest, directory: str, before: Mapping[str, outputs.Stamp]) -> outputs.Harvest:

@@ -24,6 +24,7 @@ from typing import NamedTuple, NoReturn
 import disk
 import leftovers
 import processes
+import walls
 
 TICK_SECONDS = 0.05
 CHUNK = 64 * 1024
@@ -35,9 +36,9 @@ CANNOT_EXECUTE = 126
 class Order(NamedTuple):
     """What to execute, as whom and within which bounds (bytes and seconds).
 
-    `user` and `keep` say who to become (see `processes.become`). `base` holds all that belongs to the
-    step. `directories` in it are those that the step fills; what its user owns directly in one of the `places`,
-    which are shared with others, counts as well.
+    `user` says who to become (see `processes.become`), and a user of its own stays behind `walls` that hide the
+    folders `closed`. `base` holds all that belongs to the step. `directories` in it are those that the step fills; what
+    its user owns directly in one of the `places`, which are shared with others, counts as well.
     """
 
     commands: Sequence[Sequence[str]]
@@ -45,8 +46,8 @@ class Order(NamedTuple):
     base: str
     directories: Sequence[str]
     places: Sequence[str]
+    closed: Sequence[str]
     user: int | None
-    keep: int | None
     seconds: float
     memory_bytes: int
     disk_bytes: int
@@ -147,7 +148,7 @@ class Warden:
             with contextlib.suppress(OSError), open("/proc/self/oom_score_adj", "w") as file:
                 file.write("1000")
             self._set_limits()
-            processes.become(self._order.user, self._order.keep)
+            processes.become(self._order.user)
             os.umask(0o022)
             os.chdir(self._order.directories[0])
             os.execve(words[0], list(words), dict(self._order.environment))  # noqa: S606 - a shell is what we start
@@ -236,12 +237,21 @@ def main() -> None:
     (size,) = SIZE.unpack(_read(SIZE.size))
     order = Order(**json.loads(_read(size)))
     with contextlib.suppress(BrokenPipeError):
-        report = Warden(order).run()
+        # It looks at places that are out of sight behind the walls.
+        watching = Warden(order)
+        with _walls(order):
+            report = watching.run()
         _send(b"r", json.dumps(report._asdict()).encode())
     # The function kills us once it has the report. Where it is dead itself, nobody else cleans up.
     while os.read(sys.stdin.fileno(), CHUNK):
         pass
     leftovers.wipe(order.base)
+
+
+def _walls(order: Order) -> contextlib.AbstractContextManager[object]:
+    if order.user is None:
+        return contextlib.nullcontext()
+    return walls.around(order.base, order.directories, order.closed)
 
 
 def _limit(kind: int, most: int, spare: int = 0) -> None:

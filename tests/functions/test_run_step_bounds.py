@@ -1,9 +1,11 @@
 """Steps that do not want to end, or want everything: each is bounded, and nothing of it is alive afterwards."""
 
 import os
+import pathlib
 import shlex
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 
@@ -143,6 +145,7 @@ time.sleep(60)
 # Never more than two at once, but always others.
 RUNAWAY_BOMB = """
 import os
+import pathlib
 for _ in range(20000):
     try:
         if os.fork() == 0: os.setsid()
@@ -343,7 +346,7 @@ def test_every_way_to_end_has_its_reason(store, report, code):
 
 def test_a_step_that_kills_its_warden_is_ended_by_the_function(store, marker, monkeypatch):
     """Where a step has the user of the function, as in Lambda, it can do that."""
-    monkeypatch.setattr(stage.cage, "lodger", lambda base: stage.cage.Lodger(None))
+    monkeypatch.setattr(stage.cage, "lodger", lambda: None)
     result = store.run("setsid sleep 300 & kill -KILL $PPID; sleep 300", variables={"m": marker})
     assert result["reason"] == {
         "code": "SYSTEM_ERROR",
@@ -362,18 +365,25 @@ def test_a_warden_that_cannot_begin_is_a_failure_of_ours(store, monkeypatch, tmp
 
 
 def test_a_step_that_stops_its_warden_is_ended_by_the_function(store, marker, monkeypatch):
-    monkeypatch.setattr(stage.cage, "lodger", lambda base: stage.cage.Lodger(None))
+    monkeypatch.setattr(stage.cage, "lodger", lambda: None)
     monkeypatch.setattr(stage.cage, "GRACE_SECONDS", 0.5)
     result = store.run("kill -STOP $PPID; sleep 300", variables={"m": marker}, limits={"seconds": 0.5})
     assert result["reason"]["code"] == "SYSTEM_ERROR"
     assert stage.alive_with(marker) == []
 
 
-def test_everything_ends_with_the_function(store, marker, tmp_path):
+def test_everything_ends_with_the_function(store, marker):
     """A function that is killed cannot clean up; its warden notices and does."""
+    with tempfile.TemporaryDirectory(prefix="function-") as tmp:
+        os.chmod(tmp, 0o711)
+        end_a_function(store, marker, pathlib.Path(tmp))
+
+
+def end_a_function(store, marker, tmp_path):
+    """Kill a function while its step runs, whose directories are in a place that the step's user can reach."""
     url = store.stage("setsid sleep 300 & sleep 300", inputs={"a": b"a"}, variables={"m": marker})
     program = f"import app; app.handler({{'manifestUrl': {url!r}}}, None)"
-    environment = {"PYTHONPATH": str(stage.FOLDER), "TMPDIR": str(tmp_path)}
+    environment = {"PYTHONPATH": str(stage.FOLDER), "TMPDIR": str(tmp_path), **stage.told()}
     function = subprocess.Popen([sys.executable, "-c", program], env=environment)
     try:
         assert stage.until(lambda: len(stage.alive_with(marker)) >= 3)

@@ -2,7 +2,6 @@
 
 import os
 import pathlib
-import shlex
 
 import pytest
 import run_step_stage as stage
@@ -23,30 +22,26 @@ def status_of(store):
 
 
 ALL = ("CapPrm", "CapEff", "CapInh", "CapAmb", "CapBnd")
-READ, USE = stage.processes.CAP_DAC_READ_SEARCH, stage.processes.CAP_DAC_OVERRIDE
-WHO = {"nobody else": stage.cage.Lodger(None)}
+WHO = {"nobody else": None}
 if IS_ROOT:
-    WHO["own user"] = stage.cage.Lodger(OWN_USER)
-    WHO["own user who reads"] = stage.cage.Lodger(OWN_USER, READ)
-    WHO["own user who uses"] = stage.cage.Lodger(OWN_USER, USE)
+    WHO["own user"] = OWN_USER
 
 
 @pytest.fixture(params=sorted(WHO))
 def lodger(request, monkeypatch):
     """Everyone that a step can be made here."""
-    monkeypatch.setattr(stage.cage, "lodger", lambda base: WHO[request.param])
+    monkeypatch.setattr(stage.cage, "lodger", lambda: WHO[request.param])
     return WHO[request.param]
 
 
 def test_a_step_is_who_it_should_be_and_may_nothing_more(store, lodger):
     status = status_of(store)
     assert status["NoNewPrivs"] == "1"
-    user = os.geteuid() if lodger.user is None else lodger.user
+    user = os.geteuid() if lodger is None else lodger
     assert status["Uid"].split() == [str(user)] * 4
     if IS_ROOT:
-        expected = 0 if lodger.keep is None else 1 << lodger.keep
-        assert {int(status[kind], 16) for kind in ALL} == {expected}
-    if lodger.user is not None:
+        assert {int(status[kind], 16) for kind in ALL} == {0}
+    if lodger is not None:
         assert status["Gid"].split() == [str(user)] * 4
         assert status["Groups"].strip() == ""
 
@@ -65,36 +60,9 @@ def test_a_user_of_its_own_writes_only_where_it_is_meant_to(store, lodger, tmp_p
         f"for f in {tmp_path}/mine {tmp_path}/new ../new; do echo x > $f && echo $f >> written; done; true"
     )
     assert result["exitCode"] == 0
-    is_alone = lodger.user is not None and lodger.keep != USE
+    is_alone = lodger is not None
     assert store.outputs().get("written", b"").count(b"\n") == (0 if is_alone else 3)
     assert (tmp_path / "mine").read_text() == ("kept" if is_alone else "x\n")
-
-
-SHARED_OBJECTS = (
-    "import ctypes\nc = ctypes.CDLL(None)\nprint(c.shmget(0, 9, 384), c.semget(0, 1, 384), c.msgget(0, 384))"
-)
-
-
-def system_v_objects_of(user):
-    lines = []
-    for kind in ("shm", "sem", "msg"):
-        lines += pathlib.Path(f"/proc/sysvipc/{kind}").read_text().splitlines()
-    return [line for line in lines if str(user) in line.split()]
-
-
-# Elsewhere a step cannot be told from its user, who keeps what it leaves there.
-@pytest.mark.parametrize("lodger", ["own user who reads"] if IS_ROOT else [], indirect=True)
-def test_what_a_user_of_its_own_leaves_in_shared_places_is_removed(store, lodger):
-    files = [f"{place}/left-{os.getpid()}" for place in stage.leftovers.SHARED_PLACES]
-    result = store.run(
-        f"for f in {' '.join(files)}; do mkdir $f && echo x > $f/x; done",
-        f"$python -c {shlex.quote(SHARED_OBJECTS)} > objects; grep -ch {OWN_USER} /proc/sysvipc/* > counts",
-    )
-    assert result["exitCode"] == 0
-    assert b"-1" not in store.outputs()["objects"]
-    assert store.outputs()["counts"] == b"1\n1\n1\n"
-    assert [file for file in files if os.path.lexists(file)] == []
-    assert system_v_objects_of(OWN_USER) == []
 
 
 def test_what_nobody_may_pass_is_not_reachable(tmp_path):
@@ -129,28 +97,16 @@ def test_users_that_mean_nothing_here_are_not_chosen(monkeypatch, tmp_path):
 
 def test_an_ordinary_user_stays_who_it_is(monkeypatch):
     monkeypatch.setattr(stage.cage.os, "geteuid", lambda: 1000)
-    assert stage.cage.lodger("/tmp") == stage.cage.Lodger(None)
+    assert stage.cage.lodger() is None
 
 
-@pytest.mark.parametrize(
-    ("reachable", "held", "expected"),
-    [
-        (True, {READ, USE}, (OWN_USER, None)),
-        (False, {READ, USE}, (OWN_USER, READ)),
-        (False, {USE}, (OWN_USER, USE)),
-        (False, set(), (OWN_USER, None)),
-    ],
-    ids=["reachable", "all", "some", "none"],
-)
-def test_root_gives_its_steps_as_little_as_will_do(monkeypatch, reachable, held, expected):
+def test_root_gives_every_process_a_user_of_its_own(monkeypatch):
     monkeypatch.setattr(stage.cage.os, "geteuid", lambda: 0)
     monkeypatch.setattr(stage.cage, "_exists", lambda kind, number: True)
-    monkeypatch.setattr(stage.cage, "_is_reachable", lambda path: reachable)
-    monkeypatch.setattr(stage.processes, "holds", lambda capability: capability in held)
-    assert stage.cage.lodger("/tmp") == stage.cage.Lodger(*expected)
+    assert stage.cage.lodger() == OWN_USER
 
 
 def test_root_stays_root_only_where_there_is_nobody_else(monkeypatch):
     monkeypatch.setattr(stage.cage.os, "geteuid", lambda: 0)
     monkeypatch.setattr(stage.cage, "_exists", lambda kind, number: number == 0)
-    assert stage.cage.lodger("/tmp") == stage.cage.Lodger(None)
+    assert stage.cage.lodger() is None

@@ -67,7 +67,7 @@ def test_symbolic_links_are_followed_inside_the_run_directory_only(store, tmp_pa
 
 def test_a_run_directory_that_was_replaced_is_not_delivered_from(store, tmp_path, monkeypatch):
     """Where a step has the user of the function, as in Lambda, it can do that."""
-    monkeypatch.setattr(stage.cage, "lodger", lambda base: stage.cage.Lodger(None))
+    monkeypatch.setattr(stage.cage, "lodger", lambda: None)
     (tmp_path / "secret").write_text("outside")
     for command in (f"cd ..; mv run gone; ln -s {tmp_path} run", f"cd ..; mv run gone; cp -r {tmp_path} run"):
         result = store.run(command)

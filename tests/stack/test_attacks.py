@@ -5,19 +5,25 @@ Everything a step sends goes to this machine.
 """
 
 import base64
+import contextlib
 import json
 import os
+import pathlib
+import tempfile
 import urllib.parse
 import uuid
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
+import botocore.config
+import botocore.exceptions
+import botocore.session
 import inside
 import pytest
 import visits
 
-from local import stack
+from local import emulator, reach, stack
 
 LIMITS = {
     "StepMemory": "512",
@@ -34,6 +40,7 @@ PARAMETERS = [
 ]
 CONTEXT = {"text": "$[[text]]", "given": "in/given"}
 
+LEFT = ("/run/lock", "/var/crash", "/var/mail", "/dev/shm", "/dev/mqueue", "/var/tmp", "/tmp")
 LOOK_FOR_CREDENTIALS = """\
 import glob, json, os
 found = {'own': sorted(name for name in os.environ if name.startswith(('AWS_', '_AWS', 'LAMBDA_', '_HANDLER')))}
@@ -46,31 +53,36 @@ for path in glob.glob('/proc/*/environ'):
     if environ.get('AWS_ACCESS_KEY_ID'):
         names = ('AWS_ACCESS_KEY_ID', 'AWS_SECRET_ACCESS_KEY', 'AWS_SESSION_TOKEN')
         keys.add(tuple(environ.get(name, '') for name in names))
-found['keys'] = len(keys)
-found['granted'] = []
-endpoint, bucket, table = os.environ['text'].split()
-import botocore.session
-from botocore.config import Config
-for key, secret, token in keys:
-    def client(service):
-        return botocore.session.get_session().create_client(
-            service, region_name='us-east-1', endpoint_url=endpoint,
-            aws_access_key_id=key, aws_secret_access_key=secret, aws_session_token=token or None,
-            config=Config(retries={'total_max_attempts': 1}, connect_timeout=3, read_timeout=5))
-    known = {'pk': {'S': 'CATALOGUE'}, 'sk': {'S': 'x'}}
-    tries = {
-        's3:ListBucket': lambda: client('s3').list_objects_v2(Bucket=bucket),
-        's3:PutObject': lambda: client('s3').put_object(Bucket=bucket, Key='stolen', Body=b''),
-        'dynamodb:Scan': lambda: client('dynamodb').scan(TableName=table),
-        'dynamodb:GetItem': lambda: client('dynamodb').get_item(TableName=table, Key=known),
-        'states:ListStateMachines': lambda: client('stepfunctions').list_state_machines(),
-    }
-    for name, attempt in tries.items():
-        try:
-            attempt()
-        except Exception:
-            continue
-        found['granted'].append(name)
+found['keys'] = sorted(keys)
+json.dump(found, open('found.json', 'w'))
+"""
+LOOK_AROUND = """\
+import json, os, socket, sys, urllib.parse, urllib.request
+endpoint, *places = os.environ['text'].split()
+found = {'read': [], 'left': [], 'reached': []}
+for place in ['/etc/shadow', '/root', *places]:
+    try:
+        os.listdir(place) if os.path.isdir(place) else open(place).close()
+        found['read'].append(place)
+    except OSError:
+        pass
+for folder, folders, files in os.walk('/'):
+    folders[:] = [name for name in folders if os.path.join(folder, name) not in ('/proc', '/sys')]
+    found['read'] += [os.path.join(folder, name) for name in files if name.startswith('solution-')]
+for place in ('/run/lock', '/var/crash', '/var/mail', '/dev/shm', '/dev/mqueue', '/var/tmp', '/tmp'):
+    try:
+        open(os.path.join(place, os.environ['mark']), 'w').close()
+        found['left'].append(place)
+    except OSError:
+        pass
+for url in [endpoint + '/_ministack/health'] if endpoint != 'None' else []:
+    try:
+        urllib.request.urlopen(url, timeout=5).close()
+        found['reached'].append(url)
+    except OSError:
+        pass
+found['shared'] = os.path.exists('/dev/shm')
+found['capabilities'] = [line.split()[1] for line in open('/proc/self/status') if line.startswith('Cap')][:4]
 json.dump(found, open('found.json', 'w'))
 """
 
@@ -127,12 +139,76 @@ class Attack:
 
 
 def test_a_step_finds_no_credentials_that_open_anything(bounded: stack.Stack, eve: visits.Visitor, apart: bool) -> None:
-    place = f"{bounded.endpoint_url} {bounded.bucket} {bounded.table}"
-    attack = Attack(bounded, eve, "${python} look.py", outputs=["found.json"], text=place)
+    attack = Attack(bounded, eve, "${python} look.py", outputs=["found.json"])
     found = json.loads(attack.file("found.json"))
     assert found["own"] == []
     if apart:
-        assert found["granted"] == []
+        assert [name for keys in found["keys"] for name in granted(bounded, *keys)] == []
+
+
+def granted(bounded: stack.Stack, key: str, secret: str, token: str) -> list[str]:
+    """What these keys open: a step's own Python may lack what it takes to try."""
+
+    def client(service: str) -> Any:
+        return botocore.session.get_session().create_client(
+            service,
+            region_name="us-east-1",
+            endpoint_url=bounded.endpoint_url,
+            aws_access_key_id=key,
+            aws_secret_access_key=secret,
+            aws_session_token=token or None,
+            config=botocore.config.Config(retries={"total_max_attempts": 1}, connect_timeout=3, read_timeout=5),
+        )
+
+    known = {"pk": {"S": "CATALOGUE"}, "sk": {"S": "x"}}
+    tries: dict[str, Callable[[], Any]] = {
+        "s3:ListBucket": lambda: client("s3").list_objects_v2(Bucket=bounded.bucket),
+        "s3:PutObject": lambda: client("s3").put_object(Bucket=bounded.bucket, Key="stolen", Body=b""),
+        "dynamodb:Scan": lambda: client("dynamodb").scan(TableName=bounded.table),
+        "dynamodb:GetItem": lambda: client("dynamodb").get_item(TableName=bounded.table, Key=known),
+        "states:ListStateMachines": lambda: client("stepfunctions").list_state_machines(),
+    }
+    opened = []
+    for name, attempt in tries.items():
+        with contextlib.suppress(botocore.exceptions.ClientError):
+            attempt()
+            opened.append(name)
+    return opened
+
+
+def test_a_step_finds_nothing_of_the_machine_around_it(bounded: stack.Stack, eve: visits.Visitor, apart: bool) -> None:
+    """Buckets lie in a folder of the emulator, whose root key everybody knows; and both are on this machine."""
+    mark = uuid.uuid4().hex
+    template = {
+        "workflow": {
+            "parameters": {"text": "$[[text]]", "mark": mark},
+            "steps": [
+                visits.step("look", "${python} look.py", files={"inputs": ["look.py"], "outputs": ["found.json"]})
+            ],
+        },
+        "parameters": PARAMETERS,
+    }
+    workflow = visits.publish(bounded, template, look_dot_py=LOOK_AROUND)
+    folders = [emulator.PROJECT, emulator.STATE, emulator.STATE / "stack.json", emulator.STATE / "aws.env"]
+    with tempfile.NamedTemporaryFile(prefix="solution-", dir=emulator.STATE) as solution:
+        os.chmod(solution.name, 0o644)
+        run = eve.start(eve.group(workflow), text=" ".join(map(str, (bounded.endpoint_url, *folders))))
+        ended = eve.finished(run, 120)
+    assert ended["state"] == "SUCCESS", ended
+    (file,) = ended["files"]
+    found = json.loads(eve.follow(f"runs/{run}/downloads/files/{file['id']}").body)
+    assert {int(held, 16) for held in found["capabilities"]} == {0}
+    assert {"/etc/shadow", "/root"}.isdisjoint(found["read"])
+    assert [place for place in LEFT if os.path.exists(f"{place}/{mark}")] == [] or not apart
+    if apart and not reach.open_doors():
+        assert (found["read"], found["reached"], found["shared"]) == ([], [], False)
+        assert set(found["left"]) <= {"/tmp", "/var/tmp"}
+    elif apart:
+        assert set(found["read"]) <= {str(emulator.PROJECT)}
+    else:
+        assert reach.open_doors(), "what is open is said"
+        for place in LEFT:
+            pathlib.Path(place, mark).unlink(missing_ok=True)
 
 
 @pytest.mark.parametrize(

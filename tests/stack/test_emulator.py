@@ -4,6 +4,7 @@ import contextlib
 import fcntl
 import json
 import os
+import pathlib
 import signal
 import subprocess
 import sys
@@ -15,7 +16,7 @@ import botocore.exceptions
 import doubles
 import pytest
 
-from local import emulator
+from local import emulator, reach
 
 
 @pytest.fixture
@@ -72,6 +73,29 @@ def test_what_it_holds_survives_a_stop(home):
     second = emulator.start(home)
     assert second.url == first.url
     assert emulator.client("s3", second.url).get_object(Bucket="kept", Key="key")["Body"].read() == b"body"
+
+
+def test_what_it_holds_is_closed_to_everybody_else(home):
+    home.chmod(0o755)
+    emulator.start(home, keep=False)
+    for folder in (home, emulator.STATE):
+        assert folder.stat().st_mode & 0o077 == 0
+
+
+def test_temporary_files_are_where_steps_reach_them_and_go_with_it(home):
+    running = emulator.start(home, keep=False)
+    environment = dict(
+        line.split("=", 1) for line in pathlib.Path(f"/proc/{running.pid}/environ").read_text().split("\0") if line
+    )
+    temporary = pathlib.Path(environment["TMPDIR"])
+    assert temporary.is_dir()
+    if reach.is_needed():
+        assert all(place.stat().st_mode & 0o001 for place in (temporary, *temporary.parents))
+        assert environment["STEP_CLOSED"].split(os.pathsep) == [str(emulator.PROJECT), str(home)]
+    else:
+        assert "STEP_PYTHON" not in environment
+    assert emulator.stop(home)
+    assert temporary.exists() == (not reach.is_needed())
 
 
 @pytest.mark.parametrize("keep", [True, False])

@@ -1,0 +1,152 @@
+"""What a step of a user of its own cannot reach though that user may: the network, shared memory, folders of the stack.
+
+On one machine, root gives a step namespaces: without a network but its own loopback, without others' System V objects
+and message queues, without /dev/shm (which AWS Lambda has not either) and with a handful of devices, with the folders
+of the stack covered, and with nothing to write to but its own directories, /tmp and /var/tmp. Where the kernel refuses
+one of them (in most containers, say), the step does without: files are still guarded by their modes, and swept.
+
+In AWS Lambda, and for an ordinary user, no wall is raised.
+"""
+
+import contextlib
+import ctypes
+import fcntl
+import os
+import pathlib
+import socket
+import struct
+import tempfile
+from collections.abc import Iterator, Sequence
+
+CLONE_NEWNS = 0x00020000
+CLONE_NEWIPC = 0x08000000
+CLONE_NEWNET = 0x40000000
+MS_NOSUID = 0x2
+MS_NOEXEC = 0x8
+MS_BIND = 0x1000
+MS_MOVE = 0x2000
+MS_REC = 0x4000
+MS_PRIVATE = 0x40000
+MOUNT_SETATTR = 442  # the same number on every architecture; libc has no name for it before 2.36
+MOUNT_ATTR_RDONLY = 0x1
+AT_FDCWD = -100
+AT_RECURSIVE = 0x8000
+SIOCSIFFLAGS = 0x8914
+IFF_UP = 0x1
+
+DEVICES = ("full", "null", "ptmx", "pts", "random", "tty", "urandom", "zero")
+LINKS = {"fd": "/proc/self/fd", "stdin": "fd/0", "stdout": "fd/1", "stderr": "fd/2"}
+# Lambda lets a step write to the first; what is left in both is swept.
+WRITABLE = ("/tmp", "/var/tmp")  # noqa: S108
+NETWORK = "a step reaches the network, and so every service of this machine"
+FILES = "a step sees /dev/shm and the project's folder, and may write wherever everybody may"
+
+_libc = ctypes.CDLL(None, use_errno=True)
+
+
+@contextlib.contextmanager
+def around(base: str, own: Sequence[str], closed: Sequence[str]) -> Iterator[list[str]]:
+    """Meanwhile this process and its children are behind the walls; it yields what is open for want of one.
+
+    `base` belongs to this process alone, the step writes to the directories `own` in it, and nobody sees the content
+    of the folders `closed`. Afterwards this process sees all files again; it stays without a network.
+    """
+    missing = []
+    try:
+        _call("unshare", CLONE_NEWNET | CLONE_NEWIPC)
+        _raise_loopback()
+    except OSError:
+        missing.append(NETWORK)
+    with open("/proc/self/ns/mnt", "rb") as outside:
+        try:
+            _call("unshare", CLONE_NEWNS)
+            _close_files(base, own, closed)
+        except OSError:
+            _leave(outside.fileno())
+            missing.append(FILES)
+        try:
+            yield missing
+        finally:
+            _leave(outside.fileno())
+
+
+def _close_files(base: str, own: Sequence[str], closed: Sequence[str]) -> None:
+    writable = [os.path.realpath(place) for place in (*WRITABLE, *own) if os.path.isdir(place)]
+    _mount(None, "/", MS_REC | MS_PRIVATE)
+    for place in writable:
+        _mount(place, place, MS_BIND | MS_REC)
+    for folder in closed:
+        if os.path.isdir(folder) and not _is_within(base, folder):
+            _mount("none", folder, MS_NOSUID | MS_NOEXEC, "tmpfs", "mode=0,size=4k")
+    _replace_devices(os.path.join(base, "devices"))
+    _set_read_only("/", True, AT_RECURSIVE)
+    # A process writes there how likely the kernel shall end it; what matters there belongs to root.
+    for place in (*writable, "/proc"):
+        _set_read_only(place, False)
+
+
+def _replace_devices(folder: str) -> None:
+    """Put a /dev in the place of the machine's that has only what every program expects."""
+    os.mkdir(folder)
+    _mount("none", folder, MS_NOSUID | MS_NOEXEC, "tmpfs", "mode=755,size=64k")
+    for name in DEVICES:
+        there, here = f"/dev/{name}", os.path.join(folder, name)
+        if os.path.islink(there):
+            os.symlink(os.readlink(there), here)
+        elif os.path.isdir(there):
+            os.mkdir(here)
+            _mount(there, here, MS_BIND)
+        elif os.path.exists(there):
+            pathlib.Path(here).touch()
+            _mount(there, here, MS_BIND)
+    for name, target in LINKS.items():
+        os.symlink(target, os.path.join(folder, name))
+    _mount(folder, "/dev", MS_MOVE)
+
+
+def _raise_loopback() -> None:
+    with socket.socket() as any_socket:
+        fcntl.ioctl(any_socket, SIOCSIFFLAGS, struct.pack("16sh14x", b"lo", IFF_UP))
+
+
+def _leave(outside: int) -> None:
+    # Where the kernel gave no namespace, there is none to leave.
+    with contextlib.suppress(OSError):
+        _call("setns", outside, CLONE_NEWNS)
+
+
+def _is_within(path: str, folder: str) -> bool:
+    return os.path.commonpath((os.path.realpath(path), os.path.realpath(folder))) == os.path.realpath(folder)
+
+
+def _mount(source: str | None, target: str, flags: int, kind: str | None = None, options: str | None = None) -> None:
+    source_, target_, kind_, options_ = (
+        os.fsencode(text) if text else None for text in (source, target, kind, options)
+    )
+    _call("mount", source_, target_, kind_, ctypes.c_ulong(flags), options_)
+
+
+def _set_read_only(place: str, read_only: bool, flags: int = 0) -> None:
+    attributes = struct.pack("QQQQ", *(MOUNT_ATTR_RDONLY * wanted for wanted in (read_only, not read_only)), 0, 0)
+    size = ctypes.c_size_t(len(attributes))
+    path = os.fsencode(place)
+    _call("syscall", ctypes.c_long(MOUNT_SETATTR), AT_FDCWD, path, ctypes.c_uint(flags), attributes, size)
+
+
+def _call(name: str, *arguments: object) -> None:
+    if getattr(_libc, name)(*arguments) != 0:
+        raise OSError(ctypes.get_errno(), f"{name} is refused")
+
+
+def main() -> None:
+    """Print what steps of this user can reach because the kernel grants this user no walls, one thing a line."""
+    missing = [NETWORK, FILES]
+    if os.geteuid() == 0:
+        with tempfile.TemporaryDirectory() as base, around(base, (), ()) as found:
+            missing = found
+    for line in missing:
+        print(line)
+
+
+if __name__ == "__main__":
+    main()
