@@ -26,6 +26,7 @@ from collections.abc import Mapping
 from typing import IO
 
 import context
+import library
 import logbook
 import manifests
 import outputs
@@ -40,20 +41,7 @@ NOTES_BYTES = 64 << 20
 
 
 def fetch(manifest: manifests.Manifest, directory: str) -> int:
-    """Put the inputs into `<directory>/run`, and the script that runs the commands beside it.
-
-    Raises transfer.Refused for what cannot be had. The step never starts then, so that is how it went.
-    """
-    try:
-        return _prepare(manifest, directory)
-    except transfer.Refused as refusal:
-        outcome = verdicts.Outcome().refused(manifest.name, refusal)
-        with contextlib.suppress(transfer.Refused):
-            _tell(manifest, json.dumps(verdicts.result(outcome, verdicts.now(), logbook.Logbook(0)).document()))
-        raise
-
-
-def _prepare(manifest: manifests.Manifest, directory: str) -> int:
+    """Put the inputs into `<directory>/run`, and the script that runs the commands beside it."""
     room, home = os.path.join(directory, "run"), os.path.join(directory, "home")
     for path in (room, home):
         os.makedirs(path, exist_ok=True)
@@ -61,6 +49,7 @@ def _prepare(manifest: manifests.Manifest, directory: str) -> int:
     outputs.make_directories(room, (*(manifest.outputs or ()), *manifest.always))
     for path in (room, home):
         _open_to_all(path)
+    library.copy(library.FLOWSERV, os.path.join(directory, "library"))
     before = {path: stamp.document() for path, stamp in outputs.stamps(room, digests).items()}
     _write(directory, "before.json", json.dumps(before))
     _write(directory, "started", verdicts.now())
@@ -77,7 +66,8 @@ def script(commands: tuple[str, ...], variables: Mapping[str, str], directory: s
 
     They are set where a command starts and nowhere else, so none can have the name of a variable of the script.
     """
-    room, home, log, status = (shlex.quote(os.path.join(directory, name)) for name in ("run", "home", "log", "status"))
+    names = ("run", "home", "log", "status", "library")
+    room, home, log, status, imported = (shlex.quote(os.path.join(directory, name)) for name in names)
     exports = [f"export {name}={shlex.quote(value)}" for name, value in sorted(variables.items())]
     calls = [
         f"[ $status -eq 0 ] && {{ number={number}; start {shlex.quote(command)}; status=$?; }}"
@@ -88,6 +78,10 @@ def script(commands: tuple[str, ...], variables: Mapping[str, str], directory: s
         *exports,
         f"export HOME={home} TMPDIR={home}",
         'python="${python:-python3}"; export python',
+        # What the image brings along comes first. Whoever has a number only is given a name.
+        f'export PYTHONPATH="${{PYTHONPATH:+$PYTHONPATH:}}"{imported}',
+        '[ -n "${USER:-}" ] || USER=$(id -un 2> /dev/null) || USER=step',
+        'export USER LOGNAME="${LOGNAME:-$USER}"',
         'exec /bin/sh -c "$1"',
         ")",
         "{",
@@ -123,18 +117,13 @@ def deliver(manifest: manifests.Manifest, directory: str) -> int:
         unreadable = transfer.Refused(f"the run directory cannot be read: {error.strerror}")
         outcome = outcome.refused(manifest.name, unreadable)
     text = json.dumps(verdicts.result(outcome, _started(directory), log).document())
-    _tell(manifest, text)
+    if manifest.outcome:
+        transfer.post_bytes(manifest.outcome, manifest.outcome.key, text.encode(), "application/json")
     print(text)
     # A step may have put something else there, which is its own loss.
     with contextlib.suppress(OSError):
         _write(directory, "result.json", text)
     return code or (1 if outcome.reason else 0)
-
-
-def _tell(manifest: manifests.Manifest, text: str) -> None:
-    """Keep how the step went where the trusted side looks for it: AWS Batch hands on nothing but a number."""
-    if manifest.outcome:
-        transfer.post_bytes(manifest.outcome, manifest.outcome.key, text.encode(), "application/json")
 
 
 def main(arguments: list[str]) -> int:

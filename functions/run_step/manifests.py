@@ -31,16 +31,12 @@ class Limits:
 
 @dataclass(frozen=True)
 class Input:
-    """A file that is fetched to `path` in the run directory; an optional one may be missing in the store.
-
-    `sha256` (hex) is known of files that a group uploaded.
-    """
+    """A file that is fetched to `path` in the run directory; an optional one may be missing in the store."""
 
     path: str
     url: str
     size: int | None
     optional: bool
-    sha256: str | None = None
 
 
 @dataclass(frozen=True)
@@ -131,8 +127,7 @@ def parse(document: Mapping[str, Any]) -> Manifest:
 
 
 def _input(document: Mapping[str, Any]) -> Input:
-    optional = bool(document.get("optional", False))
-    return Input(document["path"], document["url"], document.get("size"), optional, document.get("sha256"))
+    return Input(document["path"], document["url"], document.get("size"), bool(document.get("optional", False)))
 
 
 def _own_form(document: Mapping[str, Any], member: str) -> Form | None:

@@ -124,7 +124,6 @@ class RunItem(Item, discriminator="run"):
     arguments = Json()
     parameters = Json()
     file_names = Json(null=True)
-    uploads = Json(null=True)
     config = Json()
     executors = Json()
     steps = Json()

@@ -1,0 +1,1 @@
+"""What a step may use of flowServ's service."""

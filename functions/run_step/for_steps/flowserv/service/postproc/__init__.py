@@ -1,0 +1,1 @@
+"""The files of the ranked runs that a post-processing workflow reads."""
