@@ -20,7 +20,7 @@ from dataclasses import dataclass, field
 from typing import IO, cast
 
 from flowserverless import documents
-from flowserverless.domain import commands, elements, faults, feasibility, layout, paths, steps, templates
+from flowserverless.domain import commands, elements, faults, feasibility, layout, needs, paths, steps, templates
 
 MANIFESTS = ("flowserv.json", "flowserv.yaml", "flowserv.yml")
 # What desktop systems add to a zip without being asked.
@@ -123,9 +123,10 @@ def read(
     files = _files(manifest, contents, found)
     checksums = _checksums(contents, found)
     if document and template:
-        found += _placed(document, layout.check(template, files))
+        named = needs.check(template, files)
+        found += _placed(document, [*layout.check(template, files), *named.wrong])
         found += _placed(document, [*_obstacles(template), *_unlike_flowserv(template)])
-        warned += _placed(document, layout.doubts(template, files))
+        warned += _placed(document, [*layout.doubts(template, files), *named.doubtful])
     if found or template is None:
         # What is wrong with a file is found again by everyone who needs it.
         raise faults.Faults(dict.fromkeys(found), dict.fromkeys(warned))

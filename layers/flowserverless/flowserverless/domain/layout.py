@@ -27,7 +27,7 @@ UPLOADED_PROGRAM = re.compile(
 
 
 @dataclass(frozen=True)
-class _Declared:
+class Declared:
     """A file that a template asks for: where it is declared, and whether callers choose among names in a folder."""
 
     at: str
@@ -37,6 +37,7 @@ class _Declared:
 
     @property
     def place(self) -> str | None:
+        """Where the organiser puts it."""
         return self.parameter.place
 
     @property
@@ -62,7 +63,7 @@ class _Written:
 
 def check(template: templates.Template, package: Collection[str]) -> Iterator[faults.Fault]:
     """What is wrong with the places of uploads; `package` has the paths of the workflow's own files."""
-    declared = [*_declared(template)]
+    declared = [*uploads(template)]
     written = [*_written(template)]
     for one in declared:
         blocked = [*_in_the_way(one, package)]
@@ -78,7 +79,7 @@ def check(template: templates.Template, package: Collection[str]) -> Iterator[fa
 
 def doubts(template: templates.Template, package: Collection[str]) -> Iterator[faults.Fault]:
     """What is allowed and may not have been meant, with the place where it is declared."""
-    declared = [*_declared(template)]
+    declared = [*uploads(template)]
     surroundings = _Surroundings.of(template, package)
     for one in declared:
         if one.place is None:
@@ -92,16 +93,17 @@ def doubts(template: templates.Template, package: Collection[str]) -> Iterator[f
             yield faults.Fault(other.at, f"is the place of '{one.seat.argument}' too: a run takes only one of them")
 
 
-def _declared(template: templates.Template) -> Iterator[_Declared]:
+def uploads(template: templates.Template) -> Iterator[Declared]:
+    """Every file that a template asks for, in lists and records too."""
     for index, parameter in enumerate(template.parameters):
         optional = not parameter.required or parameter.default is not None
         yield from _files(parameter, f"parameters[{index}]", placement.seat(parameter.name), optional)
 
 
-def _files(parameter: parameters.Parameter, at: str, seat: placement.Seat, optional: bool) -> Iterator[_Declared]:
+def _files(parameter: parameters.Parameter, at: str, seat: placement.Seat, optional: bool) -> Iterator[Declared]:
     if parameter.dtype == "file":
         element = "target" if parameter.target else "defaultValue" if parameter.place else "name"
-        yield _Declared(f"{at}.{element}", parameter, seat, optional)
+        yield Declared(f"{at}.{element}", parameter, seat, optional)
     if parameter.para:
         yield from _files(parameter.para, f"{at}.para", seat.element(), True)
     for index, field in enumerate(parameter.fields):
@@ -121,7 +123,7 @@ def _written(template: templates.Template) -> Iterator[_Written]:
         yield _Written("results.file", template.results.file)
 
 
-def _in_the_way(one: _Declared, package: Iterable[str]) -> Iterator[faults.Fault]:
+def _in_the_way(one: Declared, package: Iterable[str]) -> Iterator[faults.Fault]:
     """A place that can never be had: a folder is there, or a file instead of a folder."""
     place = (one.place or "").rstrip("/")
     wrong = [
@@ -134,7 +136,7 @@ def _in_the_way(one: _Declared, package: Iterable[str]) -> Iterator[faults.Fault
 
 
 def _shared_folder(
-    one: _Declared, declared: Iterable[_Declared], written: Iterable[_Written], package: Iterable[str]
+    one: Declared, declared: Iterable[Declared], written: Iterable[_Written], package: Iterable[str]
 ) -> Iterator[faults.Fault]:
     """In the folder of a list, callers choose the names; nobody else's files may be looked for there."""
     if not one.folder:
@@ -155,13 +157,13 @@ def _shared_folder(
         yield faults.Fault(one.at, f"puts a list into {folder}, where {elements.shown(left.pattern)} is written")
 
 
-def _is_sibling(one: _Declared, other: _Declared) -> bool:
+def _is_sibling(one: Declared, other: Declared) -> bool:
     """Whether both are fields of the same list's records: callers choose names for both."""
     return other.seat.listed and other.seat.argument == one.seat.argument
 
 
 def _apart(
-    template: templates.Template, declared: Iterable[_Declared], written: Iterable[_Written], package: Iterable[str]
+    template: templates.Template, declared: Iterable[Declared], written: Iterable[_Written], package: Iterable[str]
 ) -> Iterator[faults.Fault]:
     """The folder of uploads without a target belongs to callers: nothing of the organiser's is in it."""
     why = f"is in '{placement.UPLOADS}/', where uploads without a target land"
@@ -214,7 +216,7 @@ def _globs(template: templates.Template) -> Iterator[str]:
         yield from (word for word in (*(step.inputs or ()), *words) if paths.is_glob(word) and "$" not in word)
 
 
-def _beside(one: _Declared, place: str, around: _Surroundings) -> Iterator[str]:
+def _beside(one: Declared, place: str, around: _Surroundings) -> Iterator[str]:
     """What a place makes of an upload, seen from the package's files."""
     default = one.parameter.default
     if place in around.files and default != place:
@@ -239,9 +241,9 @@ def _is_beside(place: str, program: str) -> bool:
     return placement.folder_of(place) == folder or (module and place.startswith(folder))
 
 
-def _collisions(declared: Iterable[_Declared]) -> Iterator[tuple[_Declared, _Declared]]:
+def _collisions(declared: Iterable[Declared]) -> Iterator[tuple[Declared, Declared]]:
     """Pairs of declarations of which a run can have only one: at one place, or one is a folder of the other."""
-    places: dict[str, _Declared] = {}
+    places: dict[str, Declared] = {}
     fixed = [one for one in declared if one.place is not None and not one.seat.listed]
     for one in sorted(fixed, key=lambda one: _folded(one.place or "").split("/")):
         place = _folded(one.place or "")
