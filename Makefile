@@ -12,7 +12,7 @@ NOTEBOOKS := .local/installed/notebooks
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .SILENT:
-.PHONY: help setup demo test lint serve stop publish bench openapi lock clean
+.PHONY: help setup demo test lint serve stop publish codes bench openapi lock clean
 
 help: ## Show this list
 	awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -40,6 +40,9 @@ stop: ## End the stack; what it holds is kept
 publish: setup ## Publish a workflow: make publish DIR=examples/greetings [NAME=...] [STACK=...]
 	test -n "$(DIR)" || { echo "Which folder? make publish DIR=examples/greetings"; exit 2; }
 	.venv/bin/python -m local publish "$(DIR)" $(if $(NAME),--name "$(NAME)") $(if $(STACK),--stack "$(STACK)")
+
+codes: setup ## Show the codes that the local stack would have sent by e-mail: make codes [NAME=ada]
+	.venv/bin/python -m local codes $(if $(NAME),"$(NAME)")
 
 bench: setup ## Measure: make bench [PART=operations]
 	.venv/bin/python -m benchmarks $(PART)

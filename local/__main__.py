@@ -1,4 +1,4 @@
-"""The commands behind `make serve`, `make stop` and `make publish`."""
+"""The commands behind `make serve`, `make stop`, `make publish` and `make codes`."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import time
 
 from botocore import exceptions
 
-from local import deployment, emulator, packing, publish, reach, stack
+from local import deployment, emulator, mailbox, packing, publish, reach, stack
 
 
 def main() -> int:
@@ -41,6 +41,7 @@ def serve(arguments: argparse.Namespace) -> int:
     print(f"Up after {time.monotonic() - began:.0f} s.  {here.api_url}")
     print(f"Try it:   curl -s {here.api_url}/workflows")
     print(f"Look in:  . {_shown(stack.ENVIRONMENT)}   (then AWS and SAM command lines talk to it)")
+    print("Codes:    make codes   (shows the e-mail that nobody gets on this machine)")
     print("End it:   make stop")
     for line in reach.open_doors():
         print(f"Mind:     {line}; docs/security.md")
@@ -72,6 +73,12 @@ def publish_folder(arguments: argparse.Namespace) -> int:
     return 1 if report["status"] == "rejected" else 0
 
 
+def codes(arguments: argparse.Namespace) -> int:
+    """Print the codes that would have been sent by e-mail."""
+    print(mailbox.text(mailbox.mails(stack.found(), arguments.name)))
+    return 0
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m local", description=__doc__)
     commands = parser.add_subparsers(required=True)
@@ -88,6 +95,10 @@ def _parser() -> argparse.ArgumentParser:
     publishing.add_argument("--name", help="id of the workflow; the folder's name if not given")
     publishing.add_argument("--stack", default="local", help="`local`, or a stack in your AWS account")
     publishing.set_defaults(run=publish_folder)
+
+    reading = commands.add_parser("codes", help="show the codes that would have been sent by e-mail")
+    reading.add_argument("name", nargs="?", help="of this user, or to this address, only")
+    reading.set_defaults(run=codes)
     return parser
 
 

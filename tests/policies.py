@@ -27,8 +27,18 @@ PERMISSIONS = {
     "CompleteMultipartUpload": "s3:PutObject",
 }
 COPIES = ("CopyObject", "UploadPartCopy")
-# Operations of Cognito that anybody may call, with the id of a client and no credentials.
-OPEN = ("SignUp", "ConfirmSignUp", "InitiateAuth", "RevokeToken", "ForgotPassword", "ConfirmForgotPassword")
+# Operations of Cognito that anybody may call, with the id of a client or a user's token and no credentials of AWS.
+OPEN = (
+    "SignUp",
+    "ConfirmSignUp",
+    "ResendConfirmationCode",
+    "InitiateAuth",
+    "RevokeToken",
+    "ForgotPassword",
+    "ConfirmForgotPassword",
+    "ChangePassword",
+    "DeleteUser",
+)
 # A permission and what it is for: `bucket/{key}`, `table`, `table/index/{name}`, or a service whose names moto invents.
 Asked = tuple[str, str]
 

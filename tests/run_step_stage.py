@@ -6,6 +6,7 @@ import atexit
 import contextlib
 import ctypes
 import functools
+import hashlib
 import http.server
 import importlib.util
 import json
@@ -136,7 +137,7 @@ class Store(http.server.ThreadingHTTPServer):
         limits: dict[str, float] | None = None,
         **members: Any,
     ) -> dict[str, Any]:
-        """The manifest of a step, with its inputs put into the store."""
+        """The manifest of a step, with its inputs put into the store; those below `uploads/` have a known digest."""
         for path, content in (inputs or {}).items():
             self.objects[f"in/{path}"] = content
         return {
@@ -153,6 +154,7 @@ class Store(http.server.ThreadingHTTPServer):
                     "path": path,
                     "url": f"{self.url}/in/{urllib.parse.quote(path)}?X-Amz-Signature=secret",
                     "size": len(content),
+                    "sha256": hashlib.sha256(content).hexdigest() if path.startswith("uploads/") else None,
                 }
                 for path, content in (inputs or {}).items()
             ],

@@ -13,8 +13,8 @@ Cursor = Annotated[str | None, Query(max_length=6000, description="`next` of the
 
 
 @app.get("/users", **api.operation("list_users", 200, 429, tag="users"))
-def list_users(query: Prefix = "", limit: api.Limit = 60, cursor: Cursor = None) -> user_views.UserListing:
-    """List users by the beginning of their name."""
+def list_users(query: Prefix = "", limit: api.Limit = 1000, cursor: Cursor = None) -> user_views.UserListing:
+    """List users by the beginning of their name: all of them, up to 1000; `next` says whether there are more."""
     found, following = users.search(query, limit, cursor)
     page: user_views.UserListing = {"users": [{"id": user.id, "username": user.name} for user in found]}
     return {**page, "next": following} if following else page

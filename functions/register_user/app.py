@@ -12,7 +12,7 @@ def register_user(body: user_requests.RegisterUser) -> user_views.NewUser:
     """Register; active at once, or with the code that is sent to an e-mail address to be verified."""
     by_code = users.needs_code(os.environ.get("SELF_REGISTRATION", "closed"), body.email, body.verify)
     user = users.register(body.username, body.password, body.email, by_code, api.now())
-    return {"id": user.id, "username": user.name, "active": user.active}
+    return user_views.new_user(user, body.email)
 
 
 handler = api.handler(app)

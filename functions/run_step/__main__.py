@@ -41,7 +41,20 @@ NOTES_BYTES = 64 << 20
 
 
 def fetch(manifest: manifests.Manifest, directory: str) -> int:
-    """Put the inputs into `<directory>/run`, and the script that runs the commands beside it."""
+    """Put the inputs into `<directory>/run`, and the script that runs the commands beside it.
+
+    Raises transfer.Refused for what cannot be had. The step never starts then, so that is how it went.
+    """
+    try:
+        return _prepare(manifest, directory)
+    except transfer.Refused as refusal:
+        outcome = verdicts.Outcome().refused(manifest.name, refusal)
+        with contextlib.suppress(transfer.Refused):
+            _tell(manifest, json.dumps(verdicts.result(outcome, verdicts.now(), logbook.Logbook(0)).document()))
+        raise
+
+
+def _prepare(manifest: manifests.Manifest, directory: str) -> int:
     room, home = os.path.join(directory, "run"), os.path.join(directory, "home")
     for path in (room, home):
         os.makedirs(path, exist_ok=True)
@@ -117,13 +130,18 @@ def deliver(manifest: manifests.Manifest, directory: str) -> int:
         unreadable = transfer.Refused(f"the run directory cannot be read: {error.strerror}")
         outcome = outcome.refused(manifest.name, unreadable)
     text = json.dumps(verdicts.result(outcome, _started(directory), log).document())
-    if manifest.outcome:
-        transfer.post_bytes(manifest.outcome, manifest.outcome.key, text.encode(), "application/json")
+    _tell(manifest, text)
     print(text)
     # A step may have put something else there, which is its own loss.
     with contextlib.suppress(OSError):
         _write(directory, "result.json", text)
     return code or (1 if outcome.reason else 0)
+
+
+def _tell(manifest: manifests.Manifest, text: str) -> None:
+    """Keep how the step went where the trusted side looks for it: AWS Batch hands on nothing but a number."""
+    if manifest.outcome:
+        transfer.post_bytes(manifest.outcome, manifest.outcome.key, text.encode(), "application/json")
 
 
 def main(arguments: list[str]) -> int:

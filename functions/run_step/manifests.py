@@ -31,12 +31,16 @@ class Limits:
 
 @dataclass(frozen=True)
 class Input:
-    """A file that is fetched to `path` in the run directory; an optional one may be missing in the store."""
+    """A file that is fetched to `path` in the run directory; an optional one may be missing in the store.
+
+    `sha256` (hex) is known of files that a group uploaded.
+    """
 
     path: str
     url: str
     size: int | None
     optional: bool
+    sha256: str | None = None
 
 
 @dataclass(frozen=True)
@@ -127,7 +131,8 @@ def parse(document: Mapping[str, Any]) -> Manifest:
 
 
 def _input(document: Mapping[str, Any]) -> Input:
-    return Input(document["path"], document["url"], document.get("size"), bool(document.get("optional", False)))
+    optional = bool(document.get("optional", False))
+    return Input(document["path"], document["url"], document.get("size"), optional, document.get("sha256"))
 
 
 def _own_form(document: Mapping[str, Any], member: str) -> Form | None:

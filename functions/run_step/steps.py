@@ -92,16 +92,25 @@ def fetch_inputs(manifest: manifests.Manifest, directory: str, stop: threading.E
             path = paths.normalise(entry.path)
             target = os.path.join(directory, path)
             os.makedirs(os.path.dirname(target), exist_ok=True)
-            digests[path] = transfer.download(entry.url, target, entry.size)
+            digests[path] = transfer.download(entry.url, target, entry.size, entry.sha256)
         except transfer.Refused as refusal:
             if not (entry.optional and refusal.is_missing):
-                problem = f"input {entry.path!r} could not be fetched: {refusal}"
-                raise transfer.Refused(problem, refusal.status) from None
+                raise _not_had(entry, refusal) from None
         except (OSError, ValueError) as error:
             raise transfer.Refused(f"input {entry.path!r} could not be stored: {error}") from None
 
     transfer.in_parallel(fetch, manifest.inputs, stop)
     return digests
+
+
+def _not_had(entry: manifests.Input, refusal: transfer.Refused) -> transfer.Refused:
+    """Why an input is not there; of an upload, whose bytes are known, in words for those who uploaded it."""
+    if entry.sha256 and isinstance(refusal, transfer.Changed):
+        problem = f"input {entry.path!r} is not the file that was uploaded: it has {refusal}"
+        return transfer.Changed(f"{problem}; upload it again and start another run")
+    if entry.sha256 and refusal.status == transfer.NOT_FOUND:
+        return transfer.Deleted(f"input {entry.path!r} is an upload that was deleted meanwhile")
+    return transfer.Refused(f"input {entry.path!r} could not be fetched: {refusal}", refusal.status)
 
 
 def prepare(manifest: manifests.Manifest, room: cage.Cage, earlier: Mapping[str, Any]) -> list[list[str]]:

@@ -32,6 +32,7 @@ TIMEOUT_SECONDS = 20.0
 WORKERS = 8
 CHUNK = 256 * 1024
 REDIRECTS = 3
+NOT_FOUND = 404
 MOVED = frozenset({301, 302, 307, 308})
 TRANSIENT = frozenset({408, 429, 500, 502, 503, 504})
 NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
@@ -60,12 +61,29 @@ class Refused(Exception):
     @property
     def is_missing(self) -> bool:
         """Whether there may be no such object: S3 answers 403 where the signer may not list the bucket."""
-        return self.status in (403, 404)
+        return self.status in (403, NOT_FOUND)
 
     @property
     def is_too_large(self) -> bool:
         """Whether it was the size that was refused."""
         return self.status == 413 or self.code == "EntityTooLarge"
+
+    @property
+    def reason(self) -> str:
+        """The code of the reason with which a step ends over it."""
+        return "OUTPUT_TOO_LARGE" if self.is_too_large else "SYSTEM_ERROR"
+
+
+class Changed(Refused):
+    """What came is not what the trusted side knows of the file: its size or its SHA-256 differs."""
+
+    reason = "INPUT_CHANGED"
+
+
+class Deleted(Refused):
+    """A file that somebody uploaded is gone."""
+
+    reason = "FILE_DELETED"
 
 
 class _Again(Exception):
@@ -109,8 +127,8 @@ def exists(url: str, timeout: float) -> bool:
     return True
 
 
-def download(url: str, path: str, size: int | None) -> bytes:
-    """Fetch a URL into a file and return the SHA-256 of it; anything but `size` bytes (if known) is refused."""
+def download(url: str, path: str, size: int | None, sha256: str | None = None) -> bytes:
+    """Fetch a URL into a file and return its SHA-256. Raises Changed when another size or digest is known."""
 
     def attempt() -> bytes:
         digest = hashlib.sha256()
@@ -121,7 +139,9 @@ def download(url: str, path: str, size: int | None) -> bytes:
                 received += len(chunk)
                 file.write(chunk)
         if size is not None and received != size:
-            raise Refused(f"{received} bytes instead of {size}")
+            raise Changed(f"{received} bytes instead of {size}")
+        if sha256 is not None and digest.hexdigest() != sha256:
+            raise Changed(f"the SHA-256 {digest.hexdigest()} instead of {sha256}")
         return digest.digest()
 
     return _persist(attempt)

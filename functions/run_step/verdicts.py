@@ -30,10 +30,9 @@ class Outcome:
 
     def refused(self, step: str, refusal: transfer.Refused) -> Self:
         """The same with files that could not be transferred; a step that failed by itself keeps its reason."""
-        code = "OUTPUT_TOO_LARGE" if refusal.is_too_large else "SYSTEM_ERROR"
         return dataclasses.replace(
             self,
-            reason=self.reason or Reason(code, f"step {step!r}: {refusal}"),
+            reason=self.reason or Reason(refusal.reason, f"step {step!r}: {refusal}"),
             harvest=outputs.Harvest(notes=(*self.harvest.notes, str(refusal))),
         )
 

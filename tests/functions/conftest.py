@@ -13,7 +13,9 @@ import clients
 import moto
 import policies
 import pytest
+from botocore import awsrequest
 
+from flowserverless import aws as services
 from local import emulator, template
 
 FUNCTIONS = emulator.PROJECT / "functions"
@@ -70,7 +72,24 @@ def state_machine(aws: None, monkeypatch: pytest.MonkeyPatch) -> str:
 
 
 @pytest.fixture
-def user_pool(aws: None, monkeypatch: pytest.MonkeyPatch) -> str:
+def cognito_calls(aws: None) -> Iterator[list[dict[str, Any]]]:
+    """What was asked of Cognito that moto does not know: to revoke a token, to send a code once more."""
+    events, calls = services.client("cognito-idp").meta.events, []
+
+    def done(params: dict[str, Any], **_: Any) -> tuple[awsrequest.AWSResponse, dict[str, Any]]:
+        calls.append(json.loads(params["body"]))
+        return awsrequest.AWSResponse(params["url"], 200, {}, None), {}
+
+    names = [f"before-call.cognito-identity-provider.{name}" for name in ("RevokeToken", "ResendConfirmationCode")]
+    for name in names:
+        events.register(name, done)
+    yield calls
+    for name in names:
+        events.unregister(name, done)
+
+
+@pytest.fixture
+def user_pool(cognito_calls: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch) -> str:
     """The id of a user pool, which is empty; everybody may register."""
     client = clients.of("cognito-idp")
     pool: str = client.create_user_pool(PoolName="users")["UserPool"]["Id"]

@@ -111,6 +111,8 @@ def event(
         "register_user": {"username": "newcomer", "password": PASSWORD, "verify": False},
         "login_user": {"username": "newcomer", "password": PASSWORD},
         "activate_user": {"username": "newcomer", "code": "123456"},
+        "request_activation": {"username": "newcomer"},
+        "change_password": {"password": PASSWORD, "newPassword": "battery staple"},
         "request_password_reset": {"username": "newcomer"},
         "reset_password": {"username": "newcomer", "code": "123456", "password": PASSWORD},
     }

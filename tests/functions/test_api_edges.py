@@ -51,7 +51,9 @@ BODIES = {
     "register_user": {"username": "newcomer", "password": "correct horse", "verify": False},
     "activate_user": {"username": "grace", "code": "123456"},
     "login_user": {"username": "grace", "password": "correct horse"},
+    "request_activation": {"username": "grace"},
     "request_password_reset": {"username": "grace"},
+    "change_password": {"password": "correct horse", "newPassword": "battery staple"},
     "reset_password": {"username": "grace", "code": "123456", "password": "correct horse"},
 }
 LISTINGS = [name for name, (_, _, described) in ROUTES.items() if "cursor" in str(described.get("parameters"))]

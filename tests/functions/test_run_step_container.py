@@ -163,6 +163,27 @@ def test_inputs_that_cannot_be_had_fail_the_fetch(store, tmp_path, capsys):
     assert "input 'a' could not be fetched: 404" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("bytes_now", "code", "said"),
+    [
+        (b"b", "INPUT_CHANGED", "is not the file that was uploaded: it has the SHA-256 3e23"),
+        (b"ab", "INPUT_CHANGED", "is not the file that was uploaded: it has 2 bytes instead of 1"),
+        (None, "FILE_DELETED", "input 'uploads/a' is an upload that was deleted meanwhile"),
+    ],
+)
+def test_a_job_says_why_its_inputs_could_not_be_had(store, tmp_path, bytes_now, code, said):
+    outcome = store.form("runs/r/outcomes/000.json")
+    url = store.stage("true", inputs={"uploads/a": b"a"}, outcome=outcome)
+    del store.objects["in/uploads/a"]
+    if bytes_now is not None:
+        store.objects["in/uploads/a"] = bytes_now
+    assert stage.container.main(["fetch", url, str(tmp_path)]) == 1
+    told = json.loads(store.objects[outcome["key"]])
+    assert (told["exitCode"], told["reason"]["code"]) == (None, code)
+    assert said in told["reason"]["detail"]
+    assert str(tmp_path) not in str(told)
+
+
 def test_anything_else_is_answered_with_the_usage(capsys):
     assert stage.container.main(["fetch"]) == 2
     assert "usage" in capsys.readouterr().err

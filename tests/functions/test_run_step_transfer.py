@@ -39,6 +39,33 @@ def test_a_missing_input_is_an_error_of_the_system_that_names_it(store):
     assert "secret" not in json.dumps(result)
 
 
+@pytest.mark.parametrize(
+    ("bytes_now", "code", "said"),
+    [
+        (b"mine", "INPUT_CHANGED", "it has the SHA-256 "),
+        (b"longer than it was", "INPUT_CHANGED", "it has 18 bytes instead of 4"),
+        (b"", "INPUT_CHANGED", "it has 0 bytes instead of 4"),
+        (None, "FILE_DELETED", "was deleted meanwhile"),
+    ],
+)
+def test_an_upload_is_what_was_uploaded_or_the_step_does_not_run(store, bytes_now, code, said):
+    manifest = store.manifest("touch ran", inputs={"uploads/p/a.csv": b"fine", "other": b"x"})
+    del store.objects["in/uploads/p/a.csv"]
+    if bytes_now is not None:
+        store.objects["in/uploads/p/a.csv"] = bytes_now
+    result = stage.steps.perform(stage.manifests.parse(manifest)).document()
+    assert result["reason"]["code"] == code
+    assert result["reason"]["detail"].startswith("step 's': input 'uploads/p/a.csv' is ")
+    assert said in result["reason"]["detail"]
+    assert (result["exitCode"], store.outputs()) == (None, {})
+    assert "step-" not in str(result), "no place of this machine is told"
+
+
+def test_an_upload_that_is_still_the_same_is_an_input_like_any_other(store):
+    assert store.run("cat uploads/a > out", inputs={"uploads/a": b"fine"})["reason"] is None
+    assert store.outputs() == {"out": b"fine"}
+
+
 @pytest.mark.parametrize("status", [403, 404])
 def test_an_optional_input_may_be_missing(store, status):
     manifest = store.manifest("ls > there", inputs={"a": b"a", "b": b"b"})

@@ -12,6 +12,7 @@ import workbench
 
 from flowserverless import api
 from flowserverless.store import files, table
+from flowserverless.store import runs as stored_runs
 
 CONTENT = b"id,label\n1,7\n"
 DIGEST = hashlib.sha256(CONTENT).hexdigest()
@@ -62,6 +63,19 @@ def test_a_form_is_stored_with_its_true_size_and_digest(bench, part):
     assert handle["sha256"] == hashlib.sha256(CONTENT).hexdigest()
     assert bench.get(f"uploads/bench/{handle['id']}") == CONTENT
     assert start(bench, handle["id"])["state"] == "PENDING"
+
+
+@pytest.mark.parametrize("announced", [False, True])
+def test_a_step_is_told_the_size_and_digest_that_the_run_was_started_with(bench, announced):
+    handle = announce(bench) if announced else send(bench, **form())
+    bench.put(f"uploads/bench/{handle['id']}", CONTENT)
+    run = start(bench, handle["id"])["id"]
+    bench.put(f"uploads/bench/{handle['id']}", b"posted once more with the same form")
+    version = stored_runs.get(run).version
+    bench.invoke("stage_step", {"run": run, "workflow": "bench", "version": version, "step": 0, "outcome": None})
+    inputs = json.loads(bench.get(f"runs/{run}/manifests/000.json"))["inputs"]
+    (told,) = (each for each in inputs if "/uploads/" in each["url"])
+    assert (told["path"], told["size"], told["sha256"]) == ("data.csv", SIZE, DIGEST)
 
 
 def test_contents_are_kept_byte_for_byte(bench):

@@ -5,14 +5,14 @@ import contextlib
 import json
 import time
 import types
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import gateway
 import pytest
 from botocore import awsrequest
 
+from flowserverless import api, cursor, users
 from flowserverless import aws as services
-from flowserverless import cursor, users
 from flowserverless.domain import errors
 from flowserverless.store import signouts
 from flowserverless.store import table as stored
@@ -23,8 +23,8 @@ STRANGER = "0ada0000-0000-4000-8000-00000000ffff"
 
 
 @pytest.fixture
-def cognito(table, monkeypatch):
-    """An empty user pool: its client, the tokens that were revoked, and `failing` to let an operation fail."""
+def cognito(table, cognito_calls, monkeypatch):
+    """An empty user pool: its client, the `calls` that moto does not know, and `failing` to let an operation fail."""
     (declared,) = template.resources("AWS::Cognito::UserPool").values()
     (app,) = template.resources("AWS::Cognito::UserPoolClient").values()
     accepted = ("Policies", "AutoVerifiedAttributes", "UsernameConfiguration", "AccountRecoverySetting")
@@ -38,11 +38,6 @@ def cognito(table, monkeypatch):
     monkeypatch.setenv("USER_POOL_ID", pool)
     monkeypatch.setenv("USER_POOL_CLIENT_ID", created["UserPoolClient"]["ClientId"])
     monkeypatch.setenv("SELF_REGISTRATION", "open")
-    revoked = []
-
-    def revoke(params, **_):
-        revoked.append(json.loads(params["body"])["Token"])
-        return awsrequest.AWSResponse(params["url"], 200, {}, None), {}
 
     @contextlib.contextmanager
     def failing(operation, code):
@@ -57,10 +52,7 @@ def cognito(table, monkeypatch):
         finally:
             client.meta.events.unregister(f"{prefix}.{operation}", answer)
 
-    # moto has no RevokeToken.
-    client.meta.events.register(f"{prefix}.RevokeToken", revoke)
-    yield types.SimpleNamespace(client=client, pool=pool, revoked=revoked, failing=failing)
-    client.meta.events.unregister(f"{prefix}.RevokeToken", revoke)
+    return types.SimpleNamespace(client=client, pool=pool, calls=cognito_calls, failing=failing)
 
 
 @pytest.fixture
@@ -77,6 +69,7 @@ LOG_OUT = ("POST", "/users/logout")
 OPEN = {
     "register_user": "/users/register",
     "activate_user": "/users/activate",
+    "request_activation": "/users/activate/request",
     "login_user": "/users/login",
     "request_password_reset": "/users/password/request",
     "reset_password": "/users/password/reset",
@@ -88,7 +81,7 @@ def register(post):
     """Register a user; the answer's body."""
 
     def call(name, **more):
-        answer = post("register_user", {"username": name, "password": PASSWORD, **more})
+        answer = post("register_user", {"username": name, "password": PASSWORD} | more)
         assert answer.status == 201, answer.body
         return answer.json
 
@@ -129,7 +122,7 @@ def states(cognito):
 
 def test_who_registers_can_sign_in_at_once(register, log_in, cognito):
     handle = register("ada")
-    assert set(handle) == {"id", "username", "active"}
+    assert set(handle) == {"id", "username", "active", "warnings"}
     assert (handle["username"], handle["active"]) == ("ada", True)
     assert states(cognito) == {"ada": "CONFIRMED"}
     assert log_in().json["id"] == handle["id"]
@@ -171,6 +164,102 @@ def test_where_addresses_are_needed_nobody_gets_round_them(post, register, cogni
     assert states(cognito) == {}
     assert register("ada", email="ada@example.org", verify=False)["active"] is False
     assert states(cognito) == {"ada": "UNCONFIRMED"}
+
+
+def test_who_registers_is_told_when_a_forgotten_password_is_lost(register):
+    (warning,) = register("ada")["warnings"]
+    assert warning == "without an e-mail address a forgotten password cannot be reset"
+    (warning,) = register("bob", email="bob@example.org", verify=False)["warnings"]
+    assert warning == "the e-mail address was not verified, so a forgotten password cannot be reset"
+    assert "warnings" not in register("cy", email="cy@example.org")
+
+
+def codes_sent(cognito):
+    return [call["Username"] for call in cognito.calls if "Token" not in call]
+
+
+@pytest.mark.parametrize("by", ["userId", "id", "username"])
+def test_an_activation_code_is_sent_again(register, post, cognito, by):
+    handle = register("ada", email="ada@example.org")
+    named = handle["username" if by == "username" else "id"]
+    answer = post("request_activation", {by: named})
+    assert (answer.status, answer.json) == (200, {"requestId": named})
+    assert codes_sent(cognito) == ["ada"]
+
+
+def test_asking_for_an_activation_code_tells_nothing_about_users(register, post, cognito, subtests):
+    register("ada", email="ada@example.org")
+    known = post("request_activation", {"username": "ada"})
+    for code in users.NO_CODE_SENT:
+        with subtests.test(code), cognito.failing("ResendConfirmationCode", code):
+            unknown = post("request_activation", {"username": "ada"})
+            assert (known.status, known.headers, known.body) == (unknown.status, unknown.headers, unknown.body)
+    assert post("request_activation", {"username": STRANGER}).json == {"requestId": STRANGER}
+    with cognito.failing("ResendConfirmationCode", "TooManyRequestsException"):
+        assert refused(post("request_activation", {"username": "ada"})) == (429, "TOO_MANY_ATTEMPTS")
+    for body in ({}, {"username": None}, {"username": "a b"}):
+        assert refused(post("request_activation", body)) == (400, "INVALID_REQUEST")
+
+
+def test_a_mistyped_address_does_not_keep_the_name(register, post, log_in, cognito):
+    first = register("ada", email="ada@exmaple.org")
+    second = register("ada", email="ada@example.org", password="another horse")
+    assert second["id"] != first["id"]
+    assert (second["active"], states(cognito)) == (False, {"ada": "UNCONFIRMED"})
+    assert refused(post("activate_user", {"userId": first["id"], "code": "123456"})) == (400, "INVALID_CODE")
+    assert post("activate_user", {"userId": second["id"], "code": "123456"}).status == 200
+    assert log_in("ada", PASSWORD).status == 401
+    assert log_in("ada", "another horse").status == 200
+
+
+def test_nobody_gets_ones_own_password_activated_by_the_code_of_another(register, post, cognito):
+    handle = register("ada", email="ada@example.org")
+    again = {"username": "ada", "password": "evil horses", "email": "ada@example.org"}
+    for email in ("ada@example.org", "Ada@Example.org", None):
+        answer = post("register_user", again | {"email": email})
+        assert refused(answer) == (409, "NAME_TAKEN")
+        assert "can be sent again" in answer.json["detail"]
+    # Nor by way of an address of one's own.
+    register("ada", email="eve@example.org")
+    assert refused(post("register_user", again)) == (409, "NAME_TAKEN")
+    assert handle["id"] not in str(cognito.client.list_users(UserPoolId=cognito.pool))
+
+
+def test_addresses_are_not_tried_without_end(register, post):
+    for number in range(users.MOST_ADDRESSES):
+        register("ada", email=f"ada{number}@example.org")
+    body = {"username": "ada", "password": PASSWORD, "email": "ada@example.org"}
+    assert refused(post("register_user", body)) == (409, "NAME_TAKEN")
+
+
+@pytest.mark.parametrize("name", ["ada", "Ada"])
+@pytest.mark.parametrize("email", ["ada@example.org", "other@example.org", None])
+def test_a_name_whose_code_has_expired_is_free(register, cognito, monkeypatch, name, email):
+    first = register("ada", email="ada@example.org")
+    later = datetime.now(UTC) + users.CODE_LIFE + timedelta(seconds=1)
+    monkeypatch.setattr(api, "now", lambda: later)
+    more = {"email": email} if email else {}
+    second = register(name, **more)
+    assert second["id"] != first["id"]
+    assert list(states(cognito)) == [name]
+
+
+def test_an_active_user_keeps_the_name_for_ever(register, post, cognito, monkeypatch):
+    register("ada", email="ada@example.org")
+    post("activate_user", {"username": "ada", "code": "123456"})
+    monkeypatch.setattr(api, "now", lambda: datetime.now(UTC) + 400 * users.CODE_LIFE)
+    for email in ("ada@example.org", "eve@example.org", None):
+        body = {"username": "ada", "password": PASSWORD, "email": email}
+        assert refused(post("register_user", body)) == (409, "NAME_TAKEN")
+    assert states(cognito) == {"ada": "CONFIRMED"}
+
+
+def test_a_registration_that_died_halfway_frees_its_name(register, post, cognito, monkeypatch):
+    cognito.client.sign_up(ClientId=users._app(), Username="ada", Password=PASSWORD)
+    body = {"username": "ada", "password": PASSWORD, "email": "ada@example.org"}
+    assert refused(post("register_user", body)) == (409, "NAME_TAKEN")
+    monkeypatch.setattr(api, "now", lambda: datetime.now(UTC) + users.CODE_LIFE + timedelta(seconds=1))
+    assert register("ada")["active"]
 
 
 @pytest.mark.parametrize("mode", ["closed", None])
@@ -379,7 +468,7 @@ def test_no_other_key_to_the_account_is_left(register, log_in, cognito):
     register("ada")
     log_in()
     log_in()
-    assert len(set(cognito.revoked)) == 2
+    assert len({call["Token"] for call in cognito.calls}) == 2
 
 
 def test_every_sign_in_gives_another_token(register, log_in):
@@ -655,6 +744,42 @@ def test_codes_that_cannot_be(post, subtests):
                 assert refused(answer) == (400, "INVALID_REQUEST")
 
 
+def change(invoke, who, present, password):
+    body = {"password": present, "newPassword": password}
+    return gateway.answer(invoke("change_password", gateway.event("PUT", "/users/password", body=body, user=who)))
+
+
+def test_a_password_is_changed_by_who_knows_it_and_all_other_sessions_end(invoke, register, log_in, cognito):
+    handle = register("ada")
+    ada = person(log_in().json)
+    answer = change(invoke, ada, PASSWORD, "battery staple")
+    assert (answer.status, answer.json["id"]) == (200, handle["id"])
+    assert set(answer.json) == {"id", "username", "token", "expiresAt"}
+    assert log_in("ada", PASSWORD).status == 401
+    assert log_in("ada", "battery staple").status == 200
+    new = claims(answer.json["token"])
+    assert signouts.is_signed_out(ada.token, ada.id, new["auth_time"])
+    assert signouts.is_signed_out("any", ada.id, new["auth_time"] - 2)
+    assert not signouts.is_signed_out(new["jti"], ada.id, new["auth_time"])
+    assert len({call["Token"] for call in cognito.calls}) == 4
+
+
+def test_a_wrong_present_password_changes_nothing(invoke, register, log_in, cognito, subtests):
+    handle = register("ada")
+    ada = person(log_in().json)
+    assert refused(change(invoke, ada, "wrong horse", "battery staple")) == (400, "WRONG_PASSWORD")
+    for code in ("NotAuthorizedException", "PasswordResetRequiredException", "UserNotFoundException"):
+        with subtests.test(code), cognito.failing("InitiateAuth", code):
+            assert refused(change(invoke, ada, PASSWORD, "battery staple")) == (400, "WRONG_PASSWORD")
+    with cognito.failing("ChangePassword", "InvalidPasswordException"):
+        assert refused(change(invoke, ada, PASSWORD, "battery staple")) == (400, "WEAK_PASSWORD")
+    with cognito.failing("InitiateAuth", "TooManyRequestsException"):
+        assert refused(change(invoke, ada, PASSWORD, "battery staple")) == (429, "TOO_MANY_ATTEMPTS")
+    assert refused(change(invoke, ada, PASSWORD, "short")) == (400, "INVALID_REQUEST")
+    assert log_in().status == 200
+    assert not signouts.is_signed_out(ada.token, handle["id"], 0)
+
+
 # Finding users
 
 
@@ -704,7 +829,40 @@ def test_paging_shows_everybody_once(invoke, cognito):
             count += 1
             query = {"limit": str(limit), "cursor": page["next"]} if "next" in page else None
         assert (set(seen), len(seen), count) == (everybody, 130, pages)
-    assert len(listed(invoke)["users"]) == 60
+    # Who knows of no pages is shown everybody too.
+    assert {user["username"] for user in listed(invoke)["users"]} == everybody
+    assert "next" not in listed(invoke)
+
+
+def test_everybody_is_as_many_as_the_document_says(invoke, cognito, monkeypatch):
+    document = json.loads((emulator.PROJECT / "functions" / "get_openapi" / "openapi.json").read_text("utf-8"))
+    (limit,) = (each["schema"] for each in document["paths"]["/users"]["get"]["parameters"] if each["name"] == "limit")
+    assert limit["default"] == limit["maximum"] == 1000
+    assert users.MOST_CALLS * users.MOST_IN_A_CALL >= 1.5 * limit["default"]
+
+
+def test_what_was_found_before_cognito_had_enough_is_shown(invoke, cognito):
+    for number in range(70):
+        users.register(f"user{number}", PASSWORD, None, False, datetime.now(UTC))
+    seen = listed(invoke, limit="60")
+    calls = iter([False])
+
+    def tired(params, **_):
+        if next(calls, True):
+            error = {"Error": {"Code": "TooManyRequestsException"}, "ResponseMetadata": {"HTTPStatusCode": 400}}
+            return awsrequest.AWSResponse(params["url"], 400, {}, None), error
+        return None
+
+    name = "before-call.cognito-identity-provider.ListUsers"
+    cognito.client.meta.events.register_first(name, tired)
+    try:
+        page = listed(invoke)
+        answer = gateway.answer(invoke("list_users", gateway.event("GET", "/users", user=gateway.ADA)))
+    finally:
+        cognito.client.meta.events.unregister(name, tired)
+    assert page["users"] == seen["users"]
+    assert refused(answer) == (429, "TOO_MANY_ATTEMPTS")
+    assert len(listed(invoke, cursor=page["next"])["users"]) == 10
 
 
 def test_a_made_up_cursor(invoke, register, cognito, subtests):

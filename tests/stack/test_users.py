@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import visits
 
-from local import emulator, stack
+from local import emulator, mailbox, stack
 
 WHO = "users/whoami"
 
@@ -101,3 +101,41 @@ def test_names_that_look_alike_are_one_name(service: visits.Visitor, deployed: s
     ada.group(workflow, "Team A")
     for other in ("team a", "Team\u3000A", "Team A\u3164", "Te\u200dam A"):
         assert ada.call("POST", f"workflows/{workflow}/groups", {"name": other}).json["code"] == "GROUP_NAME_TAKEN"
+
+
+def code_for(deployed: stack.Stack, address: str, how_many: int = 1) -> str:
+    """The code in the last of so many e-mails to an address."""
+    found = visits.until(lambda: mailbox.mails(deployed, address), lambda mails: len(mails) >= how_many)
+    return str(found[-1].code)
+
+
+def test_the_whole_way_of_an_account(service: visits.Visitor, deployed: stack.Stack) -> None:
+    name = f"mia-{uuid.uuid4().hex[:8]}"
+    wrong, right = f"{name}@exmaple.org", f"{name}@example.org"
+    body = {"username": name, "password": visits.PASSWORD, "email": wrong}
+    assert service.call("POST", "users/register", body).json["active"] is False
+    assert service.call("POST", "users/register", {**body, "email": right}).status == 201
+    assert service.call("POST", "users/register", {**body, "email": right}).json["code"] == "NAME_TAKEN"
+    assert service.call("POST", "users/activate/request", {"username": name}).json == {"requestId": name}
+    code = code_for(deployed, right, 2)
+    assert service.call("POST", "users/activate", {"username": name, "code": code}).status == 200
+    first, other = visits.sign_in(service, name), visits.sign_in(service, name)
+
+    changed = first.call("PUT", "users/password", {"password": visits.PASSWORD, "newPassword": "battery staple"})
+    assert changed.status == 200, changed.body
+    assert visits.Visitor(service.url, changed.json["token"]).get(WHO)["username"] == name
+    assert first.call("GET", WHO).status == 401
+    assert service.call("POST", "users/login", {"username": name, "password": visits.PASSWORD}).status == 401
+
+    assert service.call("POST", "users/password/request", {"username": name}).status == 200
+    code = code_for(deployed, right, 3)
+    reset = {"username": name, "code": code, "password": visits.PASSWORD}
+    assert service.call("POST", "users/password/reset", reset).status == 200
+    assert visits.until(lambda: other.call("GET", WHO).status, (401).__eq__) == 401
+    assert visits.sign_in(service, name).get(WHO)["username"] == name
+
+
+def test_there_is_no_mail_for_others(service: visits.Visitor, deployed: stack.Stack) -> None:
+    visits.register(service, name := f"leo-{uuid.uuid4().hex[:8]}")
+    assert mailbox.mails(deployed, name) == []
+    assert mailbox.text([]).startswith("No e-mail")

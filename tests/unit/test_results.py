@@ -462,3 +462,44 @@ def test_a_row_that_no_item_of_the_table_could_hold_is_not_ranked():
     outcome = results.read(schema, dict.fromkeys(names, too_long))
     assert isinstance(outcome, results.NotRanked)
     assert outcome.code == "TEXTS_TOO_LONG"
+
+
+def column(path, **more):
+    return results.parse(
+        {"file": "x.json", "schema": [{"name": "m", "label": "M", "dtype": "int", "path": path, **more}]}
+    )
+
+
+@pytest.mark.parametrize(
+    ("path", "document"),
+    [
+        ("items/0/score", {"items": [{"score": 7}, {"score": 8}]}),
+        ("items/1", {"items": [1, 7]}),
+        ("a/10/b", {"a": [{}] * 10 + [{"b": 7}]}),
+        ("a/0/1", {"a": [[1, 7]]}),
+        ("a/0", {"a": {"0": 7}}),
+        ("a~1b/c", {"a/b": {"c": 7}}),
+        ("~0x", {"~x": 7}),
+        ("a~01", {"a~1": 7}),
+        ("a~b", {"a~b": 7}),
+        ("~1", {"/": 7}),
+    ],
+)
+def test_a_path_names_elements_of_lists_and_keys_with_a_slash(path, document):
+    schema = column(path)
+    assert results.read(schema, document) == (7,)
+    assert results.parse(results.document(schema)) == schema
+
+
+@pytest.mark.parametrize(
+    "path", ["items/2", "items/-1", "items/01", "items/x", "items/0/0", "items/99999999999", "items/\uff11"]
+)
+def test_what_a_list_has_not_is_missing(path):
+    assert results.read(column(path), {"items": [1, 2]}).code == "MISSING_COLUMN"
+    assert results.read(column(path, required=False), {"items": [1, 2]}) == (None,)
+
+
+def test_a_column_without_path_is_found_under_its_very_name():
+    schema = results.parse({"file": "x.json", "schema": [{"name": "a/b~1", "label": "M", "dtype": "int"}]})
+    assert results.read(schema, {"a/b~1": 7}) == (7,)
+    assert results.parse(results.document(schema)) == schema

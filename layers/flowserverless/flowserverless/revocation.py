@@ -1,6 +1,7 @@
-"""Ending the sessions of a user: by an organiser, or because an administrator did something to them in Cognito."""
+"""Ending the sessions of a user: by themselves, an organiser, or what an administrator did to them in Cognito."""
 
-from datetime import datetime, timedelta
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from flowserverless import task, user_views, users
@@ -20,6 +21,15 @@ def revoke(named: str, now: datetime) -> user_views.SignedOut:
         raise errors.NotFound(f"unknown user '{named[:100]}'", "UNKNOWN_USER")
     signouts.sign_out_everywhere(user.id if user else named.lower(), now + SECOND)
     return {"id": user.id, "username": user.name} if user else {"id": named.lower()}
+
+
+def change_password(caller: Mapping[str, str], present: str, password: str) -> users.Session:
+    """Another password for the caller, whose sessions end but for the one that begins. Raises InvalidRequest."""
+    proof = users.change_password(caller["name"], present, password)
+    # The moment is Cognito's, whose clock says when people sign in: the session that begins now is not older than it.
+    signouts.sign_out_everywhere(proof.id, datetime.fromtimestamp(proof.since, UTC))
+    signouts.sign_out(caller["tokenId"], int(caller["expires"]))
+    return users.log_in(caller["name"], password)
 
 
 def heed(record: dict[str, Any]) -> dict[str, Any]:

@@ -35,10 +35,12 @@ ROUTES = {
     "users:list": "users",
     "users:register": "users/register",
     "users:activate": "users/activate",
+    "users:activate:request": "users/activate/request",
     "users:login": "users/login",
     "users:logout": "users/logout",
     "users:whoami": "users/whoami",
     "users:revoke": "users/{userId}/tokens",
+    "users:pwd:change": "users/password",
     "users:pwd:request": "users/password/request",
     "users:pwd:reset": "users/password/reset",
 }

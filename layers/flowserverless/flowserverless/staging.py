@@ -108,7 +108,8 @@ def _sources(run: runs.Run, published: table.TemplateItem) -> dict[str, tuple[st
         found |= {path: (key, size) for path, key, size in postprocessing.snapshot(run)}
     else:
         for file in _bound(run)[1].files:
-            found[file.target] = (files.upload(run.group, file.file_id), None)
+            known = run.uploads.get(file.file_id)
+            found[file.target] = (files.upload(run.group, file.file_id), known.size if known else None)
     if run.steps[0].state is not runs.State.RUNNING:
         stored = {file.path: file for file in files.listing(files.run(run.id, "files/"))}
         kept = outputs.deliverable((file.path, file.size) for file in stored.values())
@@ -116,13 +117,24 @@ def _sources(run: runs.Run, published: table.TemplateItem) -> dict[str, tuple[st
     return found
 
 
-def _inputs(step: plans.Step, sources: Mapping[str, tuple[str, int | None]], seconds: int) -> Iterable[dict[str, Any]]:
+def _digests(run: runs.Run) -> dict[str, str | None]:
+    """The SHA-256 of each upload that the run was started with, by its S3 key: the runner compares what it fetches."""
+    return {files.upload(run.group or "", file): known.sha256 for file, known in run.uploads.items()}
+
+
+def _inputs(
+    step: plans.Step,
+    sources: Mapping[str, tuple[str, int | None]],
+    digests: Mapping[str, str | None],
+    seconds: int,
+) -> Iterable[dict[str, Any]]:
     for path, (key, size) in sorted(sources.items()):
         wanted = step.inputs is None or any(paths.matches(one, path) for one in step.inputs)
         if not paths.reserved(path) and (wanted or path == step.notebook):
             # A ranked run of an older version may lack a file that post-processing asks for now.
             optional = key.startswith("runs/") and path.startswith("runs/")
-            yield {"path": path, "url": files.link(key, seconds=seconds), "size": size, "optional": optional}
+            url, sha256 = files.link(key, seconds=seconds), digests.get(key)
+            yield {"path": path, "url": url, "size": size, "optional": optional, "sha256": sha256}
 
 
 def _manifest(
@@ -141,7 +153,7 @@ def _manifest(
         "values": dict(step.values),
         "code": _code(step) if step.kind == "code" else None,
         "notebook": _notebook(step) if step.kind == "notebook" else None,
-        "inputs": list(_inputs(step, _sources(run, published), valid)),
+        "inputs": list(_inputs(step, _sources(run, published), _digests(run), valid)),
         "outputs": None if step.outputs is None else list(step.outputs),
         "always": _always(run, template, step),
         "upload": {**files.form(prefix, valid, most), "prefix": prefix},

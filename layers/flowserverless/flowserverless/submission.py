@@ -42,6 +42,7 @@ def start(
         return _repeated(first, once)
     uploads = {item.file: item for item in found.values() if isinstance(item, table.UploadItem)}
     run = _plan(group, who, arguments, config, {file: groups.arrived(item) for file, item in uploads.items()}, now)
+    run = replace(run, uploads={file: runs.Upload(int(item.size), item.sha256) for file, item in uploads.items()})
     return _submit(run, once)
 
 

@@ -51,6 +51,27 @@ class LogIn(requests.Body):
     password: Password = Field(repr=False)
 
 
+class RequestActivation(requests.Body):
+    """Who waits for the code that came by e-mail, by id or by name."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"username": "ada"}]})
+
+    user_id: UserName | None = Field(None, alias="userId")
+    id: UserName | None = None
+    username: UserName | None = None
+
+    @model_validator(mode="after")
+    def _somebody(self) -> "RequestActivation":
+        if not self.user:
+            raise ValueError("userId or username is needed")
+        return self
+
+    @property
+    def user(self) -> str:
+        """Who waits: an id or a name."""
+        return self.user_id or self.id or self.username or ""
+
+
 class ActivateUser(requests.Body):
     """The code that came by e-mail, for a user by id (`id` is what flowServ's client sends) or by name."""
 
@@ -71,6 +92,17 @@ class ActivateUser(requests.Body):
     def user(self) -> str:
         """Whose code it is: an id or a name."""
         return self.user_id or self.id or self.username or ""
+
+
+class ChangePassword(requests.Body):
+    """The caller's present password and the one to come."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"password": "correct horse", "newPassword": "battery staple"}]}
+    )
+
+    password: Password = Field(repr=False)
+    new_password: NewPassword = Field(alias="newPassword", repr=False)
 
 
 class RequestPasswordReset(requests.Body):

@@ -20,6 +20,7 @@ CODE_LIFE = timedelta(days=1)
 # How many addresses may be tried for a name meanwhile, by people who mistyped theirs.
 MOST_ADDRESSES = 5
 MOST_IN_A_CALL = 60
+# Clients of flowServ know of no pages: as many calls as 1000 users and half as many who are not active need.
 MOST_CALLS = 25
 LISTING = "users"
 
@@ -62,12 +63,13 @@ class User:
 
 @dataclass(frozen=True)
 class Session:
-    """A user who signed in: the access token and the Unix time at which it ends."""
+    """A user who signed in: the access token, and the Unix times at which it ends and of signing in."""
 
     id: str
     name: str
     token: str
     expires: int
+    since: int
 
 
 def _client() -> Any:
@@ -163,8 +165,14 @@ def search(prefix: str, limit: int, at: str | None) -> tuple[list[User], str | N
     for _ in range(MOST_CALLS):
         page = {"PaginationToken": token} if token else {}
         size = min(MOST_IN_A_CALL, limit - len(found))
-        with _refusals(_search_refusals(prefix, token)):
-            answer = _client().list_users(UserPoolId=_pool(), Limit=size, **query, **page)
+        try:
+            with _refusals(_search_refusals(prefix, token)):
+                answer = _client().list_users(UserPoolId=_pool(), Limit=size, **query, **page)
+        except errors.OverQuota:
+            if found:
+                # The rest is asked for with the next page.
+                break
+            raise
         users = (_user(described, "Attributes") for described in answer["Users"])
         found += [user for user in users if user.active and user.name.startswith(prefix)]
         token = answer.get("PaginationToken")
@@ -287,6 +295,19 @@ def _known(named: str) -> User:
     return user
 
 
+def request_activation(named: str) -> None:
+    """Let Cognito send the code once more that makes a registered user active; whether somebody waits is not told."""
+    user = lookup(named) if people.is_id(named) else None
+    if people.is_id(named) and user is None:
+        return
+    with _refusals({}):
+        try:
+            _client().resend_confirmation_code(ClientId=_app(), Username=user.name if user else named)
+        except exceptions.ClientError as error:
+            if aws.error_code(error) not in NO_CODE_SENT:
+                raise
+
+
 def activate(named: str, code: str) -> User:
     """Make the user with this id or name active. Raises InvalidRequest unless the code is what they were sent."""
     user = _known(named)
@@ -309,20 +330,55 @@ def log_in(name: str, password: str) -> Session:
             "this user has to reset the password first", "PASSWORD_RESET_REQUIRED"
         ),
     }
-    client = _client()
-    credentials = {"USERNAME": name, "PASSWORD": password}
     with _refusals(refusals):
-        answer = client.initiate_auth(ClientId=_app(), AuthFlow="USER_PASSWORD_AUTH", AuthParameters=credentials)
+        given = _authenticate(name, password)
+    return _session(given)
+
+
+def _authenticate(name: str, password: str) -> dict[str, Any]:
+    """Cognito's tokens for a name and a password."""
+    answer = _client().initiate_auth(
+        ClientId=_app(), AuthFlow="USER_PASSWORD_AUTH", AuthParameters={"USERNAME": name, "PASSWORD": password}
+    )
     if "AuthenticationResult" not in answer:
         detail = "this password is temporary; an organiser has to set a lasting one"
         raise errors.Unauthenticated(detail, "PASSWORD_CHANGE_REQUIRED")
-    given = answer["AuthenticationResult"]
-    # The token opens this service and nothing else: revoked, it still proves who signed in, but Cognito takes
-    # it no longer, so a thief cannot change the user's address there and with it the password.
+    given: dict[str, Any] = answer["AuthenticationResult"]
+    return given
+
+
+def _session(given: Mapping[str, Any]) -> Session:
+    """What the caller gets of Cognito's tokens.
+
+    The token opens this service and nothing else: revoked, it still proves who signed in, but Cognito takes
+    it no longer, so a thief cannot change the user's address there and with it the password.
+    """
     with _refusals({}):
-        client.revoke_token(ClientId=_app(), Token=given["RefreshToken"])
+        _client().revoke_token(ClientId=_app(), Token=given["RefreshToken"])
     claims = _claims(given["AccessToken"])
-    return Session(claims["sub"], claims["username"], given["AccessToken"], claims["exp"])
+    since = claims.get("auth_time", claims["iat"])
+    return Session(claims["sub"], claims["username"], given["AccessToken"], claims["exp"], since)
+
+
+def change_password(name: str, present: str, password: str) -> Session:
+    """Another password for a user who knows the present one; the session that proved it, which is nobody's to use.
+
+    Raises InvalidRequest when the present one is wrong: to a caller with a good token this is no 401.
+    """
+    wrong = errors.InvalidRequest("the present password is wrong", "WRONG_PASSWORD")
+    refusals = dict.fromkeys(
+        ("NotAuthorizedException", "UserNotFoundException", "PasswordResetRequiredException"), wrong
+    )
+    with _refusals({**refusals, "InvalidParameterException": wrong}):
+        given = _authenticate(name, present)
+    try:
+        with _refusals({**refusals, "InvalidPasswordException": _weak(), "InvalidParameterException": _weak()}):
+            _client().change_password(
+                AccessToken=given["AccessToken"], PreviousPassword=present, ProposedPassword=password
+            )
+    finally:
+        session = _session(given)
+    return session
 
 
 def _claims(token: str) -> dict[str, Any]:

@@ -58,11 +58,15 @@ class Reader:
     def _fault(self, element: str, message: str) -> faults.Fault:
         return faults.Fault((self.at(element) if element else self.place) or WHOLE, message)
 
-    def refuse_unknown(self, *known: str) -> None:
-        """Note every element with another name: what nobody reads was meant to be something else."""
+    def refuse_unknown(self, *known: str, old: Mapping[str, str] | None = None) -> None:
+        """Note every element with another name: what nobody reads was meant to be something else.
+
+        `old` has the names that flowServ's templates had once, each with a sentence about what it is now.
+        """
         for element in self.document:
             if element not in known:
-                self.fault(clipped(element), f"is not one of {', '.join(known)}")
+                told = f"; it is of the old form of templates: {old[element]}" if old and element in old else ""
+                self.fault(clipped(element), f"is not one of {', '.join(known)}{told}")
 
     def text(self, element: str) -> str | None:
         """An optional text."""

@@ -20,7 +20,7 @@ def narrow(template: Mapping[str, Any], own: object) -> tuple[parameters.Paramet
     try:
         workflow = {one.name: one for one in parameters.parse(template.get("parameters", []))}
         declared = templates.parse({**template, "parameters": own}, steps.ANYTHING).parameters
-        found = [*_left_out(workflow.values(), declared)]
+        found = [*_left_out(workflow.values(), declared), *_actors(own)]
         narrowed = []
         for index, one in enumerate(declared):
             place = f"parameters[{index}]"
@@ -42,6 +42,13 @@ def _left_out(
     for one in workflow:
         if one.required and one.default is None and one.name not in declared:
             yield faults.Fault("parameters", f"the workflow requires '{one.name}'")
+
+
+def _actors(own: object) -> Iterator[faults.Fault]:
+    """Actors, which a template may declare: their defaults are code, and the organiser's."""
+    for index, one in enumerate(own if isinstance(own, list) else ()):
+        if isinstance(one, Mapping) and one.get("dtype") == "actor":
+            yield faults.Fault(f"parameters[{index}]", parameters.NO_ACTOR)
 
 
 def _completed(own: parameters.Parameter, theirs: parameters.Parameter) -> parameters.Parameter:

@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal, TypeAlias, cast
 
-from flowserverless.domain import casting, elements, errors, faults, placement
+from flowserverless.domain import casting, elements, errors, faults, former, placement
 
 Dtype: TypeAlias = Literal["bool", "int", "float", "string", "select", "file", "list", "record"]
 
@@ -31,6 +31,7 @@ LONGEST_TEXT = 120_000
 MOST_PARAMETERS = 200
 MOST_OPTIONS = 500
 MOST_NESTING = 5
+NO_ACTOR = "actor parameters would let a caller bring code of their own; they are not supported if they must be chosen"
 # Each is read from the table before a run starts, in one BatchGetItem of 100 with what else a start reads.
 MOST_FILES = 90
 # Of all arguments as they are sent: the run's item keeps them.
@@ -420,6 +421,9 @@ def _declarations(
     parameters: list[Parameter] = []
     for index, declaration in enumerate(declared):
         reader = elements.reader(declaration, f"{place}[{index}]", found, warned)
+        if reader and not nesting and reader.document.get("dtype") == "actor":
+            _check_actor(reader)
+            continue
         parameter = _declaration(reader, index, nesting, listed) if reader else None
         if reader is None or parameter is None:
             continue
@@ -432,10 +436,13 @@ def _declarations(
 def _declaration(reader: elements.Reader, position: int, nesting: int, listed: bool) -> Parameter | None:
     """One declaration; None if it is too broken to be referred to. `listed`: it is of what a list is made of."""
     before = len(reader.found)
+    if former.lacks(reader, former.PARAMETER, "name", "dtype"):
+        reader.refuse_unknown(*COMMON, *EXTRAS.values(), old=former.PARAMETER)
+        return None
     name, dtype = _name(reader), _dtype(reader)
     if dtype is None:
         return None
-    reader.refuse_unknown(*COMMON, *([EXTRAS[dtype]] if dtype in EXTRAS else []))
+    reader.refuse_unknown(*COMMON, *([EXTRAS[dtype]] if dtype in EXTRAS else []), old=former.PARAMETER)
     index = reader.integer("index")
     values, default = _options(reader) if dtype == "select" else ((), reader.document.get("defaultValue"))
     if dtype == "bool" and isinstance(default, elements.Word):
@@ -474,6 +481,22 @@ def _without_default(parameter: Parameter, reader: elements.Reader, problems: Se
     return replace(parameter, default=None, required=reader.flag("isRequired", True))
 
 
+def _check_actor(reader: elements.Reader) -> None:
+    """An actor is no parameter of a run: nobody may choose it, so steps execute its default or are left out."""
+    name = _name(reader)
+    reader.refuse_unknown(*COMMON)
+    default = reader.document.get("defaultValue")
+    required = reader.flag("isRequired", "defaultValue" not in reader.document)
+    if default is None and required:
+        reader.fault("dtype", NO_ACTOR)
+    elif default is None:
+        reader.warn("", f"the steps that '{name}' stands for are left out, as in flowServ where nobody chooses them")
+    elif isinstance(default, Mapping):
+        reader.warn("", f"the steps that '{name}' stands for execute its default; a run cannot choose another one")
+    else:
+        reader.fault("defaultValue", f"is {elements.shown(default)}, must be the action of a step")
+
+
 def _name(reader: elements.Reader) -> str:
     name = reader.required_text("name")
     if len(name) > 128:
@@ -487,9 +510,10 @@ def _name(reader: elements.Reader) -> str:
 def _dtype(reader: elements.Reader) -> Dtype | None:
     dtype = reader.required_text("dtype")
     if dtype == "actor":
-        reader.fault("dtype", "actor parameters would let a caller bring code of their own; they are not supported")
+        reader.fault("dtype", NO_ACTOR)
     elif dtype and dtype not in DTYPES:
-        reader.fault("dtype", f"is {elements.shown(dtype)}, must be one of {', '.join(DTYPES)}")
+        known = ", ".join(DTYPES)
+        reader.fault("dtype", f"is {elements.shown(dtype)}, must be one of {known}{former.dtype(dtype)}")
     return dtype if dtype in DTYPES else None
 
 

@@ -12,7 +12,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, TypeAlias, cast
 
-from flowserverless.domain import elements, faults, paths
+from flowserverless.domain import elements, faults, former, paths
 
 Dtype: TypeAlias = Literal["int", "float", "string"]
 Value: TypeAlias = int | float | str | None
@@ -26,6 +26,8 @@ LONGEST_TEXT = 1024
 LARGEST_ROW = 32 * 1024
 # Bounds the length of a rank key, see ranking.py.
 MOST_ORDER_COLUMNS = 8
+# The number of an element of a list.
+INDEX = re.compile(r"0|[1-9][0-9]{0,9}")
 # In bytes. Enough for any table of metrics; what is plotted belongs into an output file.
 LARGEST_FILE = 4 * 1024 * 1024
 # YAML takes a hundred times as long as JSON: this much is seconds already.
@@ -34,7 +36,10 @@ LARGEST_YAML = 256 * 1024
 
 @dataclass(frozen=True)
 class Column:
-    """One metric: where it stands in the result file (`path`, one key per level) and how it is shown."""
+    """One metric: where it stands in the result file and how it is shown.
+
+    `path` has one key per level; in a list it is the number of an element, from 0.
+    """
 
     name: str
     label: str
@@ -185,9 +190,12 @@ def _value(column: Column, document: Mapping[object, object]) -> Value | NotRank
 
 def _find(document: object, path: Sequence[str]) -> object:
     for key in path:
-        if not isinstance(document, Mapping):
+        if isinstance(document, Mapping):
+            document = document.get(key)
+        elif isinstance(document, list) and INDEX.fullmatch(key) and int(key) < len(document):
+            document = document[int(key)]
+        else:
             return None
-        document = document.get(key)
     return document
 
 
@@ -233,7 +241,8 @@ def _string(value: object) -> str:
 
 
 def _declaration(column: Column) -> dict[str, object]:
-    path = {} if column.path == (column.name,) else {"path": "/".join(column.path)}
+    escaped = (key.replace("~", "~0").replace("/", "~1") for key in column.path)
+    path = {} if column.path == (column.name,) else {"path": "/".join(escaped)}
     return {
         "name": column.name,
         "label": column.label,
@@ -271,14 +280,17 @@ def _columns(reader: elements.Reader) -> tuple[Column, ...]:
 
 
 def _column(reader: elements.Reader) -> Column:
-    reader.refuse_unknown("name", "label", "dtype", "path", "required")
+    reader.refuse_unknown("name", "label", "dtype", "path", "required", old=former.COLUMN)
+    if former.lacks(reader, former.COLUMN, "name", "label", "dtype"):
+        return Column("", "", "string", ())
     name = reader.required_text("name")
     label = reader.required_text("label")
     dtype = reader.document.get("dtype")
     if dtype not in DTYPES:
-        reader.fault("dtype", f"is {elements.shown(dtype)}, must be one of {', '.join(DTYPES)}")
+        reader.fault("dtype", f"is {elements.shown(dtype)}, must be one of {', '.join(DTYPES)}{former.dtype(dtype)}")
     text = reader.text("path")
-    path = (name,) if text is None else tuple(text.split("/"))
+    # As in JSON pointers, `~1` is a slash that belongs to a key, and `~0` a tilde.
+    path = (name,) if text is None else tuple(key.replace("~1", "/").replace("~0", "~") for key in text.split("/"))
     if text is not None and not all(path):
         reader.fault("path", "must be keys separated by single slashes, as in 'a/b'")
     return Column(name, label, cast(Dtype, dtype), path, reader.flag("required", default=True))
@@ -287,7 +299,9 @@ def _column(reader: elements.Reader) -> Column:
 def _order(reader: elements.Reader, names: Collection[str]) -> tuple[OrderBy, ...]:
     order: list[OrderBy] = []
     for each in reader.objects("orderBy"):
-        each.refuse_unknown("name", "sortDesc")
+        each.refuse_unknown("name", "sortDesc", old=former.COLUMN)
+        if former.lacks(each, former.COLUMN, "name"):
+            continue
         name = each.required_text("name")
         if name and names and name not in names:
             each.fault("name", f"there is no column '{name}'")

@@ -76,9 +76,18 @@ class Archive:
 
 
 @dataclass(frozen=True)
+class Upload:
+    """The bytes of an upload as they were when a run was started with it."""
+
+    size: int
+    sha256: str | None = None
+
+
+@dataclass(frozen=True)
 class Run:
     """Everything that is known of a run; it keeps the declarations and the workflow version it was started with.
 
+    `uploads` are the bytes that its arguments stand for, by file id.
     `file_names` are the names of those uploads, by id, whose places in the run directory were made of their names.
     """
 
@@ -95,6 +104,7 @@ class Run:
     arguments: tuple[Mapping[str, Any], ...] = ()
     parameters: tuple[Mapping[str, Any], ...] = ()
     file_names: Mapping[str, str] = field(default_factory=dict)
+    uploads: Mapping[str, Upload] = field(default_factory=dict)
     config: Mapping[str, Any] = field(default_factory=dict)
     executors: tuple[str, ...] = ()
     steps: tuple[Step, ...] = ()

@@ -6,7 +6,17 @@ from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from typing import Literal, TypeAlias
 
-from flowserverless.domain import commands, elements, faults, parameters, paths, pythons, references, variable_names
+from flowserverless.domain import (
+    commands,
+    elements,
+    faults,
+    former,
+    parameters,
+    paths,
+    pythons,
+    references,
+    variable_names,
+)
 
 Kind: TypeAlias = Literal["container", "code", "notebook"]
 Executor: TypeAlias = Literal["lambda", "batch", "external"]
@@ -132,7 +142,7 @@ def read(reader: elements.Reader, scope: Mapping[str, object], variables: Collec
     `scope` has the parameters that input files may refer to, with their dtypes; `variables` has the names of
     what functions and notebooks can be given.
     """
-    reader.refuse_unknown("name", "files", "action", "resources")
+    reader.refuse_unknown("name", "files", "action", "resources", old=former.STEP)
     name = reader.required_text("name")
     if len(name) > 128 or not name.isprintable():
         reader.fault("name", "has more than 128 characters or some that cannot be printed")
@@ -183,6 +193,8 @@ def _action(reader: elements.Reader) -> elements.Reader | None:
     action = reader.document.get("action")
     if isinstance(action, str) and "$[[" in action:
         reader.fault("action", "is chosen by the caller (an actor); such steps are not supported")
+        return None
+    if action is None and former.lacks(reader, former.STEP, "action"):
         return None
     if action is None:
         reader.fault("action", "is missing")

@@ -10,7 +10,17 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TypeAlias
 
-from flowserverless.domain import casting, elements, faults, parameters, paths, references, results, steps
+from flowserverless.domain import (
+    casting,
+    elements,
+    faults,
+    former,
+    parameters,
+    paths,
+    references,
+    results,
+    steps,
+)
 
 MOST_STEPS = 100
 MEMBERS = ("workflow", "parameters", "parameterGroups", "outputs", "results", "postproc", "flowserverless")
@@ -18,6 +28,7 @@ MEMBERS = ("workflow", "parameters", "parameterGroups", "outputs", "results", "p
 OWN_MEMBERS = ("external",)
 # Where a reference is replaced, below `workflow`. An action may look like one: flowServ's actor steps.
 REPLACED = re.compile(r"parameters\.[^.\[]+|(steps\[[0-9]+\]\.)?files\.inputs\[[0-9]+\]|steps\[[0-9]+\]\.action")
+ACTION = re.compile(r"steps\[[0-9]+\]\.action")
 NOT_REPLACED = "has a reference where none is replaced: only values of workflow.parameters are"
 
 _Declarations: TypeAlias = tuple[parameters.Parameter, ...]
@@ -119,7 +130,7 @@ def parse(
     declared = _parameters(reader)
     external = _external(reader)
     installation = _Installation(available, tuple(lambda_images), python)
-    workflow = _workflow(reader, _scope(reader), installation, may_be_empty=external)
+    workflow = _workflow(reader, _scope(reader), installation, _actors(reader), may_be_empty=external)
     template = Template(
         steps=workflow.steps,
         context=workflow.context,
@@ -161,20 +172,28 @@ def _workflow(
     parent: elements.Reader,
     scope: Mapping[str, object],
     installation: _Installation,
+    actors: Mapping[str, object] | None = None,
     may_be_empty: bool = False,
 ) -> _Workflow:
-    """The element `workflow` of `parent`; `scope` has the parameters it may refer to, with their dtypes."""
+    """The element `workflow` of `parent`; `scope` has the parameters it may refer to, with their dtypes.
+
+    `actors` has the default actions of those that stand for a step's; None leaves the step out.
+    """
     reader = parent.child("workflow")
     if reader is None:
         if parent.document.get("workflow") is None:
             parent.fault("workflow", "is missing")
         return _Workflow()
-    reader.refuse_unknown("files", "parameters", "steps")
+    reader.refuse_unknown("files", "parameters", "steps", old=former.WORKFLOW)
+    if former.lacks(reader, former.WORKFLOW, "steps"):
+        return _Workflow()
     _check_references(reader, scope)
     context = _context(reader)
-    declared = tuple(_steps(reader, scope, context, installation))
+    declared = tuple(_steps(reader, scope, context, actors or {}, installation))
     if not reader.document.get("steps") and not may_be_empty:
         reader.fault("steps", "must not be empty: there is nothing to run")
+    elif not declared and not may_be_empty:
+        reader.fault("steps", "are all left out: there is nothing to run")
     files = reader.child("files")
     if files is None:
         return _Workflow(declared, context)
@@ -186,7 +205,9 @@ def _workflow(
 def _warn_of_ignored(reader: elements.Reader) -> None:
     """Warn of unknown top-level elements: their author meant something by them that does not happen."""
     for element in reader.document:
-        if element in OWN_MEMBERS:
+        if element in former.TOP:
+            reader.warn(element, f"is ignored: it is of the old form of templates, {former.TOP[element]}")
+        elif element in OWN_MEMBERS:
             reader.warn(element, f"is ignored at the top of a template: `{element}` stands under `flowserverless`")
         elif element not in MEMBERS:
             near = difflib.get_close_matches(element[:60], (*MEMBERS, *OWN_MEMBERS), n=1)
@@ -201,6 +222,8 @@ def _check_references(reader: elements.Reader, scope: Mapping[str, object]) -> N
         for name in references.names(text):
             if name not in scope:
                 reader.fault(place, f"refers to the parameter '{elements.clipped(name)}', which is not declared")
+            elif scope[name] == "actor" and not ACTION.fullmatch(place):
+                reader.fault(place, f"refers to the actor '{elements.clipped(name)}', which is an action and no value")
         if not REPLACED.fullmatch(place):
             reader.fault(place, NOT_REPLACED)
             continue
@@ -246,13 +269,17 @@ def _steps(
     reader: elements.Reader,
     scope: Mapping[str, object],
     context: Mapping[str, object],
+    actors: Mapping[str, object],
     installation: _Installation,
 ) -> Iterator[steps.Step]:
     names: set[str] = set()
     variables = set(context)
     if len(reader.items("steps") or ()) > MOST_STEPS:
         reader.fault("steps", f"are more than {MOST_STEPS}")
-    for each in reader.objects("steps"):
+    for declared in reader.objects("steps"):
+        each = _acted(declared, actors)
+        if each is None:
+            continue
         step = steps.read(each, scope, variables)
         if step.name in names:
             each.fault("name", f"'{elements.clipped(step.name)}' is the name of an earlier step")
@@ -265,6 +292,34 @@ def _steps(
             elif installation.python and (other := steps.other_python(step, installation.python)):
                 each.warn("action.environment", f"{elements.shown(step.environment)} {other}")
         yield step
+
+
+def _acted(step: elements.Reader, actors: Mapping[str, object]) -> elements.Reader | None:
+    """The step with the action that an actor stands for; None if there is none, and the step is left out."""
+    action = step.document.get("action")
+    try:
+        named = references.parse(action) if isinstance(action, str) else None
+    except ValueError:
+        named = None
+    if named is None or named.yes is not None or named.name not in actors:
+        return step
+    default = actors[named.name]
+    if any("$[[" in text for _, text in _texts(default, "")):
+        step.fault("action", f"is an action that {NOT_REPLACED}")
+    return None if default is None else replace(step, document={**step.document, "action": default})
+
+
+def _actors(reader: elements.Reader) -> dict[str, object]:
+    """The actors that need not be chosen, with their default actions."""
+    declared = reader.document.get("parameters")
+    return {
+        each["name"]: each.get("defaultValue")
+        for each in (declared if isinstance(declared, list) else ())
+        if isinstance(each, Mapping)
+        and each.get("dtype") == "actor"
+        and isinstance(each.get("name"), str)
+        and isinstance(each.get("defaultValue"), Mapping | None)
+    }
 
 
 def _parameters(reader: elements.Reader) -> _Declarations:
@@ -282,7 +337,9 @@ def _scope(reader: elements.Reader) -> dict[str, object]:
     """The parameters that are declared, rightly or not: references to a wrong declaration are right."""
     declared = reader.document.get("parameters")
     named = [each for each in declared if isinstance(each, Mapping)] if isinstance(declared, list) else []
-    return {each["name"]: each.get("dtype") for each in named if isinstance(each.get("name"), str)}
+    # By the old form's name, too, so that its references are not told to be wrong.
+    keys = [(each.get(key), each.get("dtype")) for each in named for key in ("id", "name")]
+    return {name: dtype for name, dtype in keys if isinstance(name, str)}
 
 
 def _external(reader: elements.Reader) -> bool:
@@ -297,7 +354,9 @@ def _groups(reader: elements.Reader) -> tuple[ParameterGroup, ...]:
     groups: list[ParameterGroup] = []
     names: set[str] = set()
     for each in reader.objects("parameterGroups"):
-        each.refuse_unknown("name", "title", "index")
+        each.refuse_unknown("name", "title", "index", old=former.GROUP)
+        if former.lacks(each, former.GROUP, "title"):
+            continue
         name, title, index = each.required_text("name"), each.required_text("title"), each.integer("index")
         if each.document.get("index") is None:
             each.fault("index", "is missing")

@@ -124,6 +124,7 @@ class RunItem(Item, discriminator="run"):
     arguments = Json()
     parameters = Json()
     file_names = Json(null=True)
+    uploads = Json(null=True)
     config = Json()
     executors = Json()
     steps = Json()

@@ -1,0 +1,16 @@
+"""POST /users/activate/request: send the code that makes a registered user active once more."""
+
+from flowserverless import api, user_requests, user_views, users
+
+app = api.app(public=True)
+described = api.operation("request_activation", 200, 429, tag="users", public=True)
+
+
+@app.post("/users/activate/request", **described)
+def request_activation(body: user_requests.RequestActivation) -> user_views.ResetRequest:
+    """Ask for another code by e-mail; the answer is the same whether or not somebody waits for one."""
+    users.request_activation(body.user)
+    return {"requestId": body.user}
+
+
+handler = api.handler(app)
