@@ -49,11 +49,11 @@ class Service:
         """A request of the groups' only member, unless `user` says otherwise."""
         return gateway.answer(self.invoke(operation, gateway.event(*request, **{"user": MEMBER, **more})))
 
-    def start(self, group: str, key: str | None = None, **body: Any) -> gateway.Answer:
+    def start(self, group: str, key: str | None = None, user: gateway.Person = MEMBER, **body: Any) -> gateway.Answer:
         """Start a run, perhaps with an Idempotency-Key."""
         headers = {"Idempotency-Key": key} if key is not None else {}
         place = "/groups/{groupId}/runs", {"groupId": group}
-        return self.call("start_run", "POST", *place, body={"arguments": [], **body}, headers=headers)
+        return self.call("start_run", "POST", *place, body={"arguments": [], **body}, headers=headers, user=user)
 
     def started(self, group: str, **body: Any) -> str:
         """A new run."""
@@ -115,8 +115,9 @@ class Service:
     def carry_out_removals(self) -> None:
         """Carry out all removals that were started."""
         for name, document in inputs().items():
-            if set(document) == {"run"} and status(name) == "RUNNING":
-                self.remove_files(document["run"])
+            if set(document) in ({"run"}, {"group"}) and status(name) == "RUNNING":
+                while not self.invoke("remove_files", document)["done"]:
+                    pass
                 end_execution(name, "SUCCEEDED")
 
     def carry_out_listings(self) -> None:
@@ -219,6 +220,6 @@ def write_empty(keys: Iterable[str]) -> None:
 
 def due() -> dict[str, int]:
     """How many items stand in the index of what somebody must come back to, by kind."""
-    kinds = ("RUN", "STOP", "LEFT", "GONE", "POSTPROC", "REBUILD")
+    kinds = ("RUN", "STOP", "LEFT", "GONE", "GROUP", "POSTPROC", "REBUILD")
     counts = {kind: sum(1 for _ in table.DueItem.due_index.query(kind)) for kind in kinds}
     return {kind: count for kind, count in counts.items() if count}

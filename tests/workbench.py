@@ -108,11 +108,17 @@ class Bench:
         assert answer.status == status if status else answer.status < 400, answer.body
         return answer
 
-    def start(self, group: str = "bench", arguments: Sequence[Any] = (), **body: Any) -> dict[str, Any]:
+    def start(
+        self,
+        group: str = "bench",
+        arguments: Sequence[Any] = (),
+        headers: Mapping[str, str] | None = None,
+        **body: Any,
+    ) -> dict[str, Any]:
         """Start a run; the handle."""
         sent = {"arguments": list(arguments), **body}
         handle: dict[str, Any] = self.call(
-            "start_run", "POST", "/groups/{groupId}/runs", {"groupId": group}, body=sent
+            "start_run", "POST", "/groups/{groupId}/runs", {"groupId": group}, body=sent, headers=headers
         ).json
         return handle
 

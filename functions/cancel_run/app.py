@@ -9,9 +9,10 @@ app = api.app()
 @app.put("/runs/<runId>", **api.operation("cancel_run", 200, 409, tag="runs"))
 def cancel_run(runId: api.RunId, body: requests.CancelRun | None = None) -> views.RunHandle:
     """Cancel a run; its step ends within seconds. A run that has ended stays as it is (409)."""
-    run = access.changeable_run(access.caller(app), runId).run
+    who = access.caller(app)
+    run = access.changeable_run(who, runId).run
     reason = body.reason if body else None
-    return views.run(cancellation.cancel(run, reason, runs.timestamp(api.now())))
+    return views.run(cancellation.cancel(run, reason, runs.timestamp(api.now()), access.acting_on(who, run)))
 
 
 handler = api.handler(app)

@@ -1,15 +1,18 @@
 """DELETE /groups/{groupId}: a group with its runs, uploads and ranking entries; its owner or an organiser may."""
 
+from aws_lambda_powertools.event_handler import Response
+
 from flowserverless import access, api, deletion
 
 app = api.app()
+LATER = {202: "The group is closed; what is left of it is being deleted"}
 
 
-@app.delete("/groups/<groupId>", **api.operation("delete_group", 204, 409, tag="groups"))
-def delete_group(groupId: api.GroupId) -> None:
-    """Delete a group; refused (409) while it has active runs."""
-    group = access.owned_group(access.caller(app), groupId)
-    deletion.delete_group(group, api.now())
+@app.delete("/groups/<groupId>", **api.operation("delete_group", 204, 409, tag="groups", also=LATER))
+def delete_group(groupId: api.GroupId) -> api.Answer:
+    """Delete a group; refused (409) while it has active runs. 202 where that takes longer than a request may."""
+    done = deletion.delete_group(access.caller(app), groupId, api.now())
+    return Response(204 if done else 202, None, "")
 
 
 handler = api.handler(app)

@@ -9,8 +9,9 @@ app = api.app()
 @app.delete("/runs/<runId>", **api.operation("delete_run", 204, 409, tag="runs"))
 def delete_run(runId: api.RunId) -> None:
     """Delete a run; the ranking changes at once, its files are removed within moments."""
-    run = access.changeable_run(access.caller(app), runId).run
-    deletion.delete(run, runs.timestamp(api.now()))
+    who = access.caller(app)
+    run = access.changeable_run(who, runId).run
+    deletion.delete(run, runs.timestamp(api.now()), access.acting_on(who, run))
 
 
 handler = api.handler(app)

@@ -10,9 +10,11 @@ app = api.app(takes=tuple(uploading.BODY))
     **api.operation("upload_file", 201, 413, tag="uploads", body=uploading.BODY),
 )
 def upload_file(groupId: api.GroupId) -> views.UploadHandle:
-    """Upload a file as a form (part `file`), or announce one as JSON {name, size, sha256} and get a signed form."""
-    access.group(access.caller(app), groupId)
-    return uploading.receive(app, groupId, api.now())
+    """Upload a file as a form (part `file`), or announce one as JSON {name, size, sha256} and get a signed form.
+
+    The same bytes in a group are the same file: who brings them again is answered the file that is there.
+    """
+    return uploading.receive(app, access.caller(app), groupId, api.now())
 
 
 handler = api.handler(app)

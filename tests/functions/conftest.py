@@ -149,3 +149,32 @@ def _context(operation: str) -> types.SimpleNamespace:
         aws_request_id="11111111-2222-3333-4444-555555555555",
         get_remaining_time_in_millis=lambda: 29_000,
     )
+
+
+@pytest.fixture
+def interrupted(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[], Any], Callable[[], Any]], tuple[Any, Any]]:
+    """Let `rival` happen when `operation` has read everything and is about to write; what both answer."""
+
+    def interrupt(operation: Callable[[], Any], rival: Callable[[], Any]) -> tuple[Any, Any]:
+        # Not before the table has its name, which it gets after this file was read.
+        import requests_made
+
+        from flowserverless.store import table as stored
+
+        commit = stored.commit
+        answers: list[Any] = []
+
+        def late(compose: Any) -> None:
+            if not answers:
+                answers.append(None)
+                with requests_made.committed(), policies.asked():
+                    answers[0] = rival()
+            commit(compose)
+
+        with monkeypatch.context() as during:
+            during.setattr(stored, "commit", late)
+            late_answer = operation()
+        assert answers, "it wrote without a transaction"
+        return answers[0], late_answer
+
+    return interrupt

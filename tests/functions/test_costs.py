@@ -29,7 +29,7 @@ EXPECTED = {
         20,
     ],
     "create_group": [{"dynamodb.BatchGetItem": 1, "dynamodb.TransactWriteItems": 1}, 2, 12],
-    "upload_file (announce)": [{"dynamodb.BatchGetItem": 1, "dynamodb.PutItem": 1}, 2, 1],
+    "upload_file (announce)": [{"dynamodb.BatchGetItem": 1, "dynamodb.TransactWriteItems": 1}, 2, 8],
     "start_run": [
         {
             "dynamodb.BatchGetItem": 1,
@@ -38,7 +38,7 @@ EXPECTED = {
             "stepfunctions.StartExecution": 1,
         },
         4,
-        6,
+        10,
     ],
     "stage_step (first)": [{"dynamodb.BatchGetItem": 1, "dynamodb.UpdateItem": 1, "s3.PutObject": 1}, 2, 1],
     "stage_step (second)": [
@@ -81,7 +81,7 @@ EXPECTED = {
             "stepfunctions.StartExecution": 1,
         },
         9,
-        14,
+        16,
     ],
     "remove_files": [
         {"s3.ListObjectsV2": 3, "s3.DeleteObjects": 1, "dynamodb.Query": 1, "dynamodb.DeleteItem": 1},
@@ -97,9 +97,13 @@ EXPECTED = {
             "dynamodb.UpdateItem": 1,
         },
         6,
-        7,
+        9,
     ],
-    "reconcile_runs (idle)": [{"dynamodb.Query": 7, "dynamodb.GetItem": 2, "stepfunctions.DescribeExecution": 1}, 9, 0],
+    "reconcile_runs (idle)": [
+        {"dynamodb.Query": 8, "dynamodb.GetItem": 2, "stepfunctions.DescribeExecution": 1},
+        10,
+        0,
+    ],
 }
 
 

@@ -14,7 +14,7 @@ from botocore import endpoint
 
 from flowserverless import api
 from flowserverless.domain import runs
-from flowserverless.store import files, workflows
+from flowserverless.store import files, groups, table, workflows
 from flowserverless.store import runs as stored_runs
 
 
@@ -190,3 +190,40 @@ def test_reconcile_runs(service, subtests):
             assert [str(found[run].state) for run in (late, lost)] == ["ERROR", "PENDING"]
             assert gone not in found
     assert {"PutObject", "TransactWriteItems", "StopExecution", "StartExecution"} <= set(calls)
+
+
+def test_delete_group(service, subtests):
+    run = service.started("a")
+    service.succeed(run, 0.5)
+    place = "/uploads/{groupId}/files", {"groupId": "a"}
+    service.call("upload_file", "POST", *place, body={"name": "x", "size": 5, "sha256": "0" * 64})
+    calls = []
+    group = "/groups/{groupId}", {"groupId": "a"}
+    for calls in deaths(service, lambda: service.call("delete_group", "DELETE", *group)):
+        with subtests.test(died_after=calls):
+            closed = groups.closed("a") is not None
+            heal(service)
+            heal(service)
+            if closed or len(calls) > 3:
+                assert table.fetch([table.group("a"), table.member("a", on_moto.MEMBER.id)]) == {}
+                assert list(table.Item.query("GROUP#a")) == []
+                assert (stored(), list(files.listing("uploads/"))) == ([], [])
+                contest.join("w", "a")
+            else:
+                assert service.call("delete_group", "DELETE", *group).status == 204
+    assert {"TransactWriteItems", "BatchWriteItem"} <= set(calls)
+
+
+def test_delete_upload(service, subtests):
+    place = "/uploads/{groupId}/files", {"groupId": "a"}
+    file = service.call("upload_file", "POST", *place, body={"name": "x", "size": 5, "sha256": "0" * 64}).json["id"]
+    files.write(files.upload("a", file), b"12345")
+    request = "/uploads/{groupId}/files/{fileId}", {"groupId": "a", "fileId": file}
+    for calls in deaths(service, lambda: service.call("delete_upload", "DELETE", *request)):
+        with subtests.test(died_after=calls):
+            deleted = "TransactWriteItems" in calls
+            service.wait(86_401)
+            service.reconcile()
+            left = [] if deleted else [file]
+            assert [found.key for found in files.listing("uploads/")] == [files.upload("a", one) for one in left]
+            assert [shown["id"] for shown in service.call("list_uploads", "GET", *place).json["files"]] == left

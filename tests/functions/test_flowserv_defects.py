@@ -370,7 +370,7 @@ def test_defect_23_failed_requests_that_change_something(service, cognito):
     refused(service, "update_group", "PUT", GROUP, G, body={"name": "other", "members": unknown})
     place = "/workflows/{workflowId}/groups", {"workflowId": "w"}
     refused(service, "create_group", "POST", *place, body={"name": "new", "members": unknown})
-    changed = service.call("update_group", "PUT", GROUP, G, body={"members": ["grace"]})
+    changed = service.call("update_group", "PUT", GROUP, G, body={"members": ["ada", "grace"]})
     owner = {"id": "u-ada", "username": "ada"}
     assert sorted(changed.json["members"], key=str) == sorted([owner, {"id": cognito, "username": "grace"}], key=str)
 

@@ -31,27 +31,6 @@ def run(service):
 
 
 @pytest.fixture
-def interrupted(monkeypatch):
-    """Let `rival` happen when `operation` has read everything and is about to write."""
-
-    def interrupt(operation, rival):
-        commit, answers = table.commit, []
-
-        def late(compose):
-            if not answers:
-                answers.append(None)
-                answers[0] = rival()
-            commit(compose)
-
-        with monkeypatch.context() as during:
-            during.setattr(table, "commit", late)
-            late_answer = operation()
-        return answers[0], late_answer
-
-    return interrupt
-
-
-@pytest.fixture
 def beginnings(run):
     """Go through cases, each from the same beginning."""
 

@@ -7,7 +7,9 @@ import urllib.parse
 from datetime import timedelta
 
 import gateway
+import policies
 import pytest
+import requests_made
 import workbench
 
 from flowserverless import api
@@ -263,16 +265,16 @@ def test_what_is_posted_for_a_deleted_file_is_removed_once_nothing_can_follow(be
     assert "uploads" not in bench.invoke("reconcile_runs", {})
 
 
-def test_a_file_whose_deletion_was_interrupted_stays(bench, later, monkeypatch):
+def test_a_deletion_that_was_interrupted_is_finished_by_the_reconciler(bench, later, monkeypatch):
     file = send(bench, **form())["id"]
     with monkeypatch.context() as during:
         during.setattr(files, "remove", interrupted)
         with pytest.raises(KeyboardInterrupt):
             delete(bench, file)
+    assert bench.call("list_uploads", "GET", *PLACE).json["files"] == []
+    assert start(bench, file, 409)["code"] == "FILE_DELETED"
     later(hours=25)
-    assert bench.invoke("reconcile_runs", {})["uploads"] == 0
-    assert bench.get(f"uploads/bench/{file}") == CONTENT
-    delete(bench, file)
+    assert bench.invoke("reconcile_runs", {})["uploads"] == 1
     assert bench.listed("uploads/") == []
 
 
@@ -285,3 +287,175 @@ def test_to_an_old_file_nobody_comes_back(bench, later):
     later(hours=25)
     delete(bench, file)
     assert table.get(table.withdrawn("bench", file)) is None
+
+
+# A file and the runs that take it.
+
+
+def delete_status(bench, file):
+    path = {"groupId": "bench", "fileId": file}
+    request = gateway.event("DELETE", "/uploads/{groupId}/files/{fileId}", path, user=gateway.ADA)
+    answer = gateway.answer(bench.invoke("delete_upload", request))
+    return answer.status, answer.status >= 400 and answer.json["code"]
+
+
+def start_status(bench, file, other=None):
+    arguments = [{"name": "data", "value": {"type": "$file", "value": {"fileId": file}}}]
+    place = "/groups/{groupId}/runs", {"groupId": "bench"}
+    answer = gateway.answer(
+        bench.invoke("start_run", gateway.event("POST", *place, user=gateway.ADA, body={"arguments": arguments}))
+    )
+    return answer.status, answer.status >= 400 and answer.json["code"]
+
+
+@pytest.mark.parametrize("used_before", [False, True])
+def test_of_a_start_and_a_deletion_of_its_file_at_the_same_moment_one_is_refused(bench, interrupted, used_before):
+    for deletion_first in (True, False):
+        file = send(bench, **form(f"{deletion_first}".encode()))["id"]
+        if used_before:
+            run = start(bench, file)["id"]
+            bench.call("cancel_run", "PUT", "/runs/{runId}", {"runId": run})
+        acts = [lambda: delete_status(bench, file), lambda: start_status(bench, file)]  # noqa: B023
+        first, second = acts if deletion_first else reversed(acts)
+        told = interrupted(second, rival=first)
+        assert told == ((204, False), (409, "FILE_DELETED")) if deletion_first else ((201, False), (409, "FILE_IN_USE"))
+        assert start_status(bench, file) == ((409, "FILE_DELETED") if deletion_first else (201, False))
+
+
+def test_a_file_is_deleted_once_no_active_run_takes_it(bench):
+    file = send(bench, **form())["id"]
+    run = start(bench, file)["id"]
+    assert delete_status(bench, file) == (409, "FILE_IN_USE")
+    bench.call("cancel_run", "PUT", "/runs/{runId}", {"runId": run})
+    assert delete_status(bench, file) == (204, False)
+    assert delete_status(bench, file) == (404, "NOT_FOUND")
+
+
+def test_a_deletion_waits_for_no_run_without_the_file(bench, interrupted):
+    file, other = send(bench, **form())["id"], send(bench, **form(b"other"))["id"]
+    started, deleted = interrupted(lambda: delete_status(bench, file), lambda: start_status(bench, other))
+    assert (started, deleted) == ((201, False), (204, False))
+
+
+def test_a_run_takes_as_many_files_as_a_transaction_holds(bench):
+    many = {"name": "many", "dtype": "list", "para": {"name": "one", "dtype": "file"}}
+    bench.publish({"parameters": [many], "workflow": {"steps": [workbench.STEP]}}, "list")
+    place = "/uploads/{groupId}/files", {"groupId": "list"}
+    value = []
+    for number in range(90):
+        file = bench.call("upload_file", "POST", *place, **form(b"%d" % number)).json["id"]
+        value.append({"type": "$file", "value": {"fileId": file, "targetPath": f"data/{number}.csv"}})
+    bench.start("list", arguments=[{"name": "many", "value": value}], headers={"Idempotency-Key": "k"})
+    path = {"groupId": "list", "fileId": value[-1]["value"]["fileId"]}
+    bench.call("delete_upload", "DELETE", "/uploads/{groupId}/files/{fileId}", path, 409)
+
+
+# The same bytes are the same file.
+
+
+def listed(bench):
+    return [one["id"] for one in bench.call("list_uploads", "GET", *PLACE).json["files"]]
+
+
+def test_the_same_bytes_are_the_same_file_however_they_come(bench):
+    file = send(bench, **form())["id"]
+    assert send(bench, **form())["id"] == file
+    again = announce(bench)
+    assert (again["id"], again.get("state"), again.get("upload")) == (file, None, None)
+    assert announce(bench, sha256=DIGEST.upper())["id"] == file
+    assert listed(bench) == [file]
+    assert bench.listed("uploads/") == [f"uploads/bench/{file}"]
+    assert send(bench, **form(CONTENT + b"x"))["id"] != file
+
+
+def test_the_same_bytes_under_another_name_are_the_same_file_with_that_name(bench):
+    file = send(bench, **form())["id"]
+    renamed = send(bench, **form(filename='filename="labels.csv"'))
+    assert (renamed["id"], renamed["name"]) == (file, "labels.csv")
+    assert announce(bench, "again.csv")["name"] == "again.csv"
+    (shown,) = bench.call("list_uploads", "GET", *PLACE).json["files"]
+    assert (shown["id"], shown["name"]) == (file, "again.csv")
+
+
+def test_an_announced_file_is_one_until_and_after_it_arrived(bench):
+    first, again = announce(bench), announce(bench)
+    assert first["id"] == again["id"]
+    assert again["upload"]["fields"]["key"] == f"uploads/bench/{first['id']}"
+    bench.put(f"uploads/bench/{first['id']}", CONTENT)
+    arrived = announce(bench)
+    assert (arrived["id"], arrived.get("state"), arrived.get("upload")) == (first["id"], None, None)
+
+
+def test_bytes_that_were_announced_may_come_in_a_form(bench):
+    file = announce(bench)["id"]
+    handle = send(bench, **form())
+    assert (handle["id"], handle.get("state")) == (file, None)
+    assert start(bench, file)["state"] == "PENDING"
+
+
+def test_an_announcement_that_can_never_come_true_takes_the_place_of_nothing(bench):
+    wrong = announce(bench, size=SIZE + 1)["id"]
+    assert send(bench, **form())["id"] != wrong
+
+
+def test_files_of_different_groups_have_nothing_to_do_with_each_other(bench):
+    bench.publish({"parameters": [FILE], "workflow": {"steps": [workbench.STEP]}}, "other")
+    theirs = bench.call("upload_file", "POST", "/uploads/{groupId}/files", {"groupId": "other"}, **form()).json
+    assert send(bench, **form())["id"] != theirs["id"]
+
+
+@pytest.mark.parametrize("late", [form(), {"body": {"name": "data.csv", "size": SIZE, "sha256": DIGEST}}])
+@pytest.mark.parametrize("early", [form(), {"body": {"name": "data.csv", "size": SIZE, "sha256": DIGEST}}])
+def test_the_same_bytes_brought_twice_at_once_are_one_file(bench, interrupted, early, late):
+    first, second = interrupted(lambda: send(bench, **late), lambda: send(bench, **early))
+    assert first["id"] == second["id"]
+    assert listed(bench) == [first["id"]]
+    assert bench.listed("uploads/") in ([], [f"uploads/bench/{first['id']}"])
+
+
+def test_a_deleted_file_that_is_brought_again_is_another(bench, later):
+    file = send(bench, **form())["id"]
+    delete(bench, file)
+    again = send(bench, **form())["id"]
+    assert again != file
+    later(hours=25)
+    bench.invoke("reconcile_runs", {})
+    assert bench.listed("uploads/") == [f"uploads/bench/{again}"]
+    assert start(bench, again)["state"] == "PENDING"
+
+
+def test_a_file_that_is_deleted_while_it_is_brought_again_is_another_then(bench, interrupted, later):
+    file = announce(bench)["id"]
+    _, again = interrupted(lambda: send(bench, **form(filename='filename="x.csv"')), lambda: delete(bench, file))
+    assert again["id"] != file
+    assert listed(bench) == [again["id"]]
+    assert bench.listed("uploads/") == [f"uploads/bench/{again['id']}"]
+
+
+def test_a_file_that_is_deleted_while_its_bytes_are_written_leaves_none(bench, monkeypatch):
+    write, gone = files.write, []
+
+    def late(key, *rest):
+        if not gone:
+            gone.append(key.rpartition("/")[2])
+            with policies.asked(), requests_made.committed():
+                delete(bench, gone[0])
+        write(key, *rest)
+
+    monkeypatch.setattr(files, "write", late)
+    file = send(bench, **form())["id"]
+    assert file != gone[0]
+    assert bench.listed("uploads/") == [f"uploads/bench/{file}"]
+
+
+def test_a_deletion_looks_after_the_form_that_was_given_last(bench, later):
+    file = announce(bench)["id"]
+    later(hours=30)
+    assert announce(bench)["upload"]
+    delete(bench, file)
+    bench.put(f"uploads/bench/{file}", CONTENT)
+    later(hours=53)
+    assert "uploads" not in bench.invoke("reconcile_runs", {})
+    later(hours=55)
+    assert bench.invoke("reconcile_runs", {})["uploads"] == 1
+    assert bench.listed("uploads/") == []

@@ -6,7 +6,7 @@ from typing import Any
 
 from flowserverless import api, credentials
 from flowserverless.domain import errors, ids, runs
-from flowserverless.store import groups, table
+from flowserverless.store import groups, members, table
 from flowserverless.store import runs as stored_runs
 
 
@@ -41,24 +41,57 @@ class RunView:
     group: table.GroupItem | None
 
 
-def _not_yours(what: str) -> errors.Forbidden:
-    # One answer for 'not yours' and 'does not exist', so that strangers learn nothing from it.
-    return errors.Forbidden(f"you have no access to {what}, or it does not exist", "NO_ACCESS")
+def acting(who: Caller, group_id: str) -> table.Key | None:
+    """What has to be there still when something is written that the caller asks for: their membership.
+
+    None for organisers, who need none.
+    """
+    return None if who.organiser else table.member(group_id, who.user)
+
+
+def acting_on(who: Caller, of: runs.Run) -> table.Key | None:
+    """As `acting`, for a run; post-processing belongs to no group."""
+    return acting(who, of.group) if of.group else None
 
 
 def group(who: Caller, group_id: str, *further: table.Key) -> tuple[table.GroupItem, dict[table.Key, Any]]:
     """The group, if the caller belongs to it or is an organiser; `further` items are read in the same call.
 
-    Raises Forbidden for strangers whether or not the group exists, NotFound for organisers.
+    Raises Forbidden for strangers whether or not the group exists, NotFound for organisers, and for members too of a
+    group that is being deleted.
     """
+    found, items = _group(who, group_id, *further)
+    if groups.is_closed(found):
+        raise _unknown(group_id)
+    return found, items
+
+
+def _group(who: Caller, group_id: str, *further: table.Key) -> tuple[table.GroupItem, dict[table.Key, Any]]:
     if not ids.is_name(group_id):
-        raise errors.NotFound(f"unknown group '{group_id[:100]}'")
+        raise _unknown(group_id)
     found = table.fetch([table.group(group_id), table.member(group_id, who.user), *further])
     if table.member(group_id, who.user) not in found and not who.organiser:
-        raise _not_yours(f"group '{group_id}'")
+        raise members.refusal(f"group '{group_id}'")
     if table.group(group_id) not in found:
-        raise errors.NotFound(f"unknown group '{group_id}'")
+        raise _unknown(group_id)
     return found[table.group(group_id)], found
+
+
+def _unknown(group_id: str) -> errors.NotFound:
+    return errors.NotFound(f"unknown group '{group_id[:100]}'")
+
+
+def roster(who: Caller, group_id: str) -> tuple[table.GroupItem, dict[str, str]]:
+    """The group and its members as {id: name}, read at one moment, for who may see them; raises as `group`."""
+    if not ids.is_name(group_id):
+        raise _unknown(group_id)
+    found, items = groups.find(group_id)
+    people = {item.user: item.name for item in items}
+    if who.user not in people and not who.organiser:
+        raise members.refusal(f"group '{group_id}'")
+    if found is None or groups.is_closed(found):
+        raise _unknown(group_id)
+    return found, people
 
 
 def run(who: Caller, run_id: str) -> RunView:
@@ -98,8 +131,11 @@ def downloadable_upload(who: Caller, group_id: str, file: str) -> table.UploadIt
 
 
 def owned_group(who: Caller, group_id: str) -> table.GroupItem:
-    """The group, for its owner and for organisers; raises Forbidden for other members too."""
-    found, _ = group(who, group_id)
+    """The group, for its owner and for organisers; raises Forbidden for other members too.
+
+    One that is being deleted is answered as well, because who began that may ask for it again.
+    """
+    found, _ = _group(who, group_id)
     if found.owner != who.user and not who.organiser:
         raise errors.Forbidden("only the group's owner or an organiser may do this", "OWNERS_ONLY")
     return found

@@ -1,20 +1,23 @@
-"""Canceling a run: the mark that its step watches, the state, then the execution."""
+"""Canceling a run: the state, the mark that its step watches, then the execution."""
 
 from flowserverless import api, engine
 from flowserverless.domain import runs
-from flowserverless.store import files
+from flowserverless.store import files, table
 from flowserverless.store import runs as stored_runs
 
 
-def cancel(run: runs.Run, reason: str | None, now: str) -> runs.Run:
+def cancel(run: runs.Run, reason: str | None, now: str, by: table.Key | None = None) -> runs.Run:
     """The run CANCELED, its step told to stop and its execution stopped; raises Conflict when it ended before.
 
-    The mark comes first: should this function die after any of its calls, the step still ends itself. An execution
-    that cannot be stopped now is stopped by the reconciler.
+    Raises Forbidden when the member `by`, who wants it, is one no more.
+
+    The state comes first, so that who may not cancel the run, or comes too late, leaves no mark. Step and execution
+    that cannot be stopped now are stopped by the reconciler.
     """
     runs.require_active(run)
-    files.write(files.run(run.id, "canceled"), b"")
-    ended = stored_runs.finish(run.id, run.workflow, lambda now_run: runs.canceled(now_run, now, reason), stop=True)
+    ended = stored_runs.finish(
+        run.id, run.workflow, lambda now_run: runs.canceled(now_run, now, reason), stop=True, by=by
+    )
     ours = (ended.run.state, ended.run.finished_at) == (runs.State.CANCELED, now)
     if not (ended.won or ours):
         runs.require_active(ended.run)
@@ -27,7 +30,8 @@ def cancel(run: runs.Run, reason: str | None, now: str) -> runs.Run:
 
 
 def stop_execution(run: runs.Run) -> None:
-    """Stop the execution of a run that ended without it; who is told of that lists the files."""
+    """Stop step and execution of a run that ended without them; who is told of that lists the files."""
+    files.write(files.run(run.id, "canceled"), b"")
     code, detail = (run.reason.code, run.reason.detail) if run.reason else ("", "")
     engine.stop(run.id, code, detail)
     stored_runs.settle(run)

@@ -1,10 +1,11 @@
 """Deleting: rows and ranking entries at once, objects afterwards by calls that are repeated until none is left."""
 
 import contextlib
+import time
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from flowserverless import api, engine, postprocessing
+from flowserverless import access, api, engine, postprocessing
 from flowserverless.domain import errors, ids, parameters, runs
 from flowserverless.store import files, groups, table
 from flowserverless.store import runs as stored_runs
@@ -13,14 +14,21 @@ from flowserverless.store import runs as stored_runs
 REQUESTS = 20
 # A form for an upload is taken for an hour, but what is posted with it may be long on its way.
 POSTED_SECONDS = 86400
+ROUNDS = 20
+# What is deleted of a group before the clock is looked at, so that a request is answered in its time.
+RUNS_AT_ONCE = 10
+UPLOADS_AT_ONCE = 200
+SECONDS = 12
+# How long the reconciler lets somebody else delete a group.
+PATIENCE_SECONDS = 300
 
 
-def delete(run: runs.Run, now: str) -> None:
-    """Delete a final run. Raises Conflict (active, or shown by its workflow), NotFound.
+def delete(run: runs.Run, now: str, by: table.Key | None = None) -> None:
+    """Delete a final run. Raises Conflict (active, or shown by its workflow), NotFound, Forbidden (`by` is no member).
 
     Once the transaction is through, the rest is owed: what fails here is done by the reconciler.
     """
-    changed = stored_runs.delete(run.id, run.workflow, now)
+    changed = stored_runs.delete(run.id, run.workflow, now, by)
     try:
         engine.remove_files(run.id, "0")
         if changed:
@@ -44,21 +52,52 @@ def remove_files(run_id: str, now: datetime) -> bool:
     return False
 
 
-def delete_upload(group: table.GroupItem, file: str, now: datetime) -> None:
-    """Delete an uploaded file. Raises NotFound, Conflict while an active run takes it as an argument."""
-    item = groups.upload(group.group, file)
-    if group.active_runs and file in _in_use(group.group):
-        raise errors.Conflict("an active run takes this file as an argument", "FILE_IN_USE")
-    _remove_uploads(group.group, [item], now)
+def delete_upload(who: access.Caller, group_id: str, file: str, now: datetime) -> None:
+    """Delete an uploaded file. Raises Forbidden, NotFound, Conflict while an active run takes it as an argument.
+
+    The row goes first, so that nothing begins with a file that is half gone; its object is owed then.
+    """
+    for attempt in range(ROUNDS):
+        group, _ = access.group(who, group_id)
+        item = groups.upload(group_id, file)
+        # Of a file that no run was started with, the transaction notices one that is started now.
+        if item.uses != 0 and file in _in_use(group_id):
+            raise errors.Conflict("an active run takes this file as an argument", "FILE_IN_USE")
+        note = _note(group_id, item, now)
+        try:
+            groups.withdraw(group, item, note, access.acting(who, group_id))
+        except table.ConditionFailed:
+            table.pause(attempt)
+            continue
+        _remove_object(group_id, item, note, runs.timestamp(now))
+        return
+    raise table.Busy("runs are started with this file all the time; try again")
+
+
+def _note(group: str, item: table.UploadItem, now: datetime) -> table.WithdrawnItem:
+    """The note that an object is to be removed, once more when nobody can post it any more."""
+    begun = datetime.fromisoformat(item.formed_at or item.created_at)
+    late = max(now, begun + timedelta(seconds=POSTED_SECONDS))
+    return table.WithdrawnItem(*table.withdrawn(group, item.file), due="FORM", due_at=runs.timestamp(late))
+
+
+def _remove_object(group: str, item: table.UploadItem, note: table.WithdrawnItem, now: str) -> None:
+    try:
+        files.remove([files.upload(group, item.file)])
+        if note.due_at <= now:
+            note.delete()
+    except Exception:
+        # Whatever it is: the file is deleted, and an error would say that it is not.
+        api.logger.exception("the reconciler does the rest", extra={"file": item.file})
 
 
 def _remove_uploads(group: str, found: Sequence[table.UploadItem], now: datetime) -> None:
+    """Delete uploads of a closed group; their rows go last, so that whoever goes on finds what is left."""
     with table.WithdrawnItem.batch_write() as batch:
         for item in found:
-            late = datetime.fromisoformat(item.created_at) + timedelta(seconds=POSTED_SECONDS)
-            if late > now:
-                key = table.withdrawn(group, item.file)
-                batch.save(table.WithdrawnItem(*key, due="FORM", due_at=runs.timestamp(late)))
+            note = _note(group, item, now)
+            if note.due_at > runs.timestamp(now):
+                batch.save(note)
     files.remove([files.upload(group, item.file) for item in found])
     with table.UploadItem.batch_write() as batch:
         for item in found:
@@ -77,6 +116,12 @@ def remove_late(group: str, file: str) -> bool:
     return gone
 
 
+def remove_late_delivery(run: ids.RunId, attempt: str) -> None:
+    """Begin to remove what was delivered to a run after it was deleted; nothing can follow any more."""
+    engine.remove_files(str(run), attempt)
+    table.InboxItem(*table.inbox(run)).delete()
+
+
 def _in_use(group: str) -> set[str]:
     used: set[str] = set()
     for state in runs.ACTIVE:
@@ -86,22 +131,67 @@ def _in_use(group: str) -> set[str]:
     return used
 
 
-def delete_group(group: table.GroupItem, now: datetime) -> None:
-    """Delete a group with its runs, uploads and ranking entries. Raises Conflict while it has active runs.
+def delete_group(who: access.Caller, group_id: str, now: datetime) -> bool:
+    """Delete a group with its runs, uploads and ranking entries; says whether nothing is left.
 
-    Closing it comes first, so that no run starts meanwhile; a deletion that was interrupted goes on when repeated.
+    Closing it comes first, so that nothing begins meanwhile; whatever is then left is owed. Who asks again goes on.
+    Raises Forbidden, NotFound, Conflict while it has active runs, Busy.
     """
-    groups.close(group)
-    while True:
-        found, more = stored_runs.newest(ids.RunId(group.group, ""), 100, None, None)
-        for run in found:
-            # Somebody else may be deleting it, or the group, at the same moment.
-            with contextlib.suppress(errors.NotFound):
-                delete(run, runs.timestamp(now))
-        if not more:
-            break
-    items, _ = groups.uploads(group.group, 1000)
-    while items:
-        _remove_uploads(group.group, items, now)
-        items, _ = groups.uploads(group.group, 1000)
+    _close(who, group_id, now)
+    groups.unlist(group_id)
+    if go_on(group_id, now, SECONDS):
+        return True
+    try:
+        engine.remove_group(group_id, f"{now:%Y%m%d%H%M%S}")
+    except Exception:
+        # Whatever it is: the group is closed, and an error would say that it is not.
+        api.logger.exception("the reconciler does the rest", extra={"group": group_id})
+    return False
+
+
+def _close(who: access.Caller, group_id: str, now: datetime) -> None:
+    for attempt in range(ROUNDS):
+        group = access.owned_group(who, group_id)
+        if groups.is_closed(group):
+            return
+        try:
+            groups.close(group, _patience(now))
+        except table.ConditionFailed:
+            table.pause(attempt)
+            continue
+        return
+    raise table.Busy("the group was changed by others all the time; try again")
+
+
+def _patience(now: datetime) -> str:
+    return runs.timestamp(now + timedelta(seconds=PATIENCE_SECONDS))
+
+
+def go_on(group_id: str, now: datetime, seconds: float) -> bool:
+    """Delete for a while what a closed group has, and the group last; says whether nothing is left.
+
+    It may be done again, and by several at once: each begins with what is there.
+    """
+    until = time.monotonic() + seconds
+    while group := groups.closed(group_id):
+        groups.postpone(group, _patience(now))
+        if _delete_some(group, now):
+            return True
+        if time.monotonic() >= until:
+            return False
+    return True
+
+
+def _delete_some(group: table.GroupItem, now: datetime) -> bool:
+    """Delete a batch of what is left; says whether that was the group itself."""
+    found, _ = stored_runs.newest(ids.RunId(group.group, ""), RUNS_AT_ONCE, None, None)
+    for run in found:
+        # Somebody else may be deleting it, or the group, at the same moment.
+        with contextlib.suppress(errors.NotFound):
+            delete(run, runs.timestamp(now))
+    items, _ = ([], False) if found else groups.uploads(group.group, UPLOADS_AT_ONCE)
+    _remove_uploads(group.group, items, now)
+    if found or items or not groups.sweep(group.group):
+        return False
     groups.delete(group)
+    return True

@@ -32,6 +32,11 @@ def remove_files(run_id: str, attempt: str) -> None:
     _start(os.environ["REMOVE_FILES_ARN"], f"{run_id}-{attempt}"[:80], {"run": run_id})
 
 
+def remove_group(group: str, attempt: str) -> None:
+    """Start deleting what a closed group still has; `attempt` makes the name of a later try another one."""
+    _start(os.environ["REMOVE_FILES_ARN"], f"{group}-{attempt}"[:80], {"group": group})
+
+
 def collect_files(run_id: str, attempt: str) -> None:
     """Start listing the files of a run that ended from outside, as the status change of its execution does."""
     document = {"executionArn": _arn(run_id), "name": run_id, "status": "ABORTED"}

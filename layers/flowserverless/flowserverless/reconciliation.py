@@ -10,8 +10,8 @@ from typing import Any
 
 from flowserverless import api, cancellation, deletion, engine, postprocessing, settings
 from flowserverless.domain import errors, runs
-from flowserverless.store import files, table
 from flowserverless.store import runs as stored_runs
+from flowserverless.store import table
 
 # A run this young may still be on its way from the table to Step Functions.
 GRACE_SECONDS = 60
@@ -47,13 +47,15 @@ def reconcile_all(now: datetime) -> dict[str, int]:
         _attempt(counts, "listings", item, lambda key: _list_files(str(table.owner(key)), now))
     for item in _due("GONE"):
         _attempt(counts, "removals", item, lambda key: _remove(str(table.owner(key)), now))
+    for item in _due("GROUP", runs.timestamp(now)):
+        _attempt(counts, "groups", item, lambda key: _delete_group(key.pk.split("#")[1], now))
     for item in _due("POSTPROC"):
         _attempt(counts, "postProcessing", item, lambda key: _post_process(key.pk.split("#")[1], now))
     for item in _due("REBUILD", runs.timestamp(now)):
         _attempt(counts, "rebuilds", item, lambda key: _rebuild(key.pk.split("#")[1], now))
     # Last, because these are as many as somebody likes, and nobody waits for them.
     for item in _due("FORM", runs.timestamp(now)):
-        _attempt(counts, "uploads", item, lambda key: deletion.remove_late(*_upload(key)))
+        _attempt(counts, "uploads", item, lambda key: _remove_late(key, now))
     return counts
 
 
@@ -94,7 +96,6 @@ def reconcile_run(run_id: str, now: datetime) -> bool:
 
 
 def _time_out(run: runs.Run, now: str) -> bool:
-    files.write(files.run(run.id, "canceled"), b"")
     reason = runs.Reason("TIMEOUT", f"the run had not ended by its deadline, {run.deadline}")
     return _end(run, reason, now)
 
@@ -144,8 +145,17 @@ def _remove(run_id: str, now: datetime) -> bool:
     return True
 
 
-def _upload(key: table.DueItem) -> tuple[str, str]:
-    return key.pk.split("#")[1], key.sk.split("#")[1]
+def _delete_group(group: str, now: datetime) -> bool:
+    engine.remove_group(group, f"{now:%Y%m%d%H%M%S}")
+    return True
+
+
+def _remove_late(key: table.DueItem, now: datetime) -> bool:
+    """What was posted late: for an upload, or to the inbox of a run."""
+    if key.sk.startswith("INBOX#"):
+        deletion.remove_late_delivery(table.owner(key), f"late-{now:%H%M%S}")
+        return True
+    return deletion.remove_late(key.pk.split("#")[1], key.sk.split("#")[1])
 
 
 def _post_process(workflow: str, now: datetime) -> bool:

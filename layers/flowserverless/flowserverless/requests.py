@@ -133,12 +133,18 @@ class CreateGroup(Body):
 
 
 class UpdateGroup(Body):
-    """What changes about a group; what is absent stays."""
+    """What changes about a group; what is absent stays. `members` are all members, the owner among them.
 
-    model_config = ConfigDict(json_schema_extra={"examples": [{"name": "Team Ada and Grace", "members": ["grace"]}]})
+    `owner` is the member, by id or name, to whom the owner hands the group over.
+    """
+
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"name": "Team Ada and Grace", "members": ["ada", "grace"], "owner": "grace"}]}
+    )
 
     name: Name | None = None
     members: list[Name] | None = Field(None, max_length=40)
+    owner: Name | None = None
 
 
 class AnnounceUpload(Body):

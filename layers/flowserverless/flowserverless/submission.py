@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -11,7 +11,7 @@ import botocore.exceptions
 
 from flowserverless import access, api, engine, settings
 from flowserverless.domain import errors, ids, narrowing, parameters, plans, runs, steps, templates
-from flowserverless.store import groups, table, workflows
+from flowserverless.store import groups, members, table, workflows
 from flowserverless.store import runs as stored_runs
 
 KEY_DAYS = 7
@@ -41,9 +41,23 @@ def start(
     if once and first:
         return _repeated(first, once)
     uploads = {item.file: item for item in found.values() if isinstance(item, table.UploadItem)}
+    _require_kept(group_id, files - uploads.keys())
     run = _plan(group, who, arguments, config, {file: groups.arrived(item) for file, item in uploads.items()}, now)
     run = replace(run, uploads={file: runs.Upload(int(item.size), item.sha256) for file, item in uploads.items()})
-    return _submit(run, once)
+    return _submit(run, once, uploads.keys(), access.acting(who, group_id))
+
+
+def _require_kept(group_id: str, missing: Collection[str]) -> None:
+    """Raise Conflict if one of these files was deleted a moment ago; of others nothing is known here."""
+    known = {file: table.withdrawn(group_id, file) for file in missing}
+    deleted = table.fetch(known.values()) if known else {}
+    if deleted:
+        raise _deleted([file for file, key in known.items() if key in deleted])
+
+
+def _deleted(files: Collection[str]) -> errors.Conflict:
+    names = ", ".join(f"'{file}'" for file in sorted(files))
+    return errors.Conflict(f"deleted meanwhile: file {names}"[:2000], "FILE_DELETED")
 
 
 def _once(group: table.GroupItem, key: str, payload: str, now: datetime) -> table.OnceItem:
@@ -113,14 +127,14 @@ def _plan(
     )
 
 
-def _submit(run: runs.Run, once: table.OnceItem | None) -> runs.Run:
+def _submit(run: runs.Run, once: table.OnceItem | None, files: Collection[str], by: table.Key | None) -> runs.Run:
     quota = settings.number("MAX_ACTIVE_RUNS", 100)
     if once:
         once.run = run.id
     try:
-        stored_runs.create(run, once, quota)
+        stored_runs.create(run, once, quota, files, by)
     except table.ConditionFailed:
-        return _refused(run, once, quota)
+        return _refused(run, once, quota, files, by)
     _start(run)
     return run
 
@@ -132,9 +146,13 @@ def _start(run: runs.Run) -> None:
         api.logger.exception("execution not started; the reconciler will", extra={"run": run.id})
 
 
-def _refused(run: runs.Run, once: table.OnceItem | None, quota: int) -> runs.Run:
+def _refused(
+    run: runs.Run, once: table.OnceItem | None, quota: int, files: Collection[str], by: table.Key | None
+) -> runs.Run:
+    members.check(by)
     keys = [table.group(str(run.group)), table.run(ids.run_id(run.id))]
-    found = table.fetch([*keys, *([(once.pk, once.sk)] if once else [])])
+    uploads = {file: table.upload(str(run.group), file) for file in files}
+    found = table.fetch([*keys, *uploads.values(), *([(once.pk, once.sk)] if once else [])])
     if keys[1] in found:
         # The transaction was ours and its answer was lost.
         _start(run)
@@ -142,8 +160,10 @@ def _refused(run: runs.Run, once: table.OnceItem | None, quota: int) -> runs.Run
     first = _first(once, found, datetime.fromisoformat(run.created_at))
     if once and first:
         return _repeated(first, once)
-    if keys[0] not in found or found[keys[0]].active_runs < 0:
+    if keys[0] not in found or groups.is_closed(found[keys[0]]):
         raise errors.NotFound(f"unknown group '{run.group}'")
+    if gone := [file for file, key in uploads.items() if key not in found]:
+        raise _deleted(gone)
     raise errors.OverQuota(f"the group has {quota} active runs, which is as many as it may have", "TOO_MANY_RUNS")
 
 

@@ -2,21 +2,26 @@
 
 import base64
 import binascii
+import contextlib
 import hashlib
 import io
 import json
 import mimetypes
 import re
+from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 import multipart
 import pydantic
 
-from flowserverless import api, refusals, requests, settings, views
+from flowserverless import access, api, refusals, requests, settings, views
 from flowserverless.domain import errors, names, paths, runs
-from flowserverless.store import files, table
+from flowserverless.store import files, groups, table
 
 FORM_SECONDS = 3600
+ROUNDS = 10
 # Lambda takes 6 MB, in which the request stands as JSON with its headers; API Gateway would take 10 MB.
 MOST_BODY = (6 << 20) - (64 << 10)
 MEDIA_TYPE = re.compile(r"[a-zA-Z0-9!#$&^_.+-]{1,100}/[a-zA-Z0-9!#$&^_.+-]{1,100}")
@@ -24,8 +29,32 @@ MEDIA_TYPE = re.compile(r"[a-zA-Z0-9!#$&^_.+-]{1,100}/[a-zA-Z0-9!#$&^_.+-]{1,100
 BODY = {"multipart/form-data": "file", "application/json": "AnnounceUpload"}
 
 
-def receive(resolver: api.Resolver, group: str, now: datetime) -> views.UploadHandle:
-    """Take the request's file, or its announcement. Raises InvalidRequest, TooLarge."""
+@dataclass(frozen=True)
+class _Place:
+    """Where a file is to go, and who brings it when."""
+
+    who: access.Caller
+    group: table.GroupItem
+    now: datetime
+
+
+@dataclass(frozen=True)
+class _Sent:
+    """A file as it was sent or announced."""
+
+    name: str
+    media_type: str
+    size: int
+    sha256: str
+
+
+def receive(resolver: api.Resolver, who: access.Caller, group: str, now: datetime) -> views.UploadHandle:
+    """Take the request's file, or its announcement; the same bytes in a group are the same file, whatever their name.
+
+    Raises Forbidden, NotFound, InvalidRequest, TooLarge.
+    """
+    found, _ = access.group(who, group)
+    place = _Place(who, found, now)
     event = resolver.current_event
     text = event.body or ""
     if len(text) > MOST_BODY:
@@ -36,9 +65,10 @@ def receive(resolver: api.Resolver, group: str, now: datetime) -> views.UploadHa
     body = _body(text, bool(event.is_base64_encoded))
     if kind == "multipart/form-data":
         name, media_type, content = _part(body, options.get("boundary", ""))
-        return _store(group, name, media_type, content, now)
+        sent = _Sent(name, media_type, len(content), hashlib.sha256(content).hexdigest())
+        return _store(place, sent, content)
     if kind == "application/json":
-        return _announce(group, body, now)
+        return _announce(place, body)
     raise errors.InvalidRequest("send multipart/form-data with a part `file`, or JSON {name, size, sha256}")
 
 
@@ -88,13 +118,79 @@ def _media_type(name: str) -> str:
     return mimetypes.guess_type(name)[0] or "application/octet-stream"
 
 
-def _store(group: str, name: str, media_type: str, content: bytes, now: datetime) -> views.UploadHandle:
-    _check_size(len(content))
-    item = _item(group, name, len(content), hashlib.sha256(content).hexdigest(), now)
-    item.media_type = media_type
-    files.write(files.upload(group, item.file), content, media_type)
-    item.save(condition=table.UploadItem.pk.does_not_exist())
-    return views.upload(item)
+def _store(place: _Place, sent: _Sent, content: bytes) -> views.UploadHandle:
+    """Keep a file: its row first, so that there are no bytes that nobody knows of."""
+    for _ in range(ROUNDS):
+        item = _item(place, sent)
+        if not item.pending:
+            return views.upload(item)
+        files.write(files.upload(place.group.group, item.file), content, str(item.media_type))
+        if groups.mark_arrived(item):
+            item.pending = False
+            return views.upload(item)
+        # It was deleted meanwhile; its object may have been removed before it was written.
+        files.remove([files.upload(place.group.group, item.file)])
+    raise _busy()
+
+
+def _item(place: _Place, sent: _Sent) -> table.UploadItem:
+    """The upload with these bytes: the one that the group has, or a new one, of which the bytes are to come.
+
+    Raises TooLarge, Forbidden, NotFound, Busy.
+    """
+    _check_size(sent.size)
+    group = place.group
+    found: Mapping[table.Key, Any] = {}
+    for _ in range(ROUNDS):
+        try:
+            return _known(place, group, sent, found) or _new(place, group, sent)
+        except table.ConditionFailed:
+            # There are these bytes already, or who brings them was removed from the group: both are judged anew.
+            content = table.content(group.group, sent.size, sent.sha256)
+            group, found = access.group(place.who, group.group, content)
+    raise _busy()
+
+
+def _busy() -> table.Busy:
+    return table.Busy("others keep changing the group's files; try again")
+
+
+def _known(
+    place: _Place, group: table.GroupItem, sent: _Sent, found: Mapping[table.Key, Any]
+) -> table.UploadItem | None:
+    """The upload that has these bytes; it is called what it is called now, because that is what people look for."""
+    pointer = next((item for item in found.values() if isinstance(item, table.ContentItem)), None)
+    if pointer is None:
+        return None
+    try:
+        item = groups.upload(group.group, pointer.file)
+        # What was announced may have arrived without anybody having noticed.
+        with contextlib.suppress(errors.Conflict):
+            groups.arrived(item)
+    except errors.NotFound:
+        return None
+    changed = {"formed_at": runs.timestamp(place.now)} if item.pending else {}
+    if (item.name, item.media_type) != (sent.name, sent.media_type):
+        changed |= {"name": sent.name, "media_type": sent.media_type}
+    if changed:
+        groups.bring_again(group, item, access.acting(place.who, group.group), **changed)
+    return item
+
+
+def _new(place: _Place, group: table.GroupItem, sent: _Sent) -> table.UploadItem:
+    file = api.new_ulid()
+    item = table.UploadItem(
+        *table.upload(group.group, file),
+        file=file,
+        name=sent.name,
+        size=sent.size,
+        sha256=sent.sha256,
+        media_type=sent.media_type,
+        created_at=runs.timestamp(place.now),
+        pending=True,
+    )
+    groups.add_upload(group, item, access.acting(place.who, group.group))
+    return item
 
 
 def _check_size(size: int) -> None:
@@ -103,35 +199,24 @@ def _check_size(size: int) -> None:
         raise errors.TooLarge(f"the file has {size} bytes; this installation takes up to {most}", "FILE_TOO_LARGE")
 
 
-def _item(group: str, name: str, size: int, sha256: str, now: datetime) -> table.UploadItem:
-    file = api.new_ulid()
-    return table.UploadItem(
-        *table.upload(group, file),
-        file=file,
-        name=name,
-        size=size,
-        sha256=sha256,
-        created_at=runs.timestamp(now),
-    )
-
-
-def _announce(group: str, body: bytes, now: datetime) -> views.UploadHandle:
+def _announce(place: _Place, body: bytes) -> views.UploadHandle:
+    """Make known a file that is to come; of one that is there already the answer has no form."""
     try:
         announced = requests.AnnounceUpload.model_validate(api.json_value(body.decode()))
     except json.JSONDecodeError as error:
         raise errors.InvalidRequest(refusals.no_json(error.msg, error.doc, error.pos)) from None
     except pydantic.ValidationError as error:
         raise errors.InvalidRequest(refusals.sentences(error.errors(), above=("body",))) from None
-    _check_size(announced.size)
-    item = _item(group, _file_name(announced.name), announced.size, announced.sha256.lower(), now)
-    item.media_type = _media_type(item.name)
-    item.pending = True
-    item.save(condition=table.UploadItem.pk.does_not_exist())
-    checksum = base64.b64encode(bytes.fromhex(announced.sha256)).decode()
+    name = _file_name(announced.name)
+    item = _item(place, _Sent(name, _media_type(name), announced.size, announced.sha256.lower()))
+    return views.upload(item, _form(place.group.group, item) if item.pending else None)
+
+
+def _form(group: str, item: table.UploadItem) -> dict[str, Any]:
+    size = int(item.size)
     fields = {
         "Content-Type": item.media_type,
         "x-amz-checksum-algorithm": "SHA256",
-        "x-amz-checksum-sha256": checksum,
+        "x-amz-checksum-sha256": base64.b64encode(bytes.fromhex(str(item.sha256))).decode(),
     }
-    form = files.form(files.upload(group, item.file), FORM_SECONDS, announced.size, announced.size, **fields)
-    return views.upload(item, form)
+    return files.form(files.upload(group, item.file), FORM_SECONDS, size, size, **fields)

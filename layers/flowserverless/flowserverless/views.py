@@ -151,11 +151,12 @@ class GroupListing(TypedDict):
 
 
 class GroupHandle(TypedDict):
-    """A group with its members, what it can set, its files and its runs."""
+    """A group with its owner and members, what it can set, its files and its runs."""
 
     id: str
     name: str
     workflow: str
+    owner: NotRequired[Member]
     members: list[Member]
     parameters: list[Json]
     files: list[UploadHandle]
@@ -364,6 +365,7 @@ def group(
         "id": of.group,
         "name": of.name,
         "workflow": of.workflow,
+        "owner": {"id": of.owner, "username": next((one.name for one in members if one.user == of.owner), "")},
         "members": [{"id": member.user, "username": member.name} for member in members],
         "parameters": list(parameters),
         "files": [upload(one) for one in files],
@@ -372,6 +374,19 @@ def group(
     if of_runs is not None:
         handle["runs"] = [run_line(one) for one in of_runs]
     return handle
+
+
+def group_from_outside(of: table.GroupItem) -> GroupHandle:
+    """A group's handle as who has just left it may see it: what a leaderboard shows, and nothing else."""
+    return {
+        "id": of.group,
+        "name": of.name,
+        "workflow": of.workflow,
+        "members": [],
+        "parameters": [],
+        "files": [],
+        "config": None,
+    }
 
 
 def group_line(of: table.GroupLinkItem) -> GroupLine:

@@ -1,18 +1,35 @@
 """Groups, their members and their uploads in the table."""
 
+import contextlib
 import hashlib
-from collections.abc import Mapping
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from pynamodb.exceptions import UpdateError
+from pynamodb.expressions.update import Action
 from pynamodb.transactions import TransactWrite
 
 from flowserverless.domain import errors, names
-from flowserverless.store import files, rankings, table
+from flowserverless.store import files, members, rankings, table
 
-# A group is written in one transaction of at most 100 items: two for each member and a few of its own.
+# A group is made in one transaction of at most 100 items: two for each member and a few of its own.
 MOST_MEMBERS = 40
+MOST_WRITES = 100
 CLOSED = -1
+# How many items are deleted before somebody asks for the time.
+SWEPT = 100
+OPEN = table.GroupItem.active_runs >= 0
+
+
+@dataclass(frozen=True)
+class Roster:
+    """What people decide about a group: its name, its owner, and its members as {id: name}."""
+
+    name: str
+    owner: str
+    members: Mapping[str, str]
 
 
 def get(group_id: str) -> table.GroupItem:
@@ -23,14 +40,20 @@ def get(group_id: str) -> table.GroupItem:
     return item
 
 
-def with_members(group_id: str) -> tuple[table.GroupItem, list[table.MemberItem]]:
-    """The group and its members in one Query; raises NotFound."""
+def find(group_id: str) -> tuple[table.GroupItem | None, list[table.MemberItem]]:
+    """The group, if there is one, and its members, in one Query."""
     partition, _ = table.group(group_id)
     found = list(table.Item.query(partition, table.Item.sk.between("GROUP", "MEMBER#~"), consistent_read=True))
     groups = [item for item in found if isinstance(item, table.GroupItem)]
-    if not groups:
+    return groups[0] if groups else None, [item for item in found if isinstance(item, table.MemberItem)]
+
+
+def with_members(group_id: str) -> tuple[table.GroupItem, list[table.MemberItem]]:
+    """The group and its members in one Query; raises NotFound."""
+    group, people = find(group_id)
+    if group is None:
         raise errors.NotFound(f"unknown group '{group_id}'")
-    return groups[0], [item for item in found if isinstance(item, table.MemberItem)]
+    return group, people
 
 
 def parameters(group: table.GroupItem, template: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -39,46 +62,65 @@ def parameters(group: table.GroupItem, template: Mapping[str, Any]) -> list[dict
     return list(template.get("parameters", [])) if own is None else own
 
 
-def _links(group: table.GroupItem, members: Mapping[str, str]) -> list[table.GroupLinkItem]:
-    places = [(f"WORKFLOW#{group.workflow}", f"GROUP#{group.group}"), _name(group)]
-    places += [(f"USER#{user}", f"GROUP#{group.group}") for user in members]
-    return [
-        table.GroupLinkItem(*place, group=group.group, workflow=group.workflow, name=group.name) for place in places
-    ]
+def _link(group: table.GroupItem, place: table.Key, name: str) -> table.GroupLinkItem:
+    return table.GroupLinkItem(*place, group=group.group, workflow=group.workflow, name=name)
 
 
-def _name(group: table.GroupItem) -> table.Key:
-    digest = hashlib.sha256(names.skeleton(group.name).encode()).hexdigest()
-    return f"WORKFLOW#{group.workflow}", f"NAME#{digest}"
+def _name(workflow: str, name: str) -> table.Key:
+    digest = hashlib.sha256(names.skeleton(name).encode()).hexdigest()
+    return f"WORKFLOW#{workflow}", f"NAME#{digest}"
 
 
-def create(group: table.GroupItem, members: Mapping[str, str], workflow: table.WorkflowItem) -> None:
+def _line(group: table.GroupItem) -> table.Key:
+    return f"WORKFLOW#{group.workflow}", f"GROUP#{group.group}"
+
+
+def _way(group_id: str, user: str) -> table.Key:
+    return f"USER#{user}", f"GROUP#{group_id}"
+
+
+def _another() -> str:
+    return uuid.uuid4().hex
+
+
+def create(group: table.GroupItem, people: Mapping[str, str], workflow: table.WorkflowItem) -> None:
     """Write a new group with its members ({user id: name}), its unique name and the ways to find it, or nothing.
 
     The group joins the boards that `workflow` has; a board begun meanwhile makes this fail, so none misses a
     group. Raises Conflict when its id or its name is taken, Busy when the workflow changed.
     """
     group.boards = rankings.written({board: None for board in (workflow.board, workflow.next_board) if board})
+    group.roster = _another()
     head = table.WorkflowItem
     same = table.is_still(head.board, workflow.board) & table.is_still(head.next_board, workflow.next_board)
+    name = _name(group.workflow, group.name)
 
     def compose(transaction: TransactWrite) -> None:
         transaction.condition_check(head, *table.workflow(group.workflow), condition=head.pk.exists() & same)
         transaction.save(group, condition=table.GroupItem.pk.does_not_exist())
-        for link in _links(group, members):
-            transaction.save(link, condition=table.GroupLinkItem.pk.does_not_exist())
-        for user, name in members.items():
-            transaction.save(member(group, user, name))
+        transaction.save(_link(group, name, group.name), condition=table.GroupLinkItem.pk.does_not_exist())
+        transaction.save(_link(group, _line(group), group.name))
+        _enter(transaction, group, group.name, people)
 
     try:
         table.commit(compose)
     except table.ConditionFailed:
-        taken = table.fetch([table.group(group.group), _name(group)])
+        taken = table.fetch([table.group(group.group), name])
         if table.group(group.group) in taken:
             raise errors.Conflict(f"there is a group '{group.group}' already", "GROUP_EXISTS") from None
         if taken:
-            raise errors.Conflict(f"there is a group named '{group.name}' already", "GROUP_NAME_TAKEN") from None
+            raise _name_taken(group.name) from None
         raise table.Busy("the workflow was being published; try again") from None
+
+
+def _enter(transaction: TransactWrite, group: table.GroupItem, name: str, people: Mapping[str, str]) -> None:
+    for user, user_name in people.items():
+        transaction.save(member(group, user, user_name))
+        transaction.save(_link(group, _way(group.group, user), name))
+
+
+def _name_taken(name: str) -> errors.Conflict:
+    return errors.Conflict(f"there is a group named '{name}' already", "GROUP_NAME_TAKEN")
 
 
 def member(group: table.GroupItem, user: str, name: str) -> table.MemberItem:
@@ -86,39 +128,66 @@ def member(group: table.GroupItem, user: str, name: str) -> table.MemberItem:
     return table.MemberItem(*table.member(group.group, user), user=user, name=name)
 
 
-def update(group: table.GroupItem, name: str, before: Mapping[str, str], members: Mapping[str, str]) -> None:
-    """Give a group another name and other members, or change nothing; raises Conflict when the name is taken.
+def is_as(group: table.GroupItem) -> Any:
+    """The condition that a group is open, and that its name, owner and members are as they were read."""
+    return OPEN & table.is_still(table.GroupItem.roster, group.roster)
 
-    Raises Busy when the group was updated by somebody else meanwhile.
+
+def update(group: table.GroupItem, before: Mapping[str, str], after: Roster) -> bool:
+    """Change a group that is as it was read; says whether all is done.
+
+    Of an exchange of more members than a transaction holds, some leave first: call again with what is there then.
+    Raises Conflict when the name is taken, ConditionFailed when somebody else changed the group meanwhile.
     """
-    renamed = table.GroupItem(*table.group(group.group), group=group.group, workflow=group.workflow, name=name)
-    gone = [user for user in before if user not in members]
-    # Another way to write the same name is the same item.
-    moved = _name(renamed) != _name(group)
+    if (group.name, group.owner, before) == (after.name, after.owner, after.members):
+        return True
+    now = _reachable(group, before, after)
 
     def compose(transaction: TransactWrite) -> None:
-        transaction.update(
-            group,
-            [table.GroupItem.name.set(name)],
-            condition=table.GroupItem.name == group.name,
-        )
-        if moved:
-            transaction.delete(table.GroupLinkItem(*_name(group)))
-        for link in _links(renamed, members):
-            new_name = (link.pk, link.sk) == _name(renamed) and moved
-            transaction.save(link, condition=table.GroupLinkItem.pk.does_not_exist() if new_name else None)
-        for user, user_name in members.items():
-            transaction.save(member(group, user, user_name))
-        for user in gone:
-            transaction.delete(table.MemberItem(*table.member(group.group, user)))
-            transaction.delete(table.GroupLinkItem(f"USER#{user}", f"GROUP#{group.group}"))
+        _write(transaction, group, before, now)
 
     try:
         table.commit(compose)
     except table.ConditionFailed:
-        if moved and table.get(_name(renamed)) is not None:
-            raise errors.Conflict(f"there is a group named '{name}' already", "GROUP_NAME_TAKEN") from None
-        raise table.Busy("the group was changed by somebody else; try again") from None
+        holder = table.get(_name(group.workflow, after.name))
+        if holder is not None and holder.group != group.group:
+            raise _name_taken(after.name) from None
+        raise
+    return now == after
+
+
+def _reachable(group: table.GroupItem, before: Mapping[str, str], after: Roster) -> Roster:
+    """All of a change if one transaction holds it; else that some leave and, perhaps, another becomes the owner."""
+    gone = [user for user in before if user not in after.members]
+    stay = len(before) - len(gone) if after.name != group.name else 0
+    if 2 * (len(gone) + len(after.members.keys() - before.keys())) + stay + 4 <= MOST_WRITES:
+        return after
+    last = set(gone[MOST_MEMBERS:])
+    people = {user: name for user, name in before.items() if user in after.members or user in last}
+    if after.owner in after.members:
+        people[after.owner] = after.members[after.owner]
+    return Roster(group.name, after.owner, people)
+
+
+def _write(transaction: TransactWrite, group: table.GroupItem, before: Mapping[str, str], now: Roster) -> None:
+    kind = table.GroupItem
+    changed: list[Action] = [kind.name.set(now.name), kind.owner.set(now.owner), kind.roster.set(_another())]
+    transaction.update(group, changed, condition=is_as(group))
+    old, new = _name(group.workflow, group.name), _name(group.workflow, now.name)
+    if old != new:
+        free = table.GroupLinkItem.pk.does_not_exist()
+        transaction.delete(table.GroupLinkItem(*old))
+        transaction.save(_link(group, new, now.name), condition=free)
+    if group.name != now.name:
+        if old == new:
+            transaction.save(_link(group, new, now.name))
+        transaction.save(_link(group, _line(group), now.name))
+        for user in before.keys() & now.members.keys():
+            transaction.save(_link(group, _way(group.group, user), now.name))
+    _enter(transaction, group, now.name, {user: now.members[user] for user in now.members.keys() - before.keys()})
+    for user in before.keys() - now.members.keys():
+        transaction.delete(table.MemberItem(*table.member(group.group, user)))
+        transaction.delete(table.GroupLinkItem(*_way(group.group, user)))
 
 
 def links(
@@ -172,35 +241,166 @@ def arrived(item: table.UploadItem) -> str:
     key = files.upload(item.pk.removeprefix("GROUP#"), item.file)
     if not files.is_complete(key, int(item.size), item.sha256):
         raise errors.Conflict(f"file '{item.file}' ({item.name}) has not arrived complete", "UPLOAD_INCOMPLETE")
-    item.update(actions=[table.UploadItem.pending.set(False)], condition=table.UploadItem.pk.exists())
+    if not mark_arrived(item):
+        raise errors.NotFound(f"unknown file '{item.file}'")
     return str(item.name)
 
 
-def close(group: table.GroupItem) -> None:
-    """Let no run of the group start any more; raises Conflict while it has active ones, NotFound when it is gone.
-
-    The mark is a negative counter: starting a run counts up on the condition that the counter is not below zero.
-    """
-    if group.active_runs < 0:
-        return
-    condition = table.GroupItem.active_runs == 0
+def mark_arrived(item: table.UploadItem) -> bool:
+    """Note that an upload's bytes are there; False when it was deleted meanwhile."""
     try:
-        group.update(actions=[table.GroupItem.active_runs.set(CLOSED)], condition=condition)
+        item.update(actions=[table.UploadItem.pending.set(False)], condition=table.UploadItem.pk.exists())
     except UpdateError as error:
         if error.cause_response_code != "ConditionalCheckFailedException":
             raise
-        raise errors.Conflict("the group has active runs; cancel them first", "GROUP_IS_ACTIVE") from None
+        return False
+    return True
+
+
+def same_content(item: table.UploadItem) -> table.Key | None:
+    """The key of what leads to an upload by its bytes; None for one of which they are not known."""
+    if item.sha256 is None:
+        return None
+    return table.content(item.pk.removeprefix("GROUP#"), int(item.size), item.sha256)
+
+
+def add_upload(group: table.GroupItem, item: table.UploadItem, by: table.Key | None) -> None:
+    """Write a new upload while the group is open, who adds it is a member, and no other has the same bytes.
+
+    Raises ConditionFailed.
+    """
+    item.uses = 0
+    pointer = table.ContentItem(*table.content(group.group, int(item.size), str(item.sha256)), file=item.file)
+
+    def compose(transaction: TransactWrite) -> None:
+        _require_open(transaction, group)
+        members.require(transaction, by)
+        transaction.save(pointer, condition=table.ContentItem.pk.does_not_exist())
+        transaction.save(item, condition=table.UploadItem.pk.does_not_exist())
+
+    table.commit(compose)
+
+
+def bring_again(group: table.GroupItem, item: table.UploadItem, by: table.Key | None, **changed: str) -> None:
+    """Write what changes of an upload whose bytes are brought again, as `add_upload` does. Raises ConditionFailed."""
+    kind = table.UploadItem
+    actions: list[Action] = [getattr(kind, name).set(value) for name, value in changed.items()]
+
+    def compose(transaction: TransactWrite) -> None:
+        _require_open(transaction, group)
+        members.require(transaction, by)
+        transaction.update(item, actions, condition=kind.pk.exists())
+
+    table.commit(compose)
+    for name, value in changed.items():
+        setattr(item, name, value)
+
+
+def _require_open(transaction: TransactWrite, group: table.GroupItem) -> None:
+    same = OPEN & (table.GroupItem.created_at == group.created_at)
+    transaction.condition_check(table.GroupItem, *table.group(group.group), condition=same)
+
+
+def withdraw(group: table.GroupItem, item: table.UploadItem, note: table.WithdrawnItem, by: table.Key | None) -> None:
+    """Replace an upload by a note that its object is to be removed.
+
+    Raises ConditionFailed when a run was started with it since it was read, or another form was given for it.
+    """
+    pointer = same_content(item)
+
+    def compose(transaction: TransactWrite) -> None:
+        _require_open(transaction, group)
+        members.require(transaction, by)
+        kind = table.UploadItem
+        same = table.is_still(kind.uses, item.uses) & table.is_still(kind.formed_at, item.formed_at)
+        transaction.delete(item, condition=kind.pk.exists() & same)
+        if pointer:
+            transaction.delete(table.ContentItem(*pointer))
+        transaction.save(note)
+
+    table.commit(compose)
+
+
+def close(group: table.GroupItem, due_at: str) -> None:
+    """Let nothing of the group begin any more. Raises Conflict while it has active runs, ConditionFailed if it changed.
+
+    The mark is a negative counter: whatever is written to the group is written on the condition that it is not below
+    zero. From `due_at` on the reconciler looks after what is left.
+    """
+    if group.active_runs > 0:
+        raise errors.Conflict("the group has active runs; cancel them first", "GROUP_IS_ACTIVE")
+    kind = table.GroupItem
+
+    def compose(transaction: TransactWrite) -> None:
+        actions: list[Action] = [
+            kind.active_runs.set(CLOSED),
+            kind.roster.set(_another()),
+            kind.due.set("GROUP"),
+            kind.due_at.set(due_at),
+        ]
+        transaction.update(group, actions, condition=is_as(group) & (kind.active_runs == 0))
+
+    table.commit(compose)
+
+
+def is_closed(group: table.GroupItem) -> bool:
+    """Whether a group is being deleted."""
+    return bool(group.active_runs < 0)
+
+
+def closed(group_id: str) -> table.GroupItem | None:
+    """The group if it is being deleted; None when there is none, or another one of its identifier."""
+    item: table.GroupItem | None = table.get(table.group(group_id))
+    return item if item and is_closed(item) else None
+
+
+def postpone(group: table.GroupItem, due_at: str) -> None:
+    """Let the reconciler be patient with the deletion of a group that somebody works on."""
+    kind = table.GroupItem
+    try:
+        group.update(actions=[kind.due_at.set(due_at)], condition=table.is_still(kind.roster, group.roster))
+    except UpdateError as error:
+        if error.cause_response_code != "ConditionalCheckFailedException":
+            raise
+
+
+def unlist(group_id: str) -> None:
+    """Let nobody's list of groups show the group any more."""
+    partition, prefix = table.member(group_id, "")
+    found = table.MemberItem.query(partition, table.MemberItem.sk.startswith(prefix), consistent_read=True)
+    _remove([_way(group_id, one.user) for one in found])
+
+
+def sweep(group_id: str) -> bool:
+    """Delete some of what a closed group has besides itself and its members; says whether nothing is left."""
+    partition, own = table.group(group_id)
+    # Only the keys: items may be large.
+    query: dict[str, Any] = {"consistent_read": True, "limit": SWEPT, "attributes_to_get": ["pk", "sk", "kind"]}
+    around = table.Item.sk < own, table.Item.sk > "MEMBER#~"
+    left = [(partition, item.sk) for part in around for item in table.Item.query(partition, part, **query)]
+    _remove(left)
+    return not left
+
+
+def _remove(keys: Sequence[table.Key]) -> None:
+    with table.Item.batch_write() as batch:
+        for key in keys:
+            batch.delete(table.Item(*key))
 
 
 def delete(group: table.GroupItem) -> None:
-    """Remove a closed group, its members, its name, and the ways to find it, in one transaction."""
-    _, members = with_members(group.group)
+    """Remove a group of which nothing else is left: its members, its name, its line in its workflow, and itself.
+
+    Its members are kept so long because the owner may ask for the deletion again. Harmless when repeated.
+    """
+    _, people = find(group.group)
+    ways = [_way(group.group, one.user) for one in people]
+    _remove([*ways, *((one.pk, one.sk) for one in people)])
 
     def compose(transaction: TransactWrite) -> None:
-        transaction.delete(group)
-        for one in members:
-            transaction.delete(one)
-        for link in _links(group, {one.user: one.name for one in members}):
-            transaction.delete(link)
+        transaction.delete(group, condition=table.is_still(table.GroupItem.roster, group.roster))
+        transaction.delete(table.GroupLinkItem(*_name(group.workflow, group.name)))
+        transaction.delete(table.GroupLinkItem(*_line(group)))
 
-    table.commit(compose)
+    with contextlib.suppress(table.ConditionFailed):
+        table.commit(compose)

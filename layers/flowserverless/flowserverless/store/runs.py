@@ -1,6 +1,7 @@
 """Runs in the table: every change of state is one conditional transaction, and whoever comes second learns so."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import functools
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -10,11 +11,13 @@ from pynamodb.expressions.update import Action
 from pynamodb.transactions import TransactWrite
 
 from flowserverless.domain import errors, ids, runs
-from flowserverless.store import rankings, table
+from flowserverless.store import members, rankings, table
 
 ROUNDS = 50
 # A step whose run ended without it (canceled, timed out) writes no longer than a Lambda lives: 15 minutes.
 STRAGGLER = timedelta(minutes=16)
+# What is posted with a form that is about to expire may be long on its way.
+DELIVERY = timedelta(days=1)
 
 
 @dataclass(frozen=True)
@@ -162,15 +165,22 @@ def oldest(owner: ids.RunId, limit: int) -> list[runs.Run]:
     return [from_item(item) for item in items]
 
 
-def create(run: runs.Run, once: table.OnceItem | None, quota: int) -> None:
+def create(
+    run: runs.Run, once: table.OnceItem | None, quota: int, files: Iterable[str] = (), by: table.Key | None = None
+) -> None:
     """Write a group's new run PENDING, count it, and bind its idempotency key, all or nothing.
 
-    Raises ConditionFailed when the group is gone, has `quota` active runs, or the key is taken and has not expired;
-    the caller reads which. The group's counter is what keeps a group from being deleted under a run that starts.
+    Raises ConditionFailed when the group is gone, has `quota` active runs, one of the uploads `files` is gone, the
+    member `by` is one no more, or the key is taken and has not expired; the caller reads which. The group's counter
+    is what keeps a group from being deleted under a run that starts, and an upload's counter keeps the upload.
     """
     group = table.GroupItem(*table.group(str(run.group)))
 
     def compose(transaction: TransactWrite) -> None:
+        members.require(transaction, by)
+        for file in files:
+            item = table.UploadItem(*table.upload(str(run.group), file))
+            transaction.update(item, [table.UploadItem.uses.add(1)], condition=table.UploadItem.pk.exists())
         transaction.save(to_item(run), condition=table.RunItem.pk.does_not_exist())
         transaction.update(
             group,
@@ -243,13 +253,15 @@ def finish(
     ending: Callable[[runs.Run], runs.Run],
     measure: rankings.Measure | None = None,
     stop: bool = False,
+    by: table.Key | None = None,
 ) -> Ended:
     """End an active run: its final state, its files, its entries on the boards and the version of the ranking, at once.
 
     `ending` makes the final run from the run as it is; `measure` reads its results by a board's schema and is
     asked only for a SUCCESS. `stop` says that the run's execution is not what ends it, and is still to be stopped;
     that is due until `settle`. Whoever comes second changes nothing and gets the run as it is. Others that rank
-    runs of the group at the same moment make this start over with what they wrote. Raises NotFound, Busy.
+    runs of the group at the same moment make this start over with what they wrote. Raises NotFound, Busy, and
+    Forbidden when the member `by`, who wants it, is one no more.
     """
     for _ in range(ROUNDS):
         now = context(run_id, workflow)
@@ -259,9 +271,9 @@ def finish(
         try:
             if now.group is None:
                 return _finish_post_processing(final, now, stop)
-            return _finish_run(final, now, now.group, measure, stop)
+            return _finish_run(final, now, now.group, measure, stop, by)
         except table.ConditionFailed:
-            continue
+            members.check(by)
     raise table.Busy(f"run {run_id} could not be ended: its group keeps changing")
 
 
@@ -276,7 +288,12 @@ def settle(run: runs.Run) -> None:
 
 
 def _finish_run(
-    final: runs.Run, now: Context, group: table.GroupItem, measure: rankings.Measure | None, stop: bool
+    final: runs.Run,
+    now: Context,
+    group: table.GroupItem,
+    measure: rankings.Measure | None,
+    stop: bool,
+    by: table.Key | None,
 ) -> Ended:
     entries: dict[str, rankings.Entry] = {}
     if final.state is runs.State.SUCCESS and measure:
@@ -286,6 +303,7 @@ def _finish_run(
 
     def compose(transaction: TransactWrite) -> None:
         nonlocal changed
+        members.require(transaction, by)
         transaction.save(to_item(final, stop), condition=ACTIVE)
         boards = rankings.enter(transaction, group, entries)
         rankings.revise(transaction, group, boards, ended=1)
@@ -339,6 +357,13 @@ def _quiet_at(run: runs.Run) -> str:
     """When the last step of a run that ended has certainly written its last object."""
     ended = datetime.fromisoformat(str(run.finished_at))
     return runs.timestamp(ended if run.state is runs.State.SUCCESS else ended + STRAGGLER)
+
+
+def _inbox_closes_at(run: runs.Run) -> str:
+    """When nothing more can be delivered to a run: the form for it is good until the deadline, and then it may take."""
+    if run.executors != ("external",):
+        return ""
+    return runs.timestamp(datetime.fromisoformat(run.deadline) + DELIVERY)
 
 
 def rank(run_id: str, workflow: str, board: str, measure: rankings.Measure) -> None:
@@ -397,19 +422,19 @@ def _raise_version(
     return True
 
 
-def delete(run_id: str, workflow: str, now: str) -> bool:
+def delete(run_id: str, workflow: str, now: str, by: table.Key | None = None) -> bool:
     """Remove a final run with its entries, in one transaction; says whether the ranking changed.
 
-    What is left is a note that its objects are to be removed. Raises NotFound, Conflict (active), and Conflict
-    for the post-processing run that the workflow shows.
+    What is left is a note that its objects are to be removed. Raises NotFound, Conflict (active), Conflict for the
+    post-processing run that the workflow shows, and Forbidden when the member `by`, who wants it, is one no more.
     """
     for _ in range(ROUNDS):
         found = _settled(run_id, workflow)
         runs.require_final(found.run)
         try:
-            return _delete(found, now)
+            return _delete(found, now, by)
         except table.ConditionFailed:
-            continue
+            members.check(by)
     raise table.Busy(f"run {run_id} could not be deleted: its group keeps changing")
 
 
@@ -418,7 +443,7 @@ def _settled(run_id: str, workflow: str) -> Context:
     return replace(context(run_id, workflow), run=get(run_id))
 
 
-def _delete(found: Context, now: str) -> bool:
+def _delete(found: Context, now: str, by: table.Key | None) -> bool:
     run, group, workflow = found.run, found.group, found.workflow
     parsed = ids.run_id(run.id)
     if group is None and run.id == workflow.good_run:
@@ -428,7 +453,10 @@ def _delete(found: Context, now: str) -> bool:
 
     def compose(transaction: TransactWrite) -> None:
         nonlocal changed
+        members.require(transaction, by)
         _forsake(transaction, parsed, _quiet_at(run), table.RunItem.state == str(run.state))
+        if (closes_at := _inbox_closes_at(run)) > now:
+            transaction.save(table.InboxItem(*table.inbox(parsed), due="FORM", due_at=closes_at))
         if group:
             boards = rankings.leave(transaction, group, run, successors)
             rankings.revise(transaction, group, boards)
@@ -462,11 +490,22 @@ def forget(run_id: str, now: str) -> None:
 
 
 def save_further_files(run_id: str, pages: Sequence[Sequence[runs.ResultFile]]) -> None:
-    """Keep the pages of files after the first; they count once the run names them. A repeat writes the same again."""
+    """Keep the pages of files after the first; they count once the run names them. A repeat writes the same again.
+
+    Each is written while there is the run, so that what was deleted with it does not come back. Raises NotFound.
+    """
     parsed = ids.run_id(run_id)
-    with table.FilesItem.batch_write() as batch:
-        for number, page in enumerate(pages, 1):
-            batch.save(table.FilesItem(*table.files(parsed, number), files=_documents(page)))
+    for number, page in enumerate(pages, 1):
+        item = table.FilesItem(*table.files(parsed, number), files=_documents(page))
+        try:
+            table.commit(functools.partial(_save_page, parsed, item))
+        except table.ConditionFailed:
+            raise errors.NotFound(f"unknown run '{run_id}'") from None
+
+
+def _save_page(run: ids.RunId, page: table.FilesItem, transaction: TransactWrite) -> None:
+    transaction.condition_check(table.RunItem, *table.run(run), condition=table.RunItem.pk.exists())
+    transaction.save(page)
 
 
 def files_page(run: runs.Run, page: int) -> list[runs.ResultFile]:

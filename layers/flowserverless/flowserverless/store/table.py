@@ -6,16 +6,18 @@
     member        GROUP#{group}                MEMBER#{user}         BatchGetItem beside what the caller asks for
     run           GROUP#{group}                RUN#{ulid}            GetItem by run id; newest first (Query)
     more files    GROUP#{group}                FILES#{ulid}#{page}   GetItem: page n of a run with many files
-    deleted run   GROUP#{group}                GONE#{ulid}           until its files are removed
+    deleted run   GONE#{group}                 GONE#{ulid}           until its files are removed
+    its inbox     GONE#{group}                 INBOX#{ulid}          until nobody can deliver to the deleted run
     idempotency   GROUP#{group}                ONCE#{key digest}     GetItem; expires by itself
     upload        GROUP#{group}                UPLOAD#{file}         GetItem, Query
-    withdrawn     GROUP#{group}                WITHDRAWN#{file}      until nobody can post the deleted upload any more
+    content       GROUP#{group}                CONTENT#{size}#{sha}  the upload with these bytes: there is one
+    withdrawn     WITHDRAWN#{group}            WITHDRAWN#{file}      until nobody can post the deleted upload any more
     workflow      WORKFLOW#{wf}                WORKFLOW              GetItem: what changes (ranking, post-processing)
     template      WORKFLOW#{wf}                TEMPLATE              GetItem: the current version, as published
     version       WORKFLOW#{wf}                VERSION#{version}     GetItem: any version, immutable
     group of wf   WORKFLOW#{wf}                GROUP#{group}         Query; BatchGetItem for names on a leaderboard
     group's name  WORKFLOW#{wf}                NAME#{name digest}    condition: names are unique in a workflow
-    post-proc.    WORKFLOW#{wf}                RUN#{ulid}            as a group's run; FILES# and GONE# alike
+    post-proc.    WORKFLOW#{wf}                RUN#{ulid}            as a group's run; FILES# alike, GONE# here too
     rebuild       WORKFLOW#{wf}                REBUILD#{board}       Query: a board being filled or taken down
     catalogue     CATALOGUE                    WORKFLOW#{wf}         Query
     user's group  USER#{user}                  GROUP#{group}         Query
@@ -162,7 +164,10 @@ class GroupItem(Item, discriminator="group"):
     """A group of users that submits to one workflow.
 
     `boards` says for each board of the workflow which run is the group's best ({board: {key, run}}). Every
-    transaction that ends or deletes a run raises `revision` on the condition that it is as it was read.
+    transaction that ends or deletes a run raises `revision` on the condition that it is as it was read. Every
+    transaction that changes name, owner or members, or closes the group, does so with `roster`, which is another text
+    each time, so that a group is not mistaken for a later one of its identifier either. There are two because people
+    who change a group need not wait for its runs to end, nor these for them.
     """
 
     group = UnicodeAttribute()
@@ -175,6 +180,7 @@ class GroupItem(Item, discriminator="group"):
     boards = UnicodeAttribute(default="{}")
     active_runs = NumberAttribute(default=0)
     revision = NumberAttribute(default=0)
+    roster = UnicodeAttribute(null=True)
 
 
 class MemberItem(Item, discriminator="member"):
@@ -185,7 +191,11 @@ class MemberItem(Item, discriminator="member"):
 
 
 class UploadItem(Item, discriminator="upload"):
-    """An uploaded input file; `pending` until an announced file has arrived complete."""
+    """An uploaded input file; `pending` until its bytes have arrived complete.
+
+    `uses` counts the runs that were started with it, so that who deletes it notices one that starts meanwhile.
+    `formed_at` is when a form to post it was given last, if that was after it was made.
+    """
 
     file = UnicodeAttribute()
     name = UnicodeAttribute()
@@ -194,10 +204,22 @@ class UploadItem(Item, discriminator="upload"):
     media_type = UnicodeAttribute(null=True)
     sha256 = UnicodeAttribute(null=True)
     pending = BooleanAttribute(default=False)
+    uses = NumberAttribute(null=True)
+    formed_at = UnicodeAttribute(null=True)
+
+
+class ContentItem(Item, discriminator="content"):
+    """Which upload of a group has certain bytes."""
+
+    file = UnicodeAttribute()
 
 
 class WithdrawnItem(Item, discriminator="withdrawn"):
-    """An upload that was deleted while it could still be posted with the form its announcement was answered with."""
+    """An upload that was deleted: its object is to be removed, once more when nobody can post it any more."""
+
+
+class InboxItem(Item, discriminator="inbox"):
+    """A deleted run of an external engine, which may still deliver with the form that it was given."""
 
 
 class WorkflowItem(Item, discriminator="workflow"):
@@ -303,9 +325,14 @@ def upload(group_id: str, file: str) -> Key:
     return f"GROUP#{group_id}", f"UPLOAD#{file}"
 
 
+def content(group_id: str, size: int, sha256: str) -> Key:
+    """Key of what leads to the upload that has these bytes."""
+    return f"GROUP#{group_id}", f"CONTENT#{size}#{sha256}"
+
+
 def withdrawn(group_id: str, file: str) -> Key:
-    """Key of a deleted upload that may still be posted."""
-    return f"GROUP#{group_id}", f"WITHDRAWN#{file}"
+    """Key of a deleted upload that may still be posted; the group may be gone before it."""
+    return f"WITHDRAWN#{group_id}", f"WITHDRAWN#{file}"
 
 
 def once(group_id: str, digest: str) -> Key:
@@ -329,8 +356,13 @@ def files(run_id: ids.RunId, page: int) -> Key:
 
 
 def gone(run_id: ids.RunId) -> Key:
-    """Key of what is left of a deleted run."""
-    return partition(run_id), f"GONE#{run_id.ulid}"
+    """Key of what is left of a deleted run; its group may be gone before it."""
+    return partition(run_id) if run_id.post_processing else f"GONE#{run_id.owner}", f"GONE#{run_id.ulid}"
+
+
+def inbox(run_id: ids.RunId) -> Key:
+    """Key of a deleted run that may still be delivered to."""
+    return f"GONE#{run_id.owner}", f"INBOX#{run_id.ulid}"
 
 
 def workflow(workflow_id: str) -> Key:
@@ -364,7 +396,7 @@ def username(digest: str) -> Key:
 
 
 def owner(key: Item | DueItem) -> ids.RunId:
-    """The run id that a RUN# or GONE# item's keys stand for."""
+    """The run id that the keys of a RUN#, GONE# or INBOX# item stand for."""
     kind, name = key.pk.split("#", 1)
     return ids.RunId(name, key.sk.split("#", 1)[1], kind == "WORKFLOW")
 
@@ -406,6 +438,11 @@ def _connection() -> Connection:
     return Item._get_connection().connection
 
 
+def pause(attempt: int) -> None:
+    """Let others go first after attempt number `attempt` (from 0) was lost to them: full jitter, at most 1.6 s."""
+    time.sleep(random.uniform(0, min(1.6, 0.025 * 2**attempt)))
+
+
 def commit(compose: Callable[[TransactWrite], None], attempts: int = 12) -> None:
     """Write all that `compose` adds to a transaction, or nothing.
 
@@ -425,5 +462,5 @@ def commit(compose: Callable[[TransactWrite], None], attempts: int = 12) -> None
             in_progress = error.cause_response_code == "TransactionInProgressException"
             if not (codes & RETRIED or in_progress):
                 raise
-        time.sleep(random.uniform(0, min(1.6, 0.025 * 2**attempt)))
+        pause(attempt)
     raise Busy("many changes are being made to the same group or workflow; try again")
