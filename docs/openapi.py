@@ -79,9 +79,6 @@ def document() -> dict[str, Any]:
         for method, operation in path.items():
             _finish(method, operation, components["schemas"])
             _describe(operation, said[operation["operationId"]])
-        answers_head = [operation.pop("x-head") for operation in path.values()]
-        if "get" in path and all(answers_head):
-            path["head"] = _head(path["get"])
         for operation in path.values():
             _share_problems(operation["responses"], components.setdefault("responses", {}))
     for name, example in EXAMPLES["schemas"].items():
@@ -123,6 +120,9 @@ def _finish(method: str, operation: dict[str, Any], schemas: dict[str, Any]) -> 
     from flowserverless import api
 
     responses = operation["responses"]
+    # Beside every GET it would only be in the way; the document's description says that it is answered.
+    if operation.pop("x-head") and method == "get":
+        operation["x-head"] = True
     # Powertools documents the status that it would answer with; this service answers 400.
     responses.pop("422", None)
     if method in ("post", "put"):
@@ -133,7 +133,7 @@ def _finish(method: str, operation: dict[str, Any], schemas: dict[str, Any]) -> 
         operation.setdefault("parameters", []).append(IF_NONE_MATCH)
     for kind, part in operation.pop("x-request-body", {}).items():
         body = operation.setdefault("requestBody", {"required": True, "content": {}})
-        body["content"][kind] = {"schema": _form(part) if kind.startswith("multipart") else _schema(part, schemas)}
+        body["content"][kind] = _form(part) if kind.startswith("multipart") else {"schema": _schema(part, schemas)}
 
     for status, response in responses.items():
         for kind, content in response.get("content", {}).items():
@@ -161,20 +161,10 @@ def _problem(status: int) -> Any:
     return json.loads(api.problem(HTTPStatus(status), detail, code).body)
 
 
-def _head(get: dict[str, Any]) -> dict[str, Any]:
-    """The same without bodies."""
-    head = json.loads(json.dumps(get))
-    head["operationId"] += "_head"
-    head["summary"] = head["summary"].replace("GET", "HEAD")
-    head["description"] = f"The headers of what `{get['operationId']}` answers."
-    for response in head["responses"].values():
-        response.pop("content", None)
-    return head
-
-
 def _form(part: str) -> dict[str, Any]:
     file = {"type": "string", "contentMediaType": "application/octet-stream"}
-    return {"type": "object", "required": [part], "properties": {part: file}, "examples": [{part: "Ada\nGrace\n"}]}
+    example = {part: "Ada\nGrace\n"}
+    return {"schema": {"type": "object", "required": [part], "properties": {part: file}}, "example": example}
 
 
 def _schema(model: str, schemas: dict[str, Any]) -> dict[str, str]:

@@ -1,11 +1,12 @@
 """GET /openapi.json: the whole API as an OpenAPI 3.1 document."""
 
+import json
 import pathlib
 from typing import Any
 
 from aws_lambda_powertools.event_handler import Response
 
-from flowserverless import api
+from flowserverless import api, service
 
 app = api.app(public=True)
 DOCUMENT = pathlib.Path(__file__).with_name("openapi.json")
@@ -14,8 +15,10 @@ JSON = {"application/json": {"schema": {"type": "object"}}}
 
 @app.get("/openapi.json", **api.operation("get_openapi", 200, tag="service", public=True, content=JSON))
 def get_openapi() -> Response[Any]:
-    """The OpenAPI document of this service."""
-    return Response(200, "application/json", DOCUMENT.read_text("utf-8"), {"Cache-Control": "public, max-age=3600"})
+    """The OpenAPI document of this service, with the URL under which this request found it."""
+    document = json.loads(DOCUMENT.read_text("utf-8"))
+    document["servers"] = [{"url": service.url(app.current_event.raw_event)}]
+    return Response(200, "application/json", document, {"Cache-Control": "public, max-age=3600"})
 
 
 handler = api.handler(app)

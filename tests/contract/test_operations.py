@@ -105,6 +105,8 @@ def test_the_openapi_document_has_the_routes_of_the_template() -> None:
     documented = {
         (method.upper(), path) for path, item in document["paths"].items() for method in item if method in METHODS
     }
+    assert not any(method == "HEAD" for method, _ in documented), "it would stand beside every GET"
+    documented |= {("HEAD", path) for path, item in document["paths"].items() if item.get("get", {}).get("x-head")}
     assert documented == {route for operation in OPERATIONS for route in routes_of_template(operation)}
 
 

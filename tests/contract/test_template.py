@@ -151,3 +151,16 @@ def test_the_containers_of_a_job_have_no_role() -> None:
     (task,) = machine["States"]["Register Job"]["Arguments"]["EcsProperties"]["TaskProperties"]
     assert "TaskRoleArn" not in task
     assert "JobRoleArn" not in task
+
+
+def test_a_page_may_fetch_downloads_and_post_uploads_after_a_redirect() -> None:
+    # Whatever AllowedOrigin is, a browser that follows a redirect from the API names no origin: `Origin: null`.
+    (rule,) = properties("Bucket")["CorsConfiguration"]["CorsRules"]
+    assert rule["AllowedOrigins"] == ["*"]
+    assert {"GET", "HEAD", "POST"} == set(rule["AllowedMethods"])
+    assert {"ETag", "Content-Length", "Content-Disposition"} <= set(rule["ExposedHeaders"])
+    assert rule["AllowedHeaders"] == ["*"]
+    api = properties("Api")["Cors"]
+    assert "AllowedOrigin" in str(api["AllowOrigin"])
+    assert {"Authorization", "Content-Type", "api_key"} <= set(api["AllowHeaders"].strip("'").split(","))
+    assert {"GET", "HEAD", "POST", "PUT", "DELETE"} <= set(api["AllowMethods"].strip("'").split(","))

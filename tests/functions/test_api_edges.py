@@ -1,7 +1,9 @@
 """Whatever is sent to the API: it answers what it documents, problem+json when it refuses, and then writes nothing."""
 
+import base64
 import contextlib
 import copy
+import hashlib
 import io
 import json
 import re
@@ -58,7 +60,7 @@ BODIES = {
 }
 LISTINGS = [name for name, (_, _, described) in ROUTES.items() if "cursor" in str(described.get("parameters"))]
 READS = [name for name, (method, _, _) in ROUTES.items() if method == "GET"]
-HEADS = [name for name in READS if "head" in DOCUMENT["paths"][ROUTES[name][1]]]
+HEADS = [name for name in READS if ROUTES[name][2].get("x-head")]
 PUBLIC_READS = [name for name in READS if {} in ROUTES[name][2].get("security", [{}])]
 # What is downloaded is tagged by S3.
 DOWNLOADS = [name for name in READS if "302" in ROUTES[name][2]["responses"]]
@@ -771,3 +773,87 @@ def test_the_handle_of_a_run_tells_which_python_executed_it(place):
     place.update(place.run, {**on_moto.SUCCEEDED, "python": "3.13.2"})
     handle = place.ask("get_run").json
     assert (handle["python"], handle["steps"][0]["python"]) == ("3.13.2", "3.13.2")
+
+
+def test_a_workflow_shows_the_callers_groups_of_it_and_strangers_none(place):
+    contest.publish("v")
+    contest.join("v", "elsewhere")
+    contest.join("w", "h")
+    stored.MemberItem(*stored.member("h", on_moto.MEMBER.id), user=on_moto.MEMBER.id, name="ada").save()
+    shown = place.ask("get_workflow").json["groups"]
+    assert shown == place.ask("list_workflow_groups").json["groups"]
+    assert {"id": "g", "name": shown[0]["name"], "workflow": "w"} == shown[0]
+    assert place.ask("get_workflow", user=gateway.Person("u-eve", "eve")).json["groups"] == []
+    for stranger in ({"user": None}, {"user": None, "problem": "the token has expired"}):
+        assert "groups" not in place.ask("get_workflow", **stranger).json
+
+
+def test_what_depends_on_the_caller_is_told_apart_by_caches(place):
+    eve = gateway.Person("u-eve", "eve")
+    for operation in ("get_workflow", "describe_service"):
+        answers = [place.ask(operation, user=user) for user in (on_moto.MEMBER, eve, None)]
+        assert len({answer.headers["etag"] for answer in answers}) == 3
+        assert [answer.headers["cache-control"] for answer in answers] == ["no-store", "no-store", "no-cache"]
+        for answer in answers:
+            assert answer.headers["vary"] == "Authorization, api_key"
+            again = place.ask(operation, user=None, headers={"If-None-Match": answer.headers["etag"]})
+            assert again.status == (304 if answer is answers[2] else 200)
+            assert again.headers["vary"] == answer.headers["vary"]
+
+
+def test_the_beginning_leads_to_the_documentation(place):
+    answer = place.ask("describe_service", user=None)
+    docs, document = answer.json["docs"], answer.json["openapi"]
+    assert (docs, document) == (f"{answer.json['url']}/docs", f"{answer.json['url']}/openapi.json")
+    assert answer.headers["link"] == f'<{document}>; rel="service-desc", <{docs}>; rel="service-doc"'
+    assert "Link" in answer.headers["access-control-expose-headers"]
+
+
+HOSTS = {
+    "its own domain": ("", "/v1", "https://{domainName}{basePath}"),
+    "a custom domain": ("", "", "https://{domainName}{basePath}"),
+    "a custom domain with a base path": ("/bench", "/bench", "https://{domainName}{basePath}"),
+    "a base path of two parts": ("/a/b", "/a/b", "https://{domainName}{basePath}"),
+    "one machine": ("", "/v1", "http://127.0.0.1:4566/_aws/execute-api/{apiId}/{stage}"),
+}
+
+
+@pytest.mark.parametrize("host", HOSTS)
+def test_the_document_says_where_the_api_is_and_operations_are_found_there(host, place, monkeypatch):
+    inside, base, form = HOSTS[host]
+    monkeypatch.setenv("API_URL_FORM", form)
+    machine = f"http://127.0.0.1:4566/_aws/execute-api/{gateway.API}/{gateway.STAGE}"
+    url = machine if host == "one machine" else f"https://{gateway.API}.execute-api.us-east-1.amazonaws.com{base}"
+    found = {}
+    for operation in ("describe_service", "get_openapi", "browse_api", "get_run", "list_runs", "list_workflows"):
+        _, path, _ = ROUTES[operation]
+        _, names = place.at(path)
+        event = gateway.event("GET", path, names, user=on_moto.MEMBER)
+        route = event["path"]
+        event["path"] = f"{inside}{route}"
+        event["requestContext"]["path"] = f"{base}{route}"
+        found[operation] = gateway.answer(place.invoke(operation, event))
+        assert found[operation].status == 200, found[operation].body
+    assert found["describe_service"].json["url"] == url
+    assert found["get_openapi"].json["servers"] == [{"url": url}]
+    assert f'"{url}/openapi.json"'.encode() in found["browse_api"].body
+
+
+def test_the_page_of_the_api_runs_what_is_in_it_and_nothing_else(place):
+    answer = place.ask("browse_api", user=None)
+    policy = dict(part.split(" ", 1) for part in answer.headers["content-security-policy"].split("; "))
+    assert policy["default-src"] == "'none'"
+    assert "unsafe" not in answer.headers["content-security-policy"]
+    assert "*" not in answer.headers["content-security-policy"]
+    page = answer.body.decode()
+    for kind, name in (("script", "script-src"), ("style", "style-src")):
+        inside = re.findall(rf"<{kind}>(.*?)</{kind}>", page, re.S)
+        digests = [base64.b64encode(hashlib.sha256(text.encode()).digest()).decode() for text in inside]
+        assert policy[name].split() == [f"'sha256-{digest}'" for digest in digests]
+        assert f"<{kind} " not in page.replace(inside[0], "")
+    assert " src=" not in page.replace(re.findall(r"<script>(.*?)</script>", page, re.S)[0], "")
+    own, api_itself, bucket, s3 = policy["connect-src"].split()
+    url = place.ask("describe_service", user=None).json["url"]
+    assert (own, api_itself) == ("'self'", url.removesuffix("/v1"))
+    assert files.link("any").startswith(f"{bucket}/any")
+    assert s3 == bucket.replace(f"{files.bucket()}.", "")

@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from json_strategies import VALUES
 
-from flowserverless import cursor, leaderboard, measuring
+from flowserverless import cursor, leaderboard, measuring, views
 from flowserverless.store import files, workflows
 from flowserverless.store import runs as stored_runs
 
@@ -308,3 +308,17 @@ def test_whatever_a_run_wrote_the_leaderboard_is_valid_and_the_run_says_where_it
     assert len(rows) == len(board["ranking"]) + 1
     # The next example begins with an empty board.
     contest.remove(run)
+
+
+def test_nothing_in_a_table_is_a_formula_and_numbers_stay_numbers():
+    schema = [
+        {"name": "score", "label": "=1+1", "dtype": "float"},
+        {"name": "note", "label": "\uff20x", "dtype": "string"},
+    ]
+    results = [{"name": "score", "value": "-inf"}, {"name": "note", "value": "-inf"}]
+    line = {"rank": 1, "run": {"id": "r"}, "group": {"id": "g", "name": " =cmd|' /C calc'!A0"}, "results": results}
+    table = views.leaderboard_csv({"schema": schema, "ranking": [line], "rankingVersion": 1})
+    assert list(csv.reader(io.StringIO(table, newline=""))) == [
+        ["Rank", "Group", "Run", "'=1+1", "'\uff20x"],
+        ["1", "' =cmd|' /C calc'!A0", "r", "-inf", "'-inf"],
+    ]

@@ -36,7 +36,9 @@ STATUS: dict[type[errors.Problem], HTTPStatus] = {
     errors.Unavailable: HTTPStatus.SERVICE_UNAVAILABLE,
 }
 JSON = "application/json"
-EXPOSED = "ETag, Location, X-Request-Id, X-Next-Cursor, Retry-After"
+# The headers in which callers say who they are; what caches keep of one caller is not for another.
+TOKENS = "Authorization, api_key"
+EXPOSED = "ETag, Link, Location, X-Request-Id, X-Next-Cursor, Retry-After"
 LONGEST_ID = 500
 # Where JSON is wrong, when Python does not say it.
 NOWHERE = -1
@@ -146,16 +148,20 @@ def described_problem(status: int) -> Strict:
 
 
 class Resolver(APIGatewayRestResolver):
-    """A resolver that knows whether strangers may call it, and bodies of which media types it takes."""
+    """A resolver that knows whether strangers may call it, whether who calls matters, and which bodies it takes."""
 
     public = False
+    personal = False
     takes: tuple[str, ...] = ()
 
 
-def app(public: bool = False, takes: tuple[str, ...] = (JSON,)) -> Resolver:
-    """A resolver for one operation; closed to callers without a valid token unless `public`."""
+def app(public: bool = False, personal: bool = False, takes: tuple[str, ...] = (JSON,)) -> Resolver:
+    """A resolver for one operation; closed to callers without a valid token unless `public`.
+
+    A `personal` one is open to all and says more to who is signed in.
+    """
     resolver = Resolver(enable_validation=True, json_body_deserializer=json_value)
-    resolver.public, resolver.takes = public, takes
+    resolver.public, resolver.personal, resolver.takes = public, personal, takes
     resolver.use(middlewares=[_only_known])
 
     resolver.exception_handler(errors.Problem)(_refused)
@@ -241,6 +247,8 @@ def handler(resolver: Resolver) -> Callable[[Strict, Any], Strict]:
             answer = _plain(_broken(error))
         headers = answer.setdefault("multiValueHeaders", {})
         if answer["statusCode"] == HTTPStatus.OK and method in ("GET", "HEAD"):
+            if resolver.personal:
+                headers["Vary"] = [TOKENS]
             _tag(answer, event, "no-cache" if resolver.public and not _authorizer(event).get("user") else "no-store")
         if answer["statusCode"] in (HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED):
             answer["body"] = ""
@@ -301,7 +309,14 @@ def _readable(resolver: Resolver, event: Strict) -> Strict:
             named = f"this is '{stated[:100]}'" if stated else "the request has no Content-Type"
             raise errors.UnsupportedType(f"the body has to be {' or '.join(resolver.takes)}; {named}")
         headers["Content-Type"] = JSON if kind in ("", JSON) else f"{kind}{mark}{options}"
-    return {**event, "httpMethod": method, "headers": headers}
+    return {**event, "httpMethod": method, "headers": headers, "path": _route(event)}
+
+
+def _route(event: Strict) -> str:
+    """The path without what a custom domain maps to the API, which API Gateway leaves in the path."""
+    path, resource = str(event["path"]), str(event["resource"])
+    parts = path.rstrip("/").split("/")
+    return "/" if resource == "/" else "/" + "/".join(parts[-resource.count("/") :])
 
 
 def _headers(event: Strict, name: str) -> list[str]:

@@ -19,10 +19,14 @@ def run(seen: access.RunView) -> views.RunHandle:
     return views.run(seen.run, ranking)
 
 
-def workflow(workflow_id: str) -> views.WorkflowHandle:
-    """A workflow with its post-processing results. Raises NotFound."""
+def workflow(who: access.Caller, workflow_id: str) -> views.WorkflowHandle:
+    """A workflow with its post-processing results, and the caller's groups of it. Raises NotFound."""
     head, published = workflows.with_template(workflow_id)
-    return views.workflow(head, published, views.post_processing(head, *postprocessing.shown(head)))
+    handle = views.workflow(head, published, views.post_processing(head, *postprocessing.shown(head)))
+    if who.user:
+        mine, _ = groups.links(f"USER#{who.user}", MOST_SHOWN, None, workflow_id)
+        handle["groups"] = [views.group_line(link) for link in mine]
+    return handle
 
 
 def group(who: access.Caller, group_id: str) -> views.GroupHandle:

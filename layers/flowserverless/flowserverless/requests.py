@@ -92,7 +92,19 @@ class StartRun(Body):
     """Arguments of a run, in any order."""
 
     model_config = ConfigDict(
-        json_schema_extra={"examples": [{"arguments": [{"name": "greeting", "value": "Hello"}]}]},
+        json_schema_extra={
+            "examples": [
+                {
+                    "arguments": [
+                        {
+                            "name": "names",
+                            "value": {"type": "$file", "value": {"fileId": "01M83R6Z0V4T5KQ2X9B7N3C8DE"}},
+                        },
+                        {"name": "greeting", "value": "Hello"},
+                    ]
+                }
+            ]
+        },
     )
 
     arguments: list[Argument] = Field(default_factory=list, max_length=1000)

@@ -55,6 +55,8 @@ def describe(event: dict[str, Any], user_name: str) -> views.Service:
         "url": url(event),
         "python": f"{major}.{minor}",
         "platform": _platform(),
+        "docs": f"{url(event)}/docs",
+        "openapi": f"{url(event)}/openapi.json",
         "routes": [{"id": name, "pattern": pattern} for name, pattern in ROUTES.items()],
     }
     if user_name:
@@ -69,10 +71,22 @@ def _platform() -> str:
     return f"manylinux_{version.replace('.', '_')}_{machine}" if name == "glibc" else f"linux_{machine}"
 
 
+def links(described: views.Service) -> str:
+    """Where the service is described for programs and for people (RFC 8631), as a header."""
+    return f'<{described["openapi"]}>; rel="service-desc", <{described["docs"]}>; rel="service-doc"'
+
+
 def url(event: dict[str, Any]) -> str:
     """The service's base URL as callers know it; what the function cannot know before it is called is filled in."""
     context = event.get("requestContext", {})
-    form = os.environ.get("API_URL_FORM", "https://{domainName}/{stage}")
-    for name in ("domainName", "stage", "apiId"):
-        form = form.replace(f"{{{name}}}", str(context.get(name, "")))
+    form = os.environ.get("API_URL_FORM", "https://{domainName}{basePath}")
+    known = {name: str(context.get(name, "")) for name in ("domainName", "stage", "apiId")}
+    for name, value in {**known, "basePath": _base_path(event)}.items():
+        form = form.replace(f"{{{name}}}", value)
     return form
+
+
+def _base_path(event: dict[str, Any]) -> str:
+    """What callers write between the domain and a route: the stage, or what a custom domain maps to the API."""
+    parts = str(event.get("requestContext", {}).get("path", "")).rstrip("/").split("/")
+    return "/".join(parts[: len(parts) - str(event.get("resource", "")).rstrip("/").count("/")])

@@ -1,13 +1,11 @@
 """What people are shown: flowServ's JSON handles, and what this service adds to them. Absent is left out, not null."""
 
-import csv
-import io
 from collections.abc import Mapping, Sequence
 from typing import Any, NotRequired
 
 from typing_extensions import TypedDict
 
-from flowserverless.domain import results, runs
+from flowserverless.domain import results, runs, spreadsheets
 from flowserverless.store import rankings, table
 
 Json = dict[str, Any]
@@ -200,6 +198,7 @@ class WorkflowHandle(TypedDict):
     parameterGroups: NotRequired[list[Json]]
     outputs: NotRequired[list[Json]]
     postproc: NotRequired[PostProcessingHandle | RunHandle]
+    groups: NotRequired[list[GroupLine]]
 
 
 class ColumnHandle(TypedDict):
@@ -267,6 +266,8 @@ class Service(TypedDict):
     url: str
     python: str
     platform: str
+    docs: str
+    openapi: str
     routes: list[Link]
     username: NotRequired[str]
 
@@ -461,19 +462,15 @@ def ranking_line(schema: results.ResultSchema, rank: int, entry: rankings.Entry,
 
 
 def leaderboard_csv(board: Leaderboard) -> str:
-    """A leaderboard as CSV (RFC 4180) with labels as header.
-
-    A text that a spreadsheet would take for a formula gets an apostrophe before it.
-    """
-    out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\r\n")
-    writer.writerow(["Rank", "Group", "Run", *(column["label"] for column in board["schema"] or [])])
+    """A leaderboard as CSV with labels as header."""
+    columns = board["schema"] or []
+    rows: list[list[spreadsheets.Cell]] = [["Rank", "Group", "Run", *(column["label"] for column in columns)]]
     for line in board["ranking"]:
-        values = [_cell(result["value"]) for result in line["results"]]
-        writer.writerow([line["rank"], _cell(line["group"]["name"]), line["run"]["id"], *values])
-    return out.getvalue()
+        values = [_number(column, one["value"]) for column, one in zip(columns, line["results"], strict=True)]
+        rows.append([line["rank"], line["group"]["name"], line["run"]["id"], *values])
+    return spreadsheets.csv(rows)
 
 
-def _cell(value: Any) -> Any:
-    formula = isinstance(value, str) and value[:1] in ("=", "+", "-", "@", "\t", "\r") and value != "-inf"
-    return f"'{value}" if formula else value
+def _number(column: ColumnHandle, value: spreadsheets.Cell) -> spreadsheets.Cell:
+    """The value; JSON has no infinite numbers, which are texts there."""
+    return float(value) if column["dtype"] == "float" and isinstance(value, str) else value

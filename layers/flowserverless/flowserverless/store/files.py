@@ -30,6 +30,12 @@ def bucket() -> str:
     return os.environ["BUCKET_NAME"]
 
 
+def origins() -> tuple[str, str]:
+    """Where links lead, as scheme and host: S3 is asked at its own name, or at the bucket's."""
+    scheme, _, host = str(aws.client("s3").meta.endpoint_url).partition("://")
+    return f"{scheme}://{bucket()}.{host}", f"{scheme}://{host}"
+
+
 def static(workflow: str, version: str, path: str = "") -> str:
     """Key of a static file of a published version."""
     return f"workflows/{workflow}/{version}/static/{path}"
