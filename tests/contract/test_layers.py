@@ -39,8 +39,10 @@ def needed(project: str) -> set[str]:
 
 def imported(folder: pathlib.Path) -> Iterator[str]:
     """The names of the modules that the sources below a folder import from elsewhere."""
-    own = {path.stem for path in folder.rglob("*.py")} | {"flowserverless"}
-    for path in folder.rglob("*.py"):
+    # What is there for steps is imported by them, and by no function.
+    sources = [path for path in folder.rglob("*.py") if not path.is_relative_to(stage.library.FLOWSERV)]
+    own = {path.stem for path in sources} | {"flowserverless"}
+    for path in sources:
         for node in ast.walk(ast.parse(path.read_text("utf-8"))):
             match node:
                 case ast.Import():
