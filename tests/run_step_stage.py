@@ -126,6 +126,11 @@ class Store(http.server.ThreadingHTTPServer):
         return {key.removeprefix(prefix): value for key, value in self.objects.items() if key.startswith(prefix)}
 
     @property
+    def tree(self) -> dict[str, Any]:
+        """What the step did to the run directory, as it was told last."""
+        return json.loads(self.objects["runs/r/trees/000.json"])
+
+    @property
     def log(self) -> str:
         """The log that was uploaded last."""
         return self.objects["runs/r/logs/000.txt"].decode()
@@ -162,6 +167,7 @@ class Store(http.server.ThreadingHTTPServer):
             "always": [],
             "upload": {**self.form(""), "prefix": "runs/r/files/"},
             "log": self.form("runs/r/logs/000.txt"),
+            "tree": self.form("runs/r/trees/000.json"),
             "cancelUrl": f"{self.url}/runs/r/canceled?X-Amz-Signature=secret",
             "limits": LIMITS | (limits or {}),
             **members,

@@ -122,7 +122,7 @@ def deliver(manifest: manifests.Manifest, directory: str) -> int:
             raise transfer.Refused("the run directory was replaced")
         harvest = steps.collect(manifest, room, _before(directory))
         outcome = verdicts.Outcome(code, verdicts.judge_size(manifest, harvest, outcome.reason), harvest)
-        steps.deliver(manifest, harvest.files, threading.Event())
+        steps.deliver(manifest, harvest, threading.Event())
         transfer.post_bytes(manifest.log, manifest.log.key, log.content(), watching.LOG_TYPE)
     except transfer.Refused as refusal:
         outcome = outcome.refused(manifest.name, refusal)
@@ -166,7 +166,8 @@ def _open_to_all(directory: str) -> None:
         for name in directories:
             os.chmod(os.path.join(parent, name), 0o777)  # noqa: S103
         for name in files:
-            os.chmod(os.path.join(parent, name), 0o666)  # noqa: S103
+            place = os.path.join(parent, name)
+            os.chmod(place, 0o777 if os.lstat(place).st_mode & stat.S_IXUSR else 0o666)
 
 
 def _status(directory: str) -> tuple[int | None, int]:

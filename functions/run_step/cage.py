@@ -24,6 +24,7 @@ import contextlib
 import json
 import os
 import pathlib
+import re
 import select
 import stat
 import subprocess
@@ -224,8 +225,16 @@ def _supervise(order: warden.Order, hear: Callable[[str, bytes], None], stop: th
             process.kill()
         if report is None:
             complaints.seek(max(0, os.fstat(complaints.fileno()).st_size - 2000))
-            raise Broken(complaints.read().decode("utf-8", "replace").strip() or "its warden was killed")
+            raise Broken(_last_words(complaints.read().decode("utf-8", "replace").strip()))
     return report
+
+
+def _last_words(complaint: str) -> str:
+    """What the warden ended with, without places in this machine; all of it is for those who read our log."""
+    if not complaint:
+        return "its warden was killed"
+    print(complaint, file=sys.stderr)
+    return re.sub(r"(?<![\w.])/[^\s'\"]+", "...", complaint.splitlines()[-1])
 
 
 def _listen(

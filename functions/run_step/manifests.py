@@ -33,7 +33,8 @@ class Limits:
 class Input:
     """A file that is fetched to `path` in the run directory; an optional one may be missing in the store.
 
-    `sha256` (hex) is known of files that a group uploaded.
+    `sha256` (hex) is known of files that a group uploaded. `modified` is in nanoseconds since 1970; None is the moment
+    when it is fetched.
     """
 
     path: str
@@ -41,6 +42,8 @@ class Input:
     size: int | None
     optional: bool
     sha256: str | None = None
+    executable: bool = False
+    modified: int | None = None
 
 
 @dataclass(frozen=True)
@@ -68,9 +71,10 @@ class Manifest:
     """Everything about one step.
 
     `variables` is what commands get. `values` is the same as JSON values where the trusted side knows them, and
-    what functions and notebooks are called with. `earlier` has what earlier functions returned; `result` is the form
-    for what this step's function returns, and only a code step that declares a name for it has one. `outcome` is the
-    form for how the step went, for jobs only.
+    what functions and notebooks are called with. `folders` are given though no input is in them. `earlier` has what
+    earlier functions returned; `result` is the form for what this step's function returns, and only a code step that
+    declares a name for it has one. `tree` is the form for what the step did to the directory, `outcome` that for how it
+    went, for jobs only.
     """
 
     run: str
@@ -89,8 +93,10 @@ class Manifest:
     log: Form
     cancel_url: str | None
     limits: Limits
+    folders: tuple[str, ...] = ()
     earlier: tuple[Earlier, ...] = ()
     result: Form | None = None
+    tree: Form | None = None
     outcome: Form | None = None
 
 
@@ -124,15 +130,24 @@ def parse(document: Mapping[str, Any]) -> Manifest:
             cpu_seconds=int(limits["cpuSeconds"]),
             files=int(limits.get("files") or Limits.files),
         ),
+        folders=tuple(document.get("folders") or ()),
         earlier=tuple(Earlier(each["name"], each["url"]) for each in document.get("earlier") or ()),
         result=_own_form(document, "result"),
+        tree=_own_form(document, "tree"),
         outcome=_own_form(document, "outcome"),
     )
 
 
 def _input(document: Mapping[str, Any]) -> Input:
-    optional = bool(document.get("optional", False))
-    return Input(document["path"], document["url"], document.get("size"), optional, document.get("sha256"))
+    return Input(
+        document["path"],
+        document["url"],
+        document.get("size"),
+        bool(document.get("optional", False)),
+        document.get("sha256"),
+        bool(document.get("executable", False)),
+        document.get("modified"),
+    )
 
 
 def _own_form(document: Mapping[str, Any], member: str) -> Form | None:

@@ -69,7 +69,7 @@ def execute(
             harvest = collect(manifest, room.directory, before)
             reason = verdicts.judge_size(manifest, harvest, outcome.reason)
             outcome = verdicts.Outcome(report.status, reason, harvest)
-            deliver(manifest, harvest.files, canceled)
+            deliver(manifest, harvest, canceled)
             outcome = hand_on(manifest, room.home, outcome)
     except transfer.Refused as refusal:
         return outcome.refused(manifest.name, refusal)
@@ -93,12 +93,14 @@ def fetch_inputs(manifest: manifests.Manifest, directory: str, stop: threading.E
             target = os.path.join(directory, path)
             os.makedirs(os.path.dirname(target), exist_ok=True)
             digests[path] = transfer.download(entry.url, target, entry.size, entry.sha256)
+            outputs.describe(target, entry)
         except transfer.Refused as refusal:
             if not (entry.optional and refusal.is_missing):
                 raise _not_had(entry, refusal) from None
         except (OSError, ValueError) as error:
-            raise transfer.Refused(f"input {entry.path!r} could not be stored: {error}") from None
+            raise transfer.Refused(f"input {entry.path!r} could not be stored: {transfer.plain(error)}") from None
 
+    outputs.make_directories(directory, (f"{folder}/" for folder in manifest.folders))
     transfer.in_parallel(fetch, manifest.inputs, stop)
     return digests
 
@@ -136,11 +138,14 @@ def prepare(manifest: manifests.Manifest, room: cage.Cage, earlier: Mapping[str,
 
 def collect(manifest: manifests.Manifest, directory: str, before: Mapping[str, outputs.Stamp]) -> outputs.Harvest:
     """What the step made and is to be delivered."""
-    return outputs.harvest(directory, before, manifest.outputs, manifest.always, manifest.upload.key, manifest.limits)
+    return outputs.harvest(directory, before, manifest)
 
 
-def deliver(manifest: manifests.Manifest, files: tuple[outputs.Output, ...], stop: threading.Event) -> None:
-    """Upload files. Raises transfer.Refused with the name of the first that was refused."""
+def deliver(manifest: manifests.Manifest, harvest: outputs.Harvest, stop: threading.Event) -> None:
+    """Upload files, then what the step did to the directory: whoever reads that finds the files that it names.
+
+    Raises transfer.Refused with the name of the first that was refused.
+    """
 
     def post(file: outputs.Output) -> None:
         try:
@@ -148,8 +153,13 @@ def deliver(manifest: manifests.Manifest, files: tuple[outputs.Output, ...], sto
         except transfer.Refused as refusal:
             problem = f"output {file.path!r} could not be delivered: {refusal}"
             raise transfer.Refused(problem, refusal.status, refusal.code) from None
+        except OSError as error:
+            raise transfer.Refused(f"output {file.path!r} could not be read: {transfer.plain(error)}") from None
 
-    transfer.in_parallel(post, files, stop)
+    transfer.in_parallel(post, harvest.files, stop)
+    if manifest.tree and not stop.is_set():
+        content = json.dumps(harvest.tree()).encode()
+        transfer.post_bytes(manifest.tree, manifest.tree.key, content, "application/json")
 
 
 def hand_on(manifest: manifests.Manifest, home: str, outcome: verdicts.Outcome) -> verdicts.Outcome:

@@ -166,6 +166,11 @@ def post_file(form: manifests.Form, key: str, path: str) -> None:
     _persist(attempt)
 
 
+def plain(error: Exception) -> str:
+    """What went wrong, without the place in this machine that an error of the system names."""
+    return error.strerror or type(error).__name__ if isinstance(error, OSError) else str(error)
+
+
 def media_type(name: str) -> str:
     """The media type that a file's name suggests."""
     guess, encoding = mimetypes.guess_type(name, strict=False)

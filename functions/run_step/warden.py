@@ -153,7 +153,9 @@ class Warden:
             os.chdir(self._order.directories[0])
             os.execve(words[0], list(words), dict(self._order.environment))  # noqa: S606 - a shell is what we start
         except BaseException as error:
-            os.write(tell, f"{type(error).__name__}: {error}"[:1000].encode("utf-8", "replace"))
+            # The text of an error of the system would name a place in this machine.
+            text = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+            os.write(tell, f"{type(error).__name__}: {text}"[:1000].encode("utf-8", "replace"))
         finally:
             os._exit(CANNOT_EXECUTE)
 

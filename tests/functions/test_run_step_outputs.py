@@ -59,8 +59,8 @@ def test_symbolic_links_are_followed_inside_the_run_directory_only(store, tmp_pa
         f"ln -s {tmp_path}/secret outside; ln -s {tmp_path} directory; ln -s /proc/self/environ environ",
         "ln -s loop loop; ln -s nowhere dangling; ln -s d inner-directory; ln -s outside twice; ln -s . self",
     )
-    assert store.outputs() == {"d/real": b"in\n", "inside": b"in\n"}
-    for name in ("relative", "absolute", "outside", "directory", "environ", "loop", "dangling", "twice"):
+    assert store.outputs() == {"d/real": b"in\n", "inside": b"in\n", "inner-directory/real": b"in\n"}
+    for name in ("relative", "absolute", "outside", "directory", "environ", "loop", "dangling", "twice", "self"):
         assert f"'{name}' was not delivered" in result["messages"][-1]
     assert result["reason"] is None
 
@@ -168,7 +168,7 @@ def test_content_types_follow_from_names(store):
     store.run(
         "for f in a.json b.csv c.png d.html e.txt f.csv.gz g.ipynb h.yaml i.log j k.tar.gz L.JSON; do echo > $f; done"
     )
-    types = {key.removeprefix("runs/r/files/"): value for key, value in store.types.items()}
+    types = {key.removeprefix("runs/r/files/"): value for key, value in store.types.items() if "/files/" in key}
     assert types == {
         "a.json": "application/json",
         "b.csv": "text/csv",

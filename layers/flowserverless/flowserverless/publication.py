@@ -6,9 +6,9 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from flowserverless import archive, aws, batch, engine, measuring, postprocessing, settings
-from flowserverless.domain import errors, jobs, outputs, runs, steps, templates
-from flowserverless.store import files, workflows
+from flowserverless import archive, aws, batch, directories, engine, measuring, postprocessing, settings
+from flowserverless.domain import errors, jobs, outputs, runs, steps, templates, trees
+from flowserverless.store import files, table, workflows
 from flowserverless.store import runs as stored_runs
 
 MOST_MESSAGES = 100
@@ -43,10 +43,10 @@ def publish(event: Mapping[str, Any], now: datetime) -> dict[str, Any]:
     published = workflows.version(run.workflow, run.version)
     template = templates.parse(published.template, steps.ANYTHING)
     if stopped:
-        return _list_left(run, template)
+        return _list_left(run, published, template)
     event = {**event, "outcome": batch.outcome(run, event.get("outcome"))}
     run = _with_outcome(run, event)
-    verdict = _judge(run, template, event)
+    verdict = _judge(run, template, event, _left(run, published, template))
     ended_at = runs.timestamp(now)
     complete = _with_files(run, verdict.collected, event.get("archive", True))
 
@@ -64,11 +64,12 @@ def publish(event: Mapping[str, Any], now: datetime) -> dict[str, Any]:
     return _answer(ended)
 
 
-def _list_left(run: runs.Run, template: templates.Template) -> dict[str, Any]:
+def _list_left(run: runs.Run, published: table.TemplateItem, template: templates.Template) -> dict[str, Any]:
     """Record the files of a run that was ended from outside, when nobody had the time to look for them."""
     if run.state is not runs.State.SUCCESS and not run.file_count:
         specs = template.outputs if run.group else postprocessing.declared(template)[0]
-        if not stored_runs.record_files(_with_files(run, outputs.left(specs, _stored(run)), archived=True)):
+        left = outputs.left(specs, _sizes(_left(run, published, template)))
+        if not stored_runs.record_files(_with_files(run, left, archived=True)):
             return _remove({"run": run.id})
     return _answer(stored_runs.Ended(run, won=False))
 
@@ -96,12 +97,23 @@ def _with_outcome(run: runs.Run, event: Mapping[str, Any]) -> runs.Run:
     return runs.end_step(run, staged[-1], outcome) if outcome and staged else run
 
 
-def _stored(run: runs.Run) -> dict[str, int]:
-    return outputs.deliverable((file.path, file.size) for file in files.listing(files.run(run.id, "files/")))
+def _left(run: runs.Run, published: table.TemplateItem, template: templates.Template) -> trees.Directory:
+    """The directory that the run left. What steps took back is removed from S3, where it could be taken for a result.
+
+    Rankings are filled, and other runs' post-processing reads, by the names of files alone.
+    """
+    found = directories.stored(run.id)
+    left = directories.left(run, published, template, found)
+    files.remove([files.run(run.id, f"files/{path}") for path in found if path not in left.files])
+    return left
 
 
-def _judge(run: runs.Run, template: templates.Template, event: Mapping[str, Any]) -> Verdict:
-    stored = _stored(run)
+def _sizes(left: trees.Directory) -> dict[str, int]:
+    return {path: file.size or 0 for path, file in left.files.items()}
+
+
+def _judge(run: runs.Run, template: templates.Template, event: Mapping[str, Any], left: trees.Directory) -> Verdict:
+    stored = _sizes(left)
     specs, patterns = (template.outputs, template.files_outputs) if run.group else postprocessing.declared(template)
     outcome = event.get("outcome") or {}
     messages = tuple(str(text) for text in outcome.get("messages", ()))[:MOST_MESSAGES]
@@ -110,11 +122,13 @@ def _judge(run: runs.Run, template: templates.Template, event: Mapping[str, Any]
         collected = outputs.declared(specs, patterns, stored)
         missing = outputs.missing(template, stored) if run.group else collected.missing
         if not missing:
-            return Verdict(runs.State.SUCCESS, collected)
+            return Verdict(runs.State.SUCCESS, collected, messages=left.notes)
         names = ", ".join(f"'{name}'" for name in missing)
         reason = runs.Reason("OUTPUT_MISSING", f"the steps succeeded but did not write {names}"[:2000])
     state = runs.State.CANCELED if reason.code == "CANCELED" else runs.State.ERROR
-    return Verdict(state, outputs.left(specs, stored), reason, (reason.detail, *messages))
+    # The last step has said it itself, all in one.
+    notes = tuple(note for note in left.notes if not any(note in text for text in messages))
+    return Verdict(state, outputs.left(specs, stored), reason, (reason.detail, *messages, *notes))
 
 
 def _failure(event: Mapping[str, Any]) -> runs.Reason | None:
@@ -147,7 +161,7 @@ def _archive(run: runs.Run, collected: outputs.Collected) -> tuple[runs.Archive,
     if total > most:
         why = f"the files have {total} bytes, more than the {most} that are archived"
         return runs.Archive(detail=why), _digests(run, collected)
-    members = [(file.name, files.run(run.id, f"files/{file.path}"), file.size) for file in collected.files]
+    members = [(file.path, files.run(run.id, f"files/{file.path}"), file.size) for file in collected.files]
     manifest = {
         "run": run.id,
         "workflow": run.workflow,
@@ -159,8 +173,7 @@ def _archive(run: runs.Run, collected: outputs.Collected) -> tuple[runs.Archive,
     except ValueError as error:
         why = f"the files cannot be unpacked side by side: {error}"
         return runs.Archive(detail=why[:2000]), _digests(run, collected)
-    by_name = {file.name: file.sha256 for file in info.files}
-    return runs.Archive(size=info.size), {file.path: by_name[file.name] for file in collected.files}
+    return runs.Archive(size=info.size), {file.name: file.sha256 for file in info.files}
 
 
 def _digests(run: runs.Run, collected: outputs.Collected) -> Mapping[str, str]:

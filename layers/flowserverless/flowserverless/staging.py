@@ -5,8 +5,8 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from flowserverless import batch, postprocessing, settings
-from flowserverless.domain import errors, ids, outputs, parameters, paths, plans, runs, steps, templates
+from flowserverless import batch, directories, planning, postprocessing, settings
+from flowserverless.domain import errors, ids, paths, plans, runs, steps, templates, trees
 from flowserverless.store import files, table, workflows
 from flowserverless.store import runs as stored_runs
 
@@ -36,7 +36,7 @@ def stage(event: Mapping[str, Any], now: datetime) -> dict[str, Any]:
     if not stored_runs.save_progress(run):
         raise errors.Conflict(f"run {run.id} has ended", "RUN_IS_FINAL")
     template = templates.parse(published.template, steps.ANYTHING)
-    planned = plan(run, template)
+    planned = planning.plan(run, template)
     step = planned[index]
     seconds = _seconds(run, step, now)
     if step.executor == "batch":
@@ -52,7 +52,7 @@ def manifest_of_job(run_id: str, job: str, now: datetime) -> str:
     runs.require_active(run)
     published = workflows.version(run.workflow, run.version)
     template = templates.parse(published.template, steps.ANYTHING)
-    planned = plan(run, template)
+    planned = planning.plan(run, template)
     step = planned[index]
     seconds = min(_seconds(run, step, now), SIGNED_SECONDS)
     manifest = _manifest(run, published, template, step, seconds)
@@ -74,47 +74,11 @@ def _fetch(event: Mapping[str, Any]) -> tuple[runs.Run, table.TemplateItem]:
     return stored_runs.from_item(found[keys[0]]), found[keys[1]]
 
 
-def plan(run: runs.Run, template: templates.Template) -> tuple[plans.Step, ...]:
-    """The steps of a run, from the template's version and the run's own arguments; the same at every call."""
-    if run.group is None:
-        return plans.postproc_plan(template)
-    declared, bound = _bound(run)
-    changed = replace(template, parameters=declared)
-    return plans.plan(changed, bound, run.config.get("resources"), steps.ANYTHING)
-
-
-def _bound(run: runs.Run) -> tuple[tuple[parameters.Parameter, ...], parameters.Bound]:
-    declared = parameters.parse(list(run.parameters), "parameters")
-    known = {file: run.file_names.get(file, file) for file in parameters.referenced_files(list(run.arguments))}
-    return declared, parameters.bind(declared, list(run.arguments), known)
-
-
 def _seconds(run: runs.Run, step: plans.Step, now: datetime) -> int:
     left = int((datetime.fromisoformat(run.deadline) - now).total_seconds())
     most = settings.number("STEP_SECONDS", 780) if step.executor == "lambda" else BATCH_DAYS * 86400
     asked = step.resources.timeout_seconds if step.resources else None
     return max(1, min(left, most, asked or most))
-
-
-def _sources(run: runs.Run, published: table.TemplateItem) -> dict[str, tuple[str, int | None]]:
-    """S3 key and size of every file that is in the run directory when a step begins.
-
-    Uploads lie over static files, and what steps wrote lies over both.
-    """
-    found: dict[str, tuple[str, int | None]] = {
-        path: (files.static(published.workflow, published.version, path), size) for path, size in published.files
-    }
-    if run.group is None:
-        found |= {path: (key, size) for path, key, size in postprocessing.snapshot(run)}
-    else:
-        for file in _bound(run)[1].files:
-            known = run.uploads.get(file.file_id)
-            found[file.target] = (files.upload(run.group, file.file_id), known.size if known else None)
-    if run.steps[0].state is not runs.State.RUNNING:
-        stored = {file.path: file for file in files.listing(files.run(run.id, "files/"))}
-        kept = outputs.deliverable((file.path, file.size) for file in stored.values())
-        found |= {path: (stored[path].key, size) for path, size in kept.items()}
-    return found
 
 
 def _digests(run: runs.Run) -> dict[str, str | None]:
@@ -123,26 +87,39 @@ def _digests(run: runs.Run) -> dict[str, str | None]:
 
 
 def _inputs(
-    step: plans.Step,
-    sources: Mapping[str, tuple[str, int | None]],
-    digests: Mapping[str, str | None],
-    seconds: int,
+    step: plans.Step, begun: trees.Directory, digests: Mapping[str, str | None], seconds: int
 ) -> Iterable[dict[str, Any]]:
-    for path, (key, size) in sorted(sources.items()):
+    for path, file in sorted(begun.files.items()):
         wanted = step.inputs is None or any(paths.matches(one, path) for one in step.inputs)
         if not paths.reserved(path) and (wanted or path == step.notebook):
-            # A ranked run of an older version may lack a file that post-processing asks for now.
-            optional = key.startswith("runs/") and path.startswith("runs/")
-            url, sha256 = files.link(key, seconds=seconds), digests.get(key)
-            yield {"path": path, "url": url, "size": size, "optional": optional, "sha256": sha256}
+            yield {
+                "path": path,
+                "url": files.link(file.key, seconds=seconds),
+                "size": file.size,
+                # A ranked run of an older version may lack a file that post-processing asks for now.
+                "optional": file.key.startswith("runs/") and path.startswith("runs/"),
+                "sha256": digests.get(file.key),
+                "executable": file.executable,
+                "modified": file.modified,
+            }
+
+
+def _folders(step: plans.Step, begun: trees.Directory) -> list[str]:
+    """The folders that a step is given though none of its inputs lies in them."""
+    wanted = step.inputs
+    return sorted(
+        folder for folder in begun.folders if wanted is None or any(paths.leads_to(one, folder) for one in wanted)
+    )
 
 
 def _manifest(
     run: runs.Run, published: table.TemplateItem, template: templates.Template, step: plans.Step, seconds: int
 ) -> dict[str, Any]:
     prefix, log = files.run(run.id, "files/"), files.log(run.id, step.index)
+    tree = files.tree(run.id, step.index)
     valid = seconds + SPARE_SECONDS
     most = settings.number("OUTPUT_BYTES", 400_000_000)
+    begun = directories.begun(run, published, template, step.index)
     return {
         "run": run.id,
         "step": step.index,
@@ -153,10 +130,12 @@ def _manifest(
         "values": dict(step.values),
         "code": _code(step) if step.kind == "code" else None,
         "notebook": _notebook(step) if step.kind == "notebook" else None,
-        "inputs": list(_inputs(step, _sources(run, published), _digests(run), valid)),
+        "inputs": list(_inputs(step, begun, _digests(run), valid)),
+        "folders": _folders(step, begun),
         "outputs": None if step.outputs is None else list(step.outputs),
-        "always": _always(run, template, step),
+        "always": planning.always(run, template, step),
         "upload": {**files.form(prefix, valid, most), "prefix": prefix},
+        "tree": {**files.form(tree, valid, trees.LARGEST), "key": tree},
         "log": {**files.form(log, valid, settings.number("LOG_BYTES", 1_000_000) * 2), "key": log},
         "cancelUrl": files.link(files.run(run.id, "canceled"), seconds=valid),
         "limits": {
@@ -200,14 +179,3 @@ def _notebook(step: plans.Step) -> dict[str, Any]:
 
 def _parameters(step: plans.Step) -> dict[str, Any]:
     return {"params": list(step.notebook_params), "variables": dict(step.notebook_params)}
-
-
-def _always(run: runs.Run, template: templates.Template, step: plans.Step) -> list[str]:
-    """What a step delivers though it does not declare it: the run's own results, and the notebook it executed."""
-    executed = [step.notebook_output] if step.notebook_output else []
-    if run.group is None:
-        specs, patterns = postprocessing.declared(template)
-        return [*(spec.source for spec in specs), *patterns, *executed]
-    results = [template.results.file] if template.results else []
-    needed = template.postproc.inputs_files if template.postproc else ()
-    return [*(spec.source for spec in template.outputs), *template.files_outputs, *results, *needed, *executed]

@@ -306,7 +306,10 @@ def step(of: runs.Step) -> StepHandle:
 
 
 def run(of: runs.Run, ranking: Mapping[str, Any] | None = None, ingest: Json | None = None) -> RunHandle:
-    """A run's handle; `messages` where it was not a success, `files` where it ended, as flowServ has them."""
+    """A run's handle; `files` where it ended, as flowServ has them, and `messages`.
+
+    A success has messages only if something of it was not delivered.
+    """
     final = not of.active
     failed = final and of.state is not runs.State.SUCCESS
     handle: RunHandle = _present(
@@ -323,7 +326,7 @@ def run(of: runs.Run, ranking: Mapping[str, Any] | None = None, ingest: Json | N
         parameters=list(of.parameters) if of.group else None,
         steps=[step(one) for one in of.steps],
         python=next((one.python for one in of.steps if one.python), None),
-        messages=list(of.messages) if failed else None,
+        messages=list(of.messages) if failed or of.messages else None,
         reason={"code": of.reason.code, "detail": of.reason.detail} if of.reason else None,
         files=[file(one) for one in of.files] if final else None,
         fileCount=of.file_count if final else None,

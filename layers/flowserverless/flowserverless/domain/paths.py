@@ -99,6 +99,18 @@ def matches(pattern: str, path: str) -> bool:
     return _glob(parts, path.split("/"))
 
 
+def leads_to(pattern: str, folder: str) -> bool:
+    """Whether a pattern means a folder, or what may be in it."""
+    if reserved(folder):
+        return False
+    if matches(pattern, folder) or pattern.startswith(f"{folder}/"):
+        return True
+    parts, names = pattern.rstrip("/").split("/"), folder.split("/")
+    depth = parts.index("**") if "**" in parts else len(parts)
+    # Behind `**` anything may follow; before it, each part of the pattern stands for one name.
+    return (depth < len(parts) or depth >= len(names)) and _glob(parts[:depth][: len(names)], names[:depth])
+
+
 def match_outputs(patterns: Iterable[str], paths: Iterable[str]) -> tuple[dict[str, list[str]], list[str]]:
     """The paths that each pattern means, sorted, and the patterns that mean none of them."""
     known = sorted(paths)

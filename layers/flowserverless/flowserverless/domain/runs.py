@@ -1,5 +1,7 @@
 """A run: its states, its steps, why it ended as it did, and the files it left."""
 
+import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -18,6 +20,9 @@ class State(StrEnum):
     ERROR = "ERROR"
     CANCELED = "CANCELED"
 
+
+# An absolute path of at least two parts that is not the end of something else, such as a URL.
+PLACE = re.compile(r"(?<![\w:/.-])/[\w.@+-]+/[^\s'\",;]*")
 
 ACTIVE = (State.PENDING, State.RUNNING)
 
@@ -197,4 +202,15 @@ def failure_reason(error: str, cause: str) -> Reason:
         return Reason("OUT_OF_MEMORY", "the step needed more memory than it may use")
     if "Timeout" in error or "Task timed out" in cause or "Sandbox.Timedout" in text:
         return Reason("TIMEOUT", "the step ran longer than it may")
-    return Reason("SYSTEM_ERROR", f"the step could not be executed: {error}: {cause}"[:1000])
+    return Reason("SYSTEM_ERROR", f"the step could not be executed: {error}: {_told(cause)}"[:1000])
+
+
+def _told(cause: str) -> str:
+    """What a service said, for those whose run it is: without a function's stack and places in its machine."""
+    try:
+        found = json.loads(cause)
+    except (ValueError, RecursionError):
+        found = None
+    if isinstance(found, dict) and "errorMessage" in found:
+        cause = str(found["errorMessage"])
+    return PLACE.sub("...", cause)

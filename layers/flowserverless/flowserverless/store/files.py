@@ -7,6 +7,7 @@ import os
 import urllib.parse
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from flowserverless import aws
@@ -23,6 +24,7 @@ class Stored:
     path: str
     key: str
     size: int
+    modified: datetime
 
 
 def bucket() -> str:
@@ -61,24 +63,35 @@ def returned(run_id: str, step: int) -> str:
     return run(run_id, f"returned/{step:03d}.json")
 
 
+def tree(run_id: str, step: int) -> str:
+    """Key of what a step did to the directory of its run."""
+    return run(run_id, f"trees/{step:03d}.json")
+
+
 def listing(prefix: str) -> Iterator[Stored]:
     """Every object below a prefix, in key order."""
     paginator = aws.client("s3").get_paginator("list_objects_v2")
     for page in paginator.paginate(Bucket=bucket(), Prefix=prefix):
         for found in page.get("Contents", []):
-            yield Stored(found["Key"].removeprefix(prefix), found["Key"], found["Size"])
+            yield Stored(found["Key"].removeprefix(prefix), found["Key"], found["Size"], found["LastModified"])
 
 
 def read(key: str, most: int) -> bytes | None:
     """Up to `most` bytes of an object; None when there is none."""
+    found = read_dated(key, most)
+    return found[0] if found else None
+
+
+def read_dated(key: str, most: int) -> tuple[bytes, datetime] | None:
+    """Up to `most` bytes of an object, and when it was written; None when there is none."""
     s3 = aws.client("s3")
     try:
-        body: bytes = s3.get_object(Bucket=bucket(), Key=key)["Body"].read(most)
+        answer = s3.get_object(Bucket=bucket(), Key=key)
     except s3.exceptions.ClientError as error:
         if aws.error_code(error) in ("NoSuchKey", "404"):
             return None
         raise
-    return body
+    return answer["Body"].read(most), answer["LastModified"]
 
 
 def head(key: str) -> dict[str, Any] | None:

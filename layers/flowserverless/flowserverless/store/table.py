@@ -247,6 +247,8 @@ class TemplateItem(Item, discriminator="template"):
     instructions = UnicodeAttribute(null=True)
     template = Json()
     files = Json()
+    executables = Json(null=True)
+    folders = Json(null=True)
     board = UnicodeAttribute(null=True)
     published_at = UnicodeAttribute()
 
