@@ -160,6 +160,11 @@ def request(
     }
 
 
+def _tree(path: str, size: int) -> dict[str, Any]:
+    """What `run_step` says of a step that wrote one file."""
+    return {"written": [[path, size, False, 0]], "gone": [], "folders": [], "notes": []}
+
+
 def story() -> Iterator[tuple[str, Count]]:
     """Every operation on runs once, in the order in which a group meets them."""
     from flowserverless.store import files, table
@@ -194,9 +199,11 @@ def story() -> Iterator[tuple[str, Count]]:
     }
     yield "stage_step (first)", invoke("stage_step", {**task, "step": 0, "outcome": None})[1]
     files.write(files.run(run["id"], "files/results/greetings.txt"), b"Hello, Grace!\n")
+    files.write_json(files.tree(run["id"], 0), _tree("results/greetings.txt", 14))
     yield "stage_step (second)", invoke("stage_step", {**task, "step": 1, "outcome": outcome})[1]
     summary = {"people": 1, "lines": 1, "first": "Hello, Grace!"}
     files.write_json(files.run(run["id"], "files/results/summary.json"), summary)
+    files.write_json(files.tree(run["id"], 1), _tree("results/summary.json", len(json.dumps(summary))))
     yield "update_run", invoke("update_run", {**task, "outcome": outcome, "failure": None})[1]
     yield "post_process", invoke("post_process", {"workflow": "greetings"})[1]
     one = {"runId": run["id"]}

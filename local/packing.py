@@ -31,9 +31,13 @@ class TooMuch(Exception):
 
 @dataclasses.dataclass
 class Packing:
-    """Files by their path in the package, and what people should know: (path in the folder, what about it)."""
+    """Files by their path in the package, folders with nothing in them, and what people should know.
+
+    That is (path in the folder, what about it).
+    """
 
     files: dict[str, pathlib.Path] = dataclasses.field(default_factory=dict)
+    folders: list[str] = dataclasses.field(default_factory=list)
     left_out: list[tuple[str, str]] = dataclasses.field(default_factory=list)
     brought_in: list[tuple[str, str]] = dataclasses.field(default_factory=list)
     size: int = 0
@@ -55,7 +59,10 @@ def text(packing: Packing) -> str:
 
 def _walk(folder: pathlib.Path, inside: str, above: tuple[str, ...], packing: Packing) -> None:
     """Add a folder that is at `inside` in the package; `above` are the real paths of it and of those it is in."""
-    for path, place in _entries(folder, inside, packing):
+    entries = list(_entries(folder, inside, packing))
+    if inside and not entries:
+        packing.folders.append(inside)
+    for path, place in entries:
         why = _junk(path.name) or _unreadable(path)
         if why:
             packing.left_out.append((_shown(place), why))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import pathlib
+import stat
 import time
 import zipfile
 from typing import Any
@@ -40,15 +41,26 @@ def publish(here: stack.Stack, folder: pathlib.Path, name: str) -> dict[str, Any
 
 
 def package(folder: pathlib.Path) -> bytes:
-    """A folder as a zip file; equal folders give equal bytes. What is in it is decided by packing.collect."""
+    """A folder as a zip file; equal folders give equal bytes. What is in it is decided by packing.collect.
+
+    Of a file's mode it keeps whether its owner may execute it: the rest depends on who checked the folder out.
+    """
+    packed = packing.collect(folder)
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
-        for inside, path in packing.collect(folder).files.items():
-            member = zipfile.ZipInfo(inside, EPOCH)
-            member.compress_type = zipfile.ZIP_DEFLATED
-            member.external_attr = 0o644 << 16
-            archive.writestr(member, path.read_bytes())
+        for inside, path in packed.files.items():
+            executable = path.stat().st_mode & stat.S_IXUSR
+            archive.writestr(_member(inside, stat.S_IFREG | (0o755 if executable else 0o644)), path.read_bytes())
+        for inside in sorted(packed.folders):
+            archive.writestr(_member(inside, stat.S_IFDIR | 0o755), b"")
     return buffer.getvalue()
+
+
+def _member(inside: str, mode: int) -> zipfile.ZipInfo:
+    member = zipfile.ZipInfo(inside, EPOCH)
+    member.compress_type = zipfile.ZIP_DEFLATED
+    member.external_attr = mode << 16
+    return member
 
 
 def text(report: dict[str, Any]) -> str:

@@ -9,7 +9,7 @@ import io
 import json
 import os
 import zipfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 import clients
@@ -35,15 +35,19 @@ DELIVERED = {
 }
 
 
-def package(template: Mapping[str, Any], files: Mapping[str, bytes] | None = None) -> bytes:
-    """A package with this template."""
+def package(
+    template: Mapping[str, Any], files: Mapping[str, bytes] | None = None, executable: Collection[str] = ()
+) -> bytes:
+    """A package with this template and files; a name that ends in a slash is a folder."""
     listed = [{"source": name, "target": name} for name in files or {}]
     manifest = {"name": "Bench", "specfile": "workflow.json", "files": listed}
     content = {"flowserv.json": json.dumps(manifest), "workflow.json": json.dumps(template), **(files or {})}
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as archive:
         for name, body in content.items():
-            archive.writestr(name, body)
+            member = zipfile.ZipInfo(name)
+            member.external_attr = (0o755 if name in executable else 0o644) << 16
+            archive.writestr(member, body)
     return buffer.getvalue()
 
 
@@ -84,10 +88,16 @@ class Bench:
         pages = self.s3.get_paginator("list_objects_v2").paginate(Bucket=self.bucket, Prefix=prefix)
         return [found["Key"] for page in pages for found in page.get("Contents", ())]
 
-    def publish(self, template: Mapping[str, Any], name: str = "bench") -> None:
+    def publish(
+        self,
+        template: Mapping[str, Any],
+        name: str = "bench",
+        files: Mapping[str, bytes] | None = None,
+        executable: Collection[str] = (),
+    ) -> None:
         """Publish a workflow with one group, which has the workflow's id."""
         key = f"inbox/workflows/{name}.zip"
-        self.put(key, package(template))
+        self.put(key, package(template, files, executable))
         report = self.invoke("register_workflow", dropped(self.bucket, key))
         assert report["status"] == "accepted", report
         event = {"name": f"Group of {name}", "identifier": name}

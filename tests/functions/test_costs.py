@@ -42,7 +42,7 @@ EXPECTED = {
     ],
     "stage_step (first)": [{"dynamodb.BatchGetItem": 1, "dynamodb.UpdateItem": 1, "s3.PutObject": 1}, 2, 1],
     "stage_step (second)": [
-        {"dynamodb.BatchGetItem": 1, "dynamodb.UpdateItem": 1, "s3.ListObjectsV2": 1, "s3.PutObject": 1},
+        {"dynamodb.BatchGetItem": 1, "dynamodb.UpdateItem": 1, "s3.GetObject": 1, "s3.PutObject": 1},
         2,
         1,
     ],
@@ -50,7 +50,8 @@ EXPECTED = {
         {
             "dynamodb.GetItem": 3,
             "s3.ListObjectsV2": 1,
-            "s3.GetObject": 3,
+            # Two for the trees of the two steps.
+            "s3.GetObject": 5,
             "s3.PutObject": 1,
             "dynamodb.BatchGetItem": 1,
             "dynamodb.TransactWriteItems": 1,

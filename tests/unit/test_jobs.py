@@ -98,3 +98,27 @@ def test_any_description_is_read(found):
     reason = jobs.failure(json.dumps({"JobId": 1, "More": found, "StatusReason": found}))
     assert reason is not None
     assert len(reason.detail) <= 1100
+
+
+@pytest.mark.parametrize(
+    ("cause", "told"),
+    [
+        (
+            json.dumps(
+                {
+                    "errorMessage": "[Errno 21] Is a directory: '/tmp/step-x1/run/model'",
+                    "errorType": "IsADirectoryError",
+                    "stackTrace": ['  File "/var/task/app.py", line 20, in handler\n'],
+                }
+            ),
+            "[Errno 21] Is a directory: '...'",
+        ),
+        ("no module at /opt/python/flowserverless/api.py, line 3", "no module at ..., line 3"),
+        ("see https://aws.amazon.com/lambda/x for 1/2 of arn:aws:lambda:eu:1:function/a/b", None),
+        ("[" * 100_000, None),
+        ("", None),
+    ],
+)
+def test_what_a_service_says_of_a_step_names_no_place_in_a_machine(cause, told):
+    reason = runs.failure_reason("Failed", cause)
+    assert reason.detail == f"the step could not be executed: Failed: {cause if told is None else told}"[:1000]

@@ -528,3 +528,40 @@ def test_a_command_that_no_shell_can_execute_as_flowserv_does_is_refused():
     text = TEMPLATE.replace("parameters:\n  - !include", command + "parameters:\n  - !include")
     [(place, message)] = refused(FILES | {"benchmark.yaml": text})
     assert (place, "`" in message) == ("benchmark.yaml:13 workflow.steps[0].action.commands[1]", False)
+
+
+ALONE = json.dumps(
+    {"workflow": {"steps": [{"name": "a", "action": {"environment": "python:3.11", "commands": ["true"]}}]}}
+)
+
+
+@pytest.mark.parametrize("top", ["", "top/"])
+def test_executable_bits_and_empty_folders_are_of_the_package(top):
+    everything = {"flowserv.json": json.dumps({"name": "x", "specfile": "t.yaml"}), "t.yaml": ALONE}
+    plain = {**everything, "tools/run.sh": "", "tools/a.txt": ""}
+    files = {
+        **everything,
+        member(f"{top}tools/run.sh", 0o100755): "",
+        "tools/a.txt": "",
+        member(f"{top}tools/", 0o40755): "",
+        member(f"{top}plots/old/", 0o40755): "",
+        member(f"{top}plots/", 0o40755): "",
+    }
+    package = read(packed(files, top))
+    assert (package.executables, package.folders) == (("tools/run.sh",), ("plots/old",))
+    assert package.digest != read(plain).digest
+
+
+def test_empty_folders_go_where_the_manifest_says():
+    listed = [{"source": "a", "target": "b"}, {"source": "c/d", "target": "d"}]
+    manifest = json.dumps({"name": "x", "specfile": "t.yaml", "files": listed})
+    folders = {member(name, 0o40755): "" for name in ("a/x/", "c/d/", "e/")}
+    package = read({"flowserv.json": manifest, "t.yaml": ALONE, "a/y": "", **folders})
+    assert (set(package.files), package.folders) == ({"b/y"}, ("b/x", "d"))
+
+
+def test_a_file_and_a_folder_of_one_name_are_refused():
+    listed = [{"source": "a", "target": "c"}, {"source": "b", "target": "c"}]
+    manifest = json.dumps({"name": "x", "specfile": "t.yaml", "files": listed})
+    found = refused({"flowserv.json": manifest, "t.yaml": ALONE, "a": "", member("b/", 0o40755): ""})
+    assert found == [("package", "'c' would be a file and a folder")]

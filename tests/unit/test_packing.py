@@ -128,3 +128,15 @@ def test_a_link_to_a_whole_disk_is_given_up(folder, monkeypatch):
     monkeypatch.setattr(packing, "MOST_BYTES", 5)
     with pytest.raises(packing.TooMuch, match="the last is data/"):
         packing.collect(folder)
+
+
+def test_executable_bits_and_empty_folders_are_packed(folder):
+    write(folder / "run.sh")
+    (folder / "run.sh").chmod(0o700)
+    (folder / "plots" / "old").mkdir(parents=True)
+    with zipfile.ZipFile(io.BytesIO(publish.package(folder))) as archive:
+        modes = {member.filename: oct(member.external_attr >> 16) for member in archive.infolist()}
+    assert modes["run.sh"] == "0o100755"
+    assert modes["flowserv.yaml"] == "0o100644"
+    assert modes["plots/old/"] == "0o40755"
+    assert "plots/" not in modes, "a folder is there for the sake of what is in it"

@@ -56,6 +56,8 @@ DAMAGED = (
 class Package:
     """An accepted package. `files` says from which member of the zip each file of the run directory comes.
 
+    `executables` are those of the files that may be executed, `folders` the folders in which there is no file.
+
     `warnings` are what its organiser should know although it is accepted.
     """
 
@@ -66,6 +68,8 @@ class Package:
     template: templates.Template
     files: Mapping[str, str]
     checksums: Mapping[str, str]
+    executables: tuple[str, ...]
+    folders: tuple[str, ...]
     archive: zipfile.ZipFile = field(repr=False, compare=False)
     warnings: tuple[faults.Fault, ...] = ()
 
@@ -77,7 +81,10 @@ class Package:
     @property
     def digest(self) -> str:
         """SHA-256, in hex, of all that makes the workflow what it is, however it was packed."""
+        # What few packages have does not change the digests of the others.
+        rare = {"executables": self.executables, "folders": self.folders}
         content = {
+            **{name: paths for name, paths in rare.items() if paths},
             "name": self.name,
             "description": self.description,
             "instructions": self.instructions,
@@ -120,7 +127,7 @@ def read(
         document = loaded.load(manifest.specfile) if manifest.specfile else None
         template = _template(document, available, lambda_images, python, warned) if document else None
     instructions = _instructions(manifest, contents, found)
-    files = _files(manifest, contents, found)
+    files, folders = _files(manifest, contents, found)
     checksums = _checksums(contents, found)
     if document and template:
         named = needs.check(template, files)
@@ -138,6 +145,8 @@ def read(
         template=template,
         files={target: contents.members[path].filename for target, path in files.items()},
         checksums={target: checksums[path] for target, path in files.items()},
+        executables=tuple(sorted(one for one, path in files.items() if _is_executable(contents.members[path]))),
+        folders=tuple(sorted(folders)),
         archive=contents.archive,
         warnings=tuple(dict.fromkeys(warned)),
     )
@@ -145,10 +154,11 @@ def read(
 
 @dataclass(frozen=True)
 class _Contents:
-    """The files of a zip, by their normal path below the folder that holds the manifest."""
+    """The files of a zip, by their normal path below the folder that holds the manifest, and the folders it names."""
 
     archive: zipfile.ZipFile
     members: Mapping[str, zipfile.ZipInfo]
+    folders: frozenset[str]
 
     def read(self, path: str, most: int) -> bytes:
         """The content of a file of at most `most` bytes; raises ValueError."""
@@ -220,6 +230,7 @@ def _contents(archive: zipfile.ZipFile, max_bytes: int, max_files: int, found: l
     if size > max_bytes:
         raise _refused("package", f"has {size} bytes when unpacked, more than {max_bytes}")
     members: dict[str, zipfile.ZipInfo] = {}
+    folders: set[str] = set()
     for member in listed:
         # zipfile cuts a name off at a NUL; this is the name as it is written.
         name = member.orig_filename
@@ -231,9 +242,17 @@ def _contents(archive: zipfile.ZipFile, max_bytes: int, max_files: int, found: l
             continue
         if path in members:
             found.append(faults.Fault(elements.clipped(path), "is in the package twice"))
-        if not member.is_dir():
+        if member.is_dir():
+            folders.add(path)
+        else:
             members[path] = member
-    return _Contents(archive, _below_manifest(members))
+    top = _top(members)
+    below = {path.removeprefix(top): member for path, member in members.items()}
+    return _Contents(archive, below, frozenset(path.removeprefix(top) for path in folders if path.startswith(top)))
+
+
+def _is_executable(member: zipfile.ZipInfo) -> bool:
+    return bool(member.external_attr >> 16 & stat.S_IXUSR)
 
 
 def _check(member: zipfile.ZipInfo) -> None:
@@ -249,12 +268,12 @@ def _check(member: zipfile.ZipInfo) -> None:
         raise ValueError(f"unpacks to more than {LARGEST_RATIO} times its size")
 
 
-def _below_manifest(members: Mapping[str, zipfile.ZipInfo]) -> Mapping[str, zipfile.ZipInfo]:
-    """The members without the top folder that a zip has if a folder, instead of its content, was packed."""
+def _top(members: Mapping[str, zipfile.ZipInfo]) -> str:
+    """The top folder, with a slash, that a zip has if a folder, instead of its content, was packed; else ""."""
     tops = {path.partition("/")[0] for path in members}
     if len(tops) != 1 or not any(f"{top}/{name}" in members for top in tops for name in MANIFESTS):
-        return members
-    return {path.partition("/")[2]: member for path, member in members.items()}
+        return ""
+    return f"{tops.pop()}/"
 
 
 def _manifest(contents: _Contents, loaded: documents.Documents, found: list[faults.Fault]) -> _Manifest:
@@ -420,26 +439,36 @@ class _Instructions:
             return ""
 
 
-def _files(manifest: _Manifest, contents: _Contents, found: list[faults.Fault]) -> dict[str, str]:
-    """The files of the workflow: where they are in the run directory -> where in the package."""
+def _files(
+    manifest: _Manifest, contents: _Contents, found: list[faults.Fault]
+) -> tuple[dict[str, str], frozenset[str]]:
+    """The files of the workflow: where they are in the run directory -> where in the package; and its empty folders."""
     files: dict[str, str] = {}
+    folders: set[str] = set()
     for place, source, target in manifest.files or (("package", "", ""),):
-        meant = [path for path in contents.members if not source or path == source or path.startswith(f"{source}/")]
+        listed = [*contents.members, *sorted(contents.folders)]
+        meant = [path for path in listed if not source or path == source or path.startswith(f"{source}/")]
         if not meant:
             found.append(faults.Fault(place, f"{elements.shown(source)} is not in the package"))
         for path in meant:
             below = path.removeprefix(source).lstrip("/")
+            if path in contents.folders and not (below or target):
+                continue
             try:
                 here = paths.placeable(posixpath.join(target, below) if below else target)
             except ValueError as error:
                 found.append(faults.Fault(place, f"{elements.shown(path)}: {error}"))
                 continue
+            if path in contents.folders:
+                folders.add(here)
+                continue
             if files.get(here, path) != path:
                 found.append(faults.Fault(place, f"puts a second file at {elements.shown(here)}"))
             files[here] = path
-    both = {path[:end] for path in files for end in _folders(path)} & files.keys()
+    occupied = {path[:end] for path in (*files, *folders) for end in _folders(path)}
+    both = (occupied | folders) & files.keys()
     found += [faults.Fault("package", f"{elements.shown(path)} would be a file and a folder") for path in sorted(both)]
-    return files
+    return files, frozenset(folders - occupied)
 
 
 def _folders(path: str) -> Iterator[int]:

@@ -57,6 +57,8 @@ def _release(workflow: str, package: packages.Package, now: datetime) -> dict[st
         instructions=package.instructions,
         template=package.document,
         files=listed,
+        executables=list(package.executables) or None,
+        folders=list(package.folders) or None,
         published_at=runs.timestamp(now),
     )
     _check_size(published)
@@ -102,7 +104,8 @@ def _read(key: str) -> packages.Package:
 
 
 def _check_size(published: table.TemplateItem) -> None:
-    content = [published.template, published.files, published.name, published.description, published.instructions]
+    kept = [published.files, published.executables, published.folders]
+    content = [published.template, *kept, published.name, published.description, published.instructions]
     size = len(json.dumps(content, ensure_ascii=False).encode())
     most = feasibility.MOST_DOCUMENT_BYTES
     if size > most:

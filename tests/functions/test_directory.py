@@ -1,0 +1,262 @@
+"""The directory of a run is a state: what steps took back is not found by later steps, nor in what the run comes to."""
+
+import io
+import json
+import tarfile
+
+import pytest
+import workbench
+
+from flowserverless import batch, measuring
+from flowserverless.domain import trees
+from flowserverless.store import runs as stored_runs
+
+NAMES = ("make", "clean", "check")
+OPEN = {"workflow": {"steps": [{**workbench.STEP, "name": name} for name in NAMES]}, "results": workbench.SCORES}
+FILES = {"code/score.py": b"pass", "tools/run": b"#!/bin/sh", "data": b"1"}
+SCORE = "results/scores.json"
+MOMENT = 1_700_000_000_000_000_000
+
+
+@pytest.fixture
+def bench(invoke, monkeypatch, table, bucket, state_machine):
+    made = workbench.Bench(invoke, monkeypatch)
+    made.publish(OPEN, files=FILES)
+    return made
+
+
+def with_second(fence):
+    """The workflow with a fence around its second step."""
+    first, second, third = OPEN["workflow"]["steps"]
+    return {**OPEN, "workflow": {"steps": [first, {**second, "files": fence}, third]}}
+
+
+def stage(bench, run, step, workflow="bench"):
+    """The manifest of a step."""
+    version = stored_runs.get(run).version
+    event = {"run": run, "workflow": workflow, "version": version, "step": step, "outcome": None}
+    if step:
+        event["outcome"] = {"exitCode": 0, "reason": None, "messages": [], "startedAt": None, "finishedAt": None}
+    bench.invoke("stage_step", event)
+    return json.loads(bench.get(f"runs/{run}/manifests/{step:03d}.json"))
+
+
+def done(bench, run, step, written=(), gone=(), folders=(), notes=(), touched=()):
+    """What a step's runner leaves when the step has ended; `written` are contents by path."""
+    listed = [[path, len(content), False, MOMENT] for path, content in dict(written).items()]
+    bench.write(run, dict(written))
+    tree = {"written": [*listed, *touched], "gone": list(gone), "folders": list(folders), "notes": list(notes)}
+    bench.put(f"runs/{run}/trees/{step:03d}.json", json.dumps(tree))
+
+
+def inputs(manifest):
+    return {entry["path"]: entry for entry in manifest["inputs"]}
+
+
+def played(bench, *steps, group="bench"):
+    """A run whose steps did this, one after the other, before it ends; its id."""
+    run = bench.start(group)["id"]
+    for number, step in enumerate(steps):
+        stage(bench, run, number, group)
+        if step is not None:
+            done(bench, run, number, **step)
+    return run
+
+
+def test_a_later_step_is_given_what_the_steps_before_left(bench):
+    run = played(
+        bench,
+        {"written": {"parts/1": b"1", "parts/2": b"2", "model": b"m"}},
+        {
+            "written": {"parts/two": b"2", "model/weights": b"mm", "tools/run": b"changed"},
+            "gone": ["parts/1", "parts/2", "model", "data"],
+            "folders": ["empty/deep"],
+            "touched": [["tools/run", 7, True, MOMENT + 1], ["code/score.py", None, True, MOMENT + 2]],
+        },
+    )
+    manifest = stage(bench, run, 2)
+    found = inputs(manifest)
+    assert set(found) == {"parts/two", "model/weights", "tools/run", "code/score.py"}
+    assert f"/runs/{run}/files/tools/run?" in found["tools/run"]["url"]
+    assert "/static/code/score.py?" in found["code/score.py"]["url"], "what was only touched is where it was"
+    described = {path: (one["size"], one["executable"], one["modified"] - MOMENT) for path, one in found.items()}
+    assert described == {
+        "parts/two": (1, False, 0),
+        "model/weights": (2, False, 0),
+        "tools/run": (7, True, 1),
+        "code/score.py": (4, True, 2),
+    }
+    assert manifest["folders"] == ["empty/deep"]
+    assert inputs(stage(bench, run, 2)) == {path: {**one, "url": one["url"]} for path, one in found.items()}
+
+
+def test_a_step_is_given_a_form_for_its_tree_and_for_no_other(bench):
+    manifest = stage(bench, bench.start()["id"], 0)
+    form = manifest["tree"]
+    assert form["key"] == form["fields"]["key"] == f"runs/{manifest['run']}/trees/000.json"
+
+
+def test_a_score_that_a_later_step_took_back_is_not_ranked(bench):
+    run = played(bench, {"written": {SCORE: b'{"score": 1}'}}, {"gone": [SCORE], "written": {"seen": b"1"}})
+    bench.end(run)
+    handle = bench.run(run)
+    assert (handle["state"], handle["ranking"]["code"]) == ("SUCCESS", "NO_RESULT_FILE")
+    assert [file["name"] for file in handle["files"]] == ["seen"]
+    assert f"runs/{run}/files/{SCORE}" not in bench.listed(), "nor is it for who fills a board anew"
+    _, measured = measuring.of(stored_runs.get(run))(str(next(iter(stored_runs.get(run).standings))))
+    assert measured.code == "NO_RESULT_FILE"
+
+
+def test_a_score_that_is_written_again_is_ranked(bench):
+    run = played(bench, {"written": {SCORE: b'{"score": 1}'}}, {"gone": [SCORE]}, {"written": {SCORE: b'{"score": 2}'}})
+    bench.end(run)
+    assert bench.run(run)["ranking"]["status"] == "ranked"
+
+
+def test_a_declared_output_that_a_step_took_back_is_missing(bench):
+    bench.publish({**OPEN, "outputs": [{"source": "plot.svg"}]}, "declared")
+    run = played(bench, {"written": {"plot.svg": b"x"}}, {"gone": ["plot.svg"]}, group="declared")
+    bench.end(run)
+    handle = bench.run(run)
+    assert (handle["state"], handle["reason"]["code"]) == ("ERROR", "OUTPUT_MISSING")
+    assert handle["files"] == []
+
+
+def test_a_fence_holds_for_what_a_tree_claims(bench):
+    bench.publish(with_second({"outputs": ["out/"]}), "fenced", FILES)
+    run = played(
+        bench,
+        {"written": {"out/old": b"1", "keep": b"2"}},
+        {
+            "gone": ["out/old", "keep", "code/score.py", SCORE],
+            "written": {"code/evil.py": b"3", "out/new": b"4"},
+            "touched": [["data", None, True, 1]],
+            "folders": ["code/json", "out/empty"],
+        },
+        group="fenced",
+    )
+    manifest = stage(bench, run, 2, "fenced")
+    assert set(inputs(manifest)) == {*FILES, "keep", "out/new"}
+    assert inputs(manifest)["data"]["executable"] is False
+    assert manifest["folders"] == ["out/empty"]
+
+
+def test_what_stands_in_the_way_of_a_hidden_file_is_named_and_not_kept(bench):
+    bench.publish(with_second({"inputs": ["data"], "outputs": ["*"]}), "hidden", FILES)
+    written = {"code": b"a file", "tools": b"another", "out": b"1"}
+    run = played(bench, {}, {"written": written}, group="hidden")
+    assert set(inputs(stage(bench, run, 2, "hidden"))) == {*FILES, "out"}
+    done(bench, run, 2)
+    bench.end(run)
+    handle = bench.run(run)
+    assert (handle["state"], [file["name"] for file in handle["files"]]) == ("SUCCESS", ["out"])
+    assert [message.partition(" ")[0] for message in handle["messages"]] == ["'code'", "'tools'"]
+
+
+def test_a_success_names_what_its_steps_could_not_deliver(bench):
+    note = "'tab\\\\there' was not delivered: a path has no control characters"
+    run = played(bench, {"written": {"a": b"1"}, "notes": [note]}, {"notes": ["second"]}, {})
+    bench.end(run)
+    assert (bench.run(run)["state"], bench.run(run)["messages"]) == ("SUCCESS", [note, "second"])
+
+
+def test_a_failure_names_them_too_and_nothing_twice(bench):
+    run = played(bench, {"notes": ["first"]}, {"notes": ["second", "third"]})
+    reason = {"code": "STEP_FAILED", "detail": "no"}
+    bench.end(run, outcome={"exitCode": 1, "reason": reason, "messages": ["said", "second\nthird"]})
+    assert bench.run(run)["messages"] == ["no", "said", "second\nthird", "first"]
+
+
+def test_a_success_of_which_all_was_delivered_has_no_messages(bench):
+    run = played(bench, {"written": {"a": b"1"}})
+    bench.end(run)
+    assert "messages" not in bench.run(run)
+
+
+@pytest.mark.parametrize("tree", [None, b"", b"{", b"[]", b"null", b'{"written": 1}', b"[" * 100_000, b"\xff"])
+def test_without_a_sound_tree_nothing_is_lost(bench, tree):
+    run = played(bench, {"written": {"a": b"1", "b": b"2"}}, None)
+    bench.write(run, {"c": b"3"})
+    if tree is not None:
+        bench.put(f"runs/{run}/trees/001.json", tree)
+    assert set(inputs(stage(bench, run, 2))) == {*FILES, "a", "b", "c"}
+    bench.end(run, outcome=None, failure={"Error": "Lambda.Unknown", "Cause": ""})
+    assert [file["name"] for file in bench.run(run)["files"]] == ["a", "b", "c"]
+
+
+def test_what_was_taken_back_before_a_step_died_stays_away(bench):
+    run = played(bench, {"written": {"a": b"1", "b": b"2"}}, {"gone": ["a"]}, None)
+    bench.write(run, {"c": b"3"})
+    bench.call("cancel_run", "PUT", "/runs/{runId}", {"runId": run}, body={})
+    for _ in range(2):
+        bench.invoke("update_run", {"executionArn": f"arn:{run}", "name": run, "status": "ABORTED"})
+    assert [file["name"] for file in bench.run(run)["files"]] == ["b", "c"]
+
+
+def test_a_run_may_be_ended_again_after_half_of_it_was_done(bench, monkeypatch):
+    run = played(bench, {"written": {SCORE: b'{"score": 1}', "a": b"1"}}, {"gone": [SCORE], "written": {"b": b"2"}})
+    with monkeypatch.context() as patch:
+        patch.setattr(stored_runs, "finish", lambda *_: (_ for _ in ()).throw(RuntimeError("died")))
+        with pytest.raises(RuntimeError, match="died"):
+            bench.end(run)
+    bench.end(run)
+    handle = bench.run(run)
+    assert (handle["state"], [file["name"] for file in handle["files"]]) == ("SUCCESS", ["a", "b"])
+
+
+def test_what_an_engine_outside_delivers_has_no_trees(bench):
+    bench.publish(workbench.DELIVERED, "outside")
+    run = bench.start("outside", config={"engine": "external"})["id"]
+    bench.await_results(run)
+    bench.write(run, {SCORE: b'{"score": 1}', "results/plots/a": b"1", "more": b"2"})
+    bench.end(run)
+    assert bench.run(run)["fileCount"] == 2
+    assert f"runs/{run}/files/more" in bench.listed()
+
+
+def test_a_job_is_given_the_same(bench, monkeypatch):
+    monkeypatch.setenv("BATCH", "true")
+    monkeypatch.setenv("API_URL", "https://api.test/v1")
+    monkeypatch.setattr(batch, "_program", lambda: b"the program")
+    job = {"name": "job", "action": {"environment": "r-base:4.4", "commands": ["wc"]}}
+    bench.publish({**OPEN, "workflow": {"steps": [workbench.STEP, job]}}, "jobs", FILES)
+    run = bench.start("jobs")["id"]
+    stage(bench, run, 0, "jobs")
+    done(bench, run, 0, {"a": b"1"}, gone=["data"], folders=["empty"])
+    version = stored_runs.get(run).version
+    event = {"run": run, "workflow": "jobs", "version": version, "step": 1, "outcome": None}
+    asked = bench.invoke("stage_step", event)["job"]["fetch"][3].rpartition("/")[2]
+    path = {"runId": run, "jobId": asked}
+    bench.call("get_job_manifest", "GET", "/runs/{runId}/jobs/{jobId}", path, 302, user=None)
+    manifest = json.loads(bench.get(f"runs/{run}/manifests/001.json"))
+    assert set(inputs(manifest)) == {"code/score.py", "tools/run", "a"}
+    assert (manifest["folders"], manifest["tree"]["key"]) == (["empty"], f"runs/{run}/trees/001.json")
+
+
+def test_packages_keep_executable_bits_and_empty_folders(bench):
+    members = {**FILES, "plots/": b"", "cache/deep/": b""}
+    bench.publish(OPEN, "kept", members, executable={"tools/run"})
+    run = bench.start("kept")["id"]
+    manifest = stage(bench, run, 0, "kept")
+    assert [path for path, one in inputs(manifest).items() if one["executable"]] == ["tools/run"]
+    assert len({one["modified"] for one in manifest["inputs"]}) == 1, "one moment for all: the version's"
+    assert manifest["folders"] == ["cache/deep", "plots"]
+
+
+def test_an_archive_names_outputs_by_where_they_were_written(bench):
+    bench.publish({**OPEN, "outputs": [{"source": "out/table.csv", "key": "Table"}]}, "keyed")
+    run = played(bench, {"written": {"out/table.csv": b"1"}}, group="keyed")
+    bench.end(run)
+    assert bench.run(run)["files"][0]["name"] == "Table"
+    with tarfile.open(fileobj=io.BytesIO(bench.get(f"runs/{run}/archive.tar.gz"))) as members:
+        assert members.getnames() == ["out/table.csv", "manifest.json"]
+        listed = json.load(members.extractfile("manifest.json"))["files"]
+    assert [file["name"] for file in listed] == ["out/table.csv"]
+
+
+def test_what_a_tree_says_is_taken_for_no_more_than_it_is():
+    assert trees.parse({"written": [["../a", 1, False, 0]], "gone": [], "folders": [], "notes": []}, 0) is None
+    told = {"written": [["a", 1, 1, 10**30]], "gone": ["b"], "folders": ["c"], "notes": ["x" * 999] * 200}
+    tree = trees.parse(told, 0)
+    assert (tree.written["a"], len(tree.notes)) == (trees.Written(1, False, trees.LATEST), trees.MOST_NOTES)
+    assert max(map(len, tree.notes)) == trees.LONGEST_NOTE
