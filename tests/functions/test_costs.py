@@ -60,8 +60,13 @@ EXPECTED = {
         16,
     ],
     "post_process": [
-        {"dynamodb.GetItem": 2, "dynamodb.TransactWriteItems": 1, "stepfunctions.StartExecution": 1},
-        2,
+        {
+            "dynamodb.GetItem": 2,
+            "dynamodb.Query": 1,
+            "dynamodb.TransactWriteItems": 1,
+            "stepfunctions.StartExecution": 1,
+        },
+        3,
         4,
     ],
     "get_run": [{"dynamodb.BatchGetItem": 1, "dynamodb.GetItem": 1}, 4, 0],

@@ -237,7 +237,8 @@ def test_a_failure_says_why_and_hides_nothing(change, process, start):
     failed = process(FAILURE)
     handle = shown()
     assert (handle["id"], handle["state"], handle["reason"]) == (failed, "ERROR", FAILURE)
-    assert handle["messages"] == [FAILURE["detail"], "said so"]
+    assert handle["messages"] == [FAILURE["detail"]], "what a step printed stands in its run"
+    assert stored_runs.get(failed).messages == (FAILURE["detail"], "said so")
     with pytest.raises(errors.NotFound):
         postprocessing.result("w")
     # Not tried again before the ranking changes: it would fail again.
@@ -249,6 +250,7 @@ def test_a_failure_says_why_and_hides_nothing(change, process, start):
     handle = shown()
     assert (handle["id"], handle["state"], handle["stale"], handle["version"]) == (good, "SUCCESS", True, 2)
     assert (handle["last"]["id"], handle["last"]["reason"]) == (failed, FAILURE)
+    assert handle["last"]["messages"] == [FAILURE["detail"]]
 
 
 def test_one_that_failed_is_started_again_if_somebody_asks_for_it(change, process, start, stage, finish, again):
@@ -402,3 +404,83 @@ def test_post_processing_that_was_removed_is_owed_no_more(change, start):
     contest.publish("w", contest.template())
     assert start() is None
     assert reconciliation.reconcile_all(contest.START) == {}
+
+
+def redrawn(number):
+    return contest.template(postproc={**contest.POST_PROCESSING, "outputs": [{"source": f"plot{number}.txt"}]})
+
+
+def test_a_workflow_without_ranked_runs_is_published_without_post_processing(invoke, state_machine):
+    for number in range(2):
+        files.write("inbox/workflows/w.zip", workbench.package(redrawn(number)))
+        assert invoke("register_workflow", {"key": "inbox/workflows/w.zip"})["status"] == "accepted"
+    head = workflows.get("w")
+    assert (head.due, head.active_run, shown(), stored()) == (None, None, None, [])
+    assert executions(state_machine) == {}
+
+
+def test_on_an_empty_board_nobody_can_ask_for_it(again):
+    contest.publish("w", TEMPLATE)
+    assert again() is None
+    assert workflows.get("w").due is None
+
+
+def test_what_was_drawn_of_deleted_runs_goes_with_the_last_of_them(change, process, invoke, start):
+    ranked = [change(), change("b")]
+    kept = [process(), None]
+    change_run = ranked.pop()
+    event = gateway.event("DELETE", "/runs/{runId}", {"runId": change_run}, user=gateway.ORGANISER)
+    assert gateway.answer(invoke("delete_run", event)).status == 204
+    assert shown()["id"] == kept[0], "one group is ranked still"
+    active = workflows.get("w").active_run
+    invoke("stage_step", staged(active))
+    files.write(files.run(active, "files/plot.txt"), b"a plot")
+    done = {"exitCode": 0, "reason": None, "messages": []}
+    assert invoke("update_run", {"run": active, "workflow": "w", "outcome": done})["state"] == "SUCCESS"
+    event = gateway.event("DELETE", "/runs/{runId}", {"runId": ranked.pop()}, user=gateway.ORGANISER)
+    assert gateway.answer(invoke("delete_run", event)).status == 204
+    head = workflows.get("w")
+    assert (head.due, head.good_run, head.last_run, shown(), stored()) == (None, None, None, None, [])
+    with pytest.raises(errors.NotFound):
+        postprocessing.result("w")
+    gone = [item.run for item in table.GoneItem.query("WORKFLOW#w", table.GoneItem.sk.startswith("GONE#"))]
+    assert sorted(gone) == sorted([kept[0], active])
+    assert start() is None
+
+
+def staged(run):
+    return {"run": run, "workflow": "w", "version": stored_runs.get(run).version, "step": 0, "outcome": None}
+
+
+def test_a_board_that_is_emptied_before_the_first_step_is_not_processed(change, start, stage):
+    best = change()
+    run = start()
+    assert contest.remove(best)
+    with pytest.raises(errors.Conflict, match="is ranked any more"):
+        stage(run)
+    # The execution marks the run as failed; what is owed is seen to by the reconciler.
+    reason = runs.Reason("SYSTEM_ERROR", "stage_step")
+    stored_runs.finish(run, "w", lambda now: runs.end(now, runs.State.ERROR, contest.moment(300), reason))
+    reconciliation.reconcile_all(contest.START)
+    assert (workflows.get("w").due, shown(), stored()) == (None, None, [])
+
+
+def test_a_run_that_is_ranked_while_results_are_withdrawn_is_post_processed(change, start, process):
+    best = change()
+    process()
+    assert contest.remove(best)
+    head = workflows.get("w")
+    change("b")
+    assert not stored_runs.withdraw_post_processing(head, contest.START)
+    assert workflows.get("w").due == "POSTPROC"
+    assert start() is not None
+
+
+@pytest.mark.parametrize("operation", ["post_process", "register_workflow"])
+def test_whoever_finds_the_board_empty_withdraws_what_was_drawn(change, process, invoke, operation):
+    best = change()
+    process()
+    assert contest.remove(best)
+    files.write("inbox/workflows/w.zip", workbench.package(redrawn(1)))
+    invoke(operation, {"workflow": "w", "key": "inbox/workflows/w.zip"})
+    assert (workflows.get("w").due, shown(), stored()) == (None, None, [])

@@ -1,7 +1,8 @@
 """Post-processing: a run over the best runs of a workflow's groups, owed whenever the list of them changes.
 
 At most one is active per workflow. The ranking is read when its first step is staged, so whatever changed
-until then is in it; what changes later makes the workflow owe one more, however often it changes.
+until then is in it; what changes later makes the workflow owe one more, however often it changes. When nothing is
+ranked, no run is started, and the results of runs that are gone go with them.
 """
 
 import json
@@ -19,13 +20,19 @@ MOST_RUNS = 1000
 
 
 def start_if_owed(workflow: str, now: datetime) -> runs.Run | None:
-    """Start post-processing when the ranking changed since it last ran and none is active; else do nothing."""
+    """Start post-processing when the ranking changed since it last ran and none is active; else do nothing.
+
+    With nothing ranked, nothing is started or owed, and what earlier runs showed is withdrawn.
+    """
     head = workflows.get(workflow)
     if head.due != "POSTPROC" or head.active_run:
         return None
     published = workflows.version(workflow)
     template = templates.parse(published.template, steps.ANYTHING)
     if template.postproc is None:
+        return None
+    if not _best(head, 1):
+        stored_runs.withdraw_post_processing(head, now)
         return None
     run = _plan(head, published, template, now)
     try:
@@ -67,11 +74,14 @@ def _plan(
 def take_snapshot(run: runs.Run, published: table.TemplateItem) -> int:
     """Write down which files of which ranked runs this run reads (flowServ's runs.json); the ranking version it is of.
 
-    The version is read before the board, so the snapshot holds at least what the version stands for.
+    The version is read before the board, so the snapshot holds at least what the version stands for. Raises Conflict
+    when the last ranked run has gone meanwhile; what is owed then is seen to by the reconciler.
     """
     head = workflows.get(run.workflow)
     wanted = templates.parse(published.template, steps.ANYTHING).ranked_files
-    best, _ = rankings.page(run.workflow, head.board, "BEST", MOST_RUNS) if head.board else ([], False)
+    best = _best(head, MOST_RUNS)
+    if not best:
+        raise errors.Conflict(f"no run of workflow '{run.workflow}' is ranked any more")
     names = rankings.group_names(run.workflow, {entry.group for entry in best})
     listed = [{"id": e.run, "name": names.get(e.group, e.group), "files": list(wanted)} for e in best]
     listing = files.run(run.id, "inputs/runs.json")
@@ -83,6 +93,11 @@ def take_snapshot(run: runs.Run, published: table.TemplateItem) -> int:
         ]
     files.write_json(_snapshot(run), inputs)
     return int(head.ranking_version)
+
+
+def _best(head: table.WorkflowItem, limit: int) -> list[rankings.Entry]:
+    """The best runs of the groups, in ranking order."""
+    return rankings.page(head.workflow, head.board, "BEST", limit)[0] if head.board else []
 
 
 def _snapshot(run: runs.Run) -> str:

@@ -409,7 +409,7 @@ def post_processing(
 ) -> PostProcessingHandle | RunHandle | None:
     """The last good result, and beside it the newest run when that is active or failed; without a good one, that."""
     if good is None:
-        return run(last) if last else None
+        return _without_output(last) if last else None
     handle: PostProcessingHandle = {
         **run(good),  # type: ignore[typeddict-item]
         "stale": workflow.due == "POSTPROC" or good.ranking_version != int(workflow.ranking_version),
@@ -417,7 +417,15 @@ def post_processing(
     }
     handle["rankingVersion"] = int(workflow.ranking_version)
     if last and last.id != good.id:
-        handle["last"] = run(last)
+        handle["last"] = _without_output(last)
+    return handle
+
+
+def _without_output(of: runs.Run) -> RunHandle:
+    """The handle of a run with why it failed, and not what its steps printed, which is for who looks into the run."""
+    handle = run(of)
+    if "messages" in handle:
+        handle["messages"] = [of.reason.detail] if of.reason else []
     return handle
 
 

@@ -347,6 +347,33 @@ def _finish_post_processing(final: runs.Run, now: Context, stop: bool) -> Ended:
     return Ended(final, won=True)
 
 
+def withdraw_post_processing(workflow: table.WorkflowItem, now: datetime) -> bool:
+    """Let a workflow with nothing ranked owe and show nothing, and delete what it showed.
+
+    False when it is not as it was read, or a run is active: what changed it starts this anew.
+    """
+    kind = table.WorkflowItem
+    actions: list[Action] = [each.remove() for each in (kind.due, kind.due_at, kind.good_run, kind.last_run)]
+    same = (kind.ranking_version == workflow.ranking_version) & (kind.version == workflow.version)
+    for attribute, value in (
+        (kind.board, workflow.board),
+        (kind.good_run, workflow.good_run),
+        (kind.last_run, workflow.last_run),
+    ):
+        same &= table.is_still(attribute, value)
+
+    def compose(transaction: TransactWrite) -> None:
+        for run_id in {workflow.good_run, workflow.last_run} - {None}:
+            _forsake(transaction, ids.run_id(run_id), runs.timestamp(now + STRAGGLER))
+        transaction.update(workflow, actions, condition=same & kind.active_run.does_not_exist())
+
+    try:
+        table.commit(compose)
+    except table.ConditionFailed:
+        return False
+    return True
+
+
 def _forsake(transaction: TransactWrite, run: ids.RunId, quiet_at: str, condition: Any = None) -> None:
     """Replace a run by a note that its objects are to be removed; after `quiet_at` nothing adds any."""
     transaction.delete(table.RunItem(*table.run(run)), condition=condition)
