@@ -38,6 +38,7 @@ PROBLEM = {
         "detail": {"type": "string", "description": "What went wrong, for people"},
         "message": {"type": "string", "description": "The same as `detail`, for flowServ's clients"},
         "code": {"type": "string", "description": "What went wrong, for programs; see docs/problems.md"},
+        "run": {"type": "string", "description": "The run that it is about, where it is about another than was named"},
     },
 }
 SCHEMES = {

@@ -95,7 +95,7 @@ def event(
     operation, method, path = route
     known = {
         "workflowId": "w",
-        "groupId": "g",
+        "groupId": place["groupId"],
         "runId": place["active" if operation == "cancel_run" else "ended"],
         "fileId": place["upload"] if "upload" in operation else "000000",
         "jobId": "000",
@@ -189,3 +189,20 @@ def test_strangers_and_other_users_cannot_tell_whether_a_group_exists(
     assert (eve.status, eve.json["code"]) == (403, "NO_ACCESS")
     run = gateway.event("GET", "/runs/{runId}", {"runId": f"VQWEX2T39N6CF6QA01M83R72TG-{group}"}, user=PEOPLE["user"])
     assert gateway.answer(invoke("get_run", run)).status == 403
+
+
+def test_a_user_is_answered_the_same_about_groups_that_exist_and_that_do_not(
+    place: dict[str, str], invoke: Callable[[str, dict[str, Any]], Any]
+) -> None:
+    elsewhere = {**place, "groupId": "h"} | {name: place[name][:-1] + "h" for name in ("ended", "active")}
+    for route in ROUTES:
+        operation, _, path = route
+        if CELLS.get((operation, "user")) is False and ("{groupId}" in path or "{runId}" in path):
+            told = []
+            for known in (place, elsewhere):
+                request = event(route, known, PEOPLE["user"])
+                answer = gateway.answer(invoke(operation, request))
+                group = known["groupId"]
+                told.append((answer.status, answer.body.replace(f"'{group}'".encode(), b""), answer.headers.keys()))
+            assert told[0] == told[1], route
+            assert told[0][0] == 403

@@ -392,6 +392,37 @@ def test_any_cursor_is_taken_or_refused(operation, place):
     send()
 
 
+@pytest.mark.parametrize("operation", LISTINGS)
+def test_a_cursor_that_was_tampered_with_is_taken_or_refused(operation, place):
+    """The right mark and the right kinds of values with anything in them; and those with another letter somewhere."""
+    shapes = {"list_run_files": [int, int], "get_leaderboard": [str, int, int, str]}
+    ascii_texts = st.text(st.characters(max_codepoint=127), max_size=12)
+    texts = ascii_texts | st.sampled_from(["~", "~~", "\x7f", "", "#", "GROUP#~", "/", ":", "z" * 1015, "~" * 1015])
+    numbers = st.integers(0, 2**53 - 1)
+    kinds = shapes.get(operation, [str])
+    positions = st.tuples(*(texts if kind is str else numbers for kind in kinds))
+    listing = listings(place)[operation]
+    letters = st.characters(min_codepoint=32, max_codepoint=126)
+
+    @settings(max_examples=2 * EXAMPLES)
+    @given(positions, st.integers(0, 40), st.none() | letters)
+    def send(position, at, letter):
+        made = cursor.write(listing, *position)
+        if letter:
+            made = made[:at] + letter + made[at + 1 :]
+        answer = place.ask(operation, query={"cursor": made})
+        assert answer.status == 200 or answer.json["code"] in ("INVALID_CURSOR", "OUTDATED_CURSOR")
+
+    send()
+
+
+def test_a_cursor_of_a_listing_of_names_holds_a_name(place):
+    for operation in ("list_runs", "list_uploads", "list_groups", "list_workflow_groups", "list_workflows"):
+        for tampered in ("~", "\x7f", "", "g!", "GROUP#g", "g" * 33):
+            at = cursor.write(listings(place)[operation], tampered)
+            assert place.refuses(operation, query={"cursor": at})["code"] == "INVALID_CURSOR"
+
+
 def test_pages_stay_in_order_while_rows_are_added(place):
     begun = [place.run, *(place.started("g") for _ in range(6))]
     known = [run["id"] for run in place.ask("list_runs").json["runs"]]

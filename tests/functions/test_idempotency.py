@@ -70,6 +70,8 @@ def test_the_same_key_with_another_payload_is_refused(service):
     run = service.start("a", "k").json["id"]
     answer = service.start("a", "k", **OTHER)
     assert (answer.status, answer.json["code"]) == (409, "IDEMPOTENCY_KEY_REUSED")
+    assert answer.json["run"] == run
+    assert run in answer.json["detail"]
     assert started("a") == [run]
     assert on_moto.active_runs("a") == 1
 
@@ -115,7 +117,7 @@ def test_a_key_of_a_run_that_was_deleted_says_so(service):
     service.succeed(run, 0.5)
     service.delete(run)
     answer = service.start("a", "k")
-    assert (answer.status, answer.json["code"]) == (409, "RUN_IS_DELETED")
+    assert (answer.status, answer.json["code"], answer.json["run"]) == (409, "RUN_IS_DELETED", run)
     assert started("a") == []
 
 

@@ -2,12 +2,15 @@
 
 import json
 import threading
+from datetime import timedelta
 
+import gateway
 import pytest
 import workbench
 
-from flowserverless import aws
+from flowserverless import api, aws
 from flowserverless.domain import runs
+from flowserverless.store import groups
 from flowserverless.store import runs as stored_runs
 
 FILES = {
@@ -427,6 +430,43 @@ def test_a_repeated_start_signs_the_form_again(bench):
     first, second = (bench.call(*path, **sent).json for _ in range(2))
     assert first["id"] == second["id"]
     assert second["ingest"]["upload"]["fields"]["policy"]
+
+
+def test_only_who_started_a_run_gets_its_form(bench):
+    bench.call("update_group", "PUT", "/groups/{groupId}", {"groupId": "bench"}, body={"name": "Ours"})
+    groups.member(groups.get("bench"), gateway.BOB.id, gateway.BOB.name).save()
+    sent = {"body": {"config": {"engine": "external"}}, "headers": {"Idempotency-Key": "once"}}
+    path = ("start_run", "POST", "/groups/{groupId}/runs", {"groupId": "bench"})
+    first = bench.call(*path, **sent).json
+    for other in (gateway.BOB, gateway.ORGANISER):
+        repeated = bench.call(*path, user=other, **sent).json
+        assert (repeated["id"], "ingest" in repeated) == (first["id"], False)
+    assert "ingest" in bench.call(*path, **sent).json
+
+
+def test_what_is_delivered_to_a_deleted_run_is_removed_as_long_as_its_form_is_good(bench, monkeypatch):
+    run = bench.start_external()
+    bench.call("cancel_run", "PUT", "/runs/{runId}", {"runId": run})
+    bench.call("delete_run", "DELETE", "/runs/{runId}", {"runId": run})
+    bench.put(inbox(run, "a.txt"), b"late")
+    bench.put(inbox(run, "_SUCCESS"), b"{}")
+    event = workbench.dropped(bench.bucket, inbox(run, "_SUCCESS"))
+    assert bench.invoke("ingest_results", event) == {"status": "gone"}
+    assert bench.listed(inbox(run)) == []
+    begun = api.now()
+    for hours in (0, 1.5, 24, 26):
+        monkeypatch.setattr(api, "now", lambda hours=hours: begun + timedelta(hours=hours))
+        bench.put(inbox(run, "b.txt"), b"later")
+        assert bench.invoke("reconcile_runs", {}).get("uploads") == 1
+        bench.invoke("remove_files", {"run": run})
+        assert bench.listed(inbox(run)) == []
+    assert "uploads" not in bench.invoke("reconcile_runs", {})
+
+
+def test_a_marker_for_a_run_that_never_was_is_reported(bench):
+    bench.put(inbox("VQWEX2T39N6CF6QA01M83R72TG-bench", "_SUCCESS"), b"{}")
+    event = workbench.dropped(bench.bucket, inbox("VQWEX2T39N6CF6QA01M83R72TG-bench", "_SUCCESS"))
+    assert bench.invoke("ingest_results", event)["status"] == "ignored"
 
 
 def test_an_external_run_needs_the_organisers_leave(bench):

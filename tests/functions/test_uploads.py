@@ -377,6 +377,15 @@ def test_the_same_bytes_under_another_name_are_the_same_file_with_that_name(benc
     assert (shown["id"], shown["name"]) == (file, "again.csv")
 
 
+def test_a_job_that_uploads_and_starts_twice_with_one_key_has_one_run(bench):
+    def job():
+        file = send(bench, **form())["id"]
+        value = {"type": "$file", "value": {"fileId": file}}
+        return bench.start(arguments=[{"name": "data", "value": value}], headers={"Idempotency-Key": "job"})["id"]
+
+    assert job() == job()
+
+
 def test_an_announced_file_is_one_until_and_after_it_arrived(bench):
     first, again = announce(bench), announce(bench)
     assert first["id"] == again["id"]

@@ -82,8 +82,11 @@ def json_value(text: str) -> Any:
         raise json.JSONDecodeError("a number has too many digits", text, NOWHERE) from None
 
 
-def problem(status: HTTPStatus, detail: str, code: str) -> Response[Any]:
-    """An RFC 9457 body; `message` repeats the detail for flowServ's clients, which read only that."""
+def problem(status: HTTPStatus, detail: str, code: str, **named: str) -> Response[Any]:
+    """An RFC 9457 body; `message` repeats the detail for flowServ's clients, which read only that.
+
+    `named` are further members: the ids of what the problem is about.
+    """
     body = {
         "type": f"about:blank#{code}",
         "title": status.phrase,
@@ -91,6 +94,7 @@ def problem(status: HTTPStatus, detail: str, code: str) -> Response[Any]:
         "detail": detail,
         "message": detail,
         "code": code,
+        **named,
     }
     headers = {}
     if status is HTTPStatus.UNAUTHORIZED:
@@ -176,7 +180,7 @@ def app(public: bool = False, personal: bool = False, takes: tuple[str, ...] = (
 def _refused(error: errors.Problem) -> Response[Any]:
     kind = next((known for known in type(error).__mro__ if known in STATUS), None)
     status = STATUS[kind] if kind else HTTPStatus.SERVICE_UNAVAILABLE
-    return problem(status, error.detail, error.code)
+    return problem(status, error.detail, error.code, **error.named)
 
 
 def _only_known(resolver: Resolver, go_on: Callable[[Resolver], Answer]) -> Answer:

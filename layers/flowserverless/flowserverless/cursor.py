@@ -17,8 +17,8 @@ def write(listing: str, *position: Any) -> str:
     return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
 
 
-def read(listing: str, text: str | None, *kinds: type) -> list[Any] | None:
-    """The position of a cursor, a list of values of `kinds`; None without one.
+def read(listing: str, text: str | None, *kinds: type, longest: int = LONGEST) -> list[Any] | None:
+    """The position of a cursor, a list of values of `kinds`, texts of at most `longest` letters; None without one.
 
     Raises InvalidRequest for any text that `write` did not make for this listing.
     """
@@ -31,7 +31,7 @@ def read(listing: str, text: str | None, *kinds: type) -> list[Any] | None:
     if not isinstance(found, list) or found[:1] != [_mark(listing)]:
         raise invalid()
     position = found[1:]
-    if [type(value) for value in position] != list(kinds) or not _fits(position):
+    if [type(value) for value in position] != list(kinds) or not _fits(position, longest):
         raise invalid()
     return position
 
@@ -46,8 +46,8 @@ def _mark(listing: str) -> str:
     return hashlib.sha256(listing.encode()).hexdigest()[:8]
 
 
-def _fits(position: list[Any]) -> bool:
+def _fits(position: list[Any], longest: int) -> bool:
     return all(
-        value.isascii() and len(value) <= LONGEST if isinstance(value, str) else 0 <= value < 2**53
+        value.isascii() and len(value) <= longest if isinstance(value, str) else 0 <= value < 2**53
         for value in position
     )

@@ -21,6 +21,7 @@ UPLOADS_AT_ONCE = 200
 SECONDS = 12
 # How long the reconciler lets somebody else delete a group.
 PATIENCE_SECONDS = 300
+INBOX_WATCH = timedelta(hours=1)
 
 
 def delete(run: runs.Run, now: str, by: table.Key | None = None) -> None:
@@ -116,10 +117,17 @@ def remove_late(group: str, file: str) -> bool:
     return gone
 
 
-def remove_late_delivery(run: ids.RunId, attempt: str) -> None:
-    """Begin to remove what was delivered to a run after it was deleted; nothing can follow any more."""
-    engine.remove_files(str(run), attempt)
-    table.InboxItem(*table.inbox(run)).delete()
+def remove_late_delivery(run: ids.RunId, now: datetime) -> bool:
+    """Begin to remove what was delivered to a run after it was deleted, every hour until nothing can follow."""
+    note = table.get(table.inbox(run))
+    if note is None:
+        return False
+    engine.remove_files(str(run), f"{now:%m%d%H%M%S}")
+    if note.until <= runs.timestamp(now):
+        note.delete()
+    else:
+        note.update(actions=[table.InboxItem.due_at.set(min(note.until, runs.timestamp(now + INBOX_WATCH)))])
+    return True
 
 
 def _in_use(group: str) -> set[str]:

@@ -13,8 +13,8 @@ from datetime import datetime
 from typing import Any
 
 from flowserverless import engine, settings
-from flowserverless.domain import deliveries, errors, outputs, results, runs, steps, templates
-from flowserverless.store import files, inbox, workflows
+from flowserverless.domain import deliveries, errors, ids, outputs, results, runs, steps, templates
+from flowserverless.store import files, inbox, table, workflows
 from flowserverless.store import runs as stored_runs
 
 Json = dict[str, Any]
@@ -30,14 +30,14 @@ NOT_DELIVERED = ("CANCELED", "TIMEOUT", "SYSTEM_ERROR")
 REFUSALS = (errors.NotFound, errors.Conflict, errors.InvalidRequest, errors.TooLarge)
 
 
-def block(run: runs.Run, now: datetime) -> Json | None:
-    """How to deliver the results of a run that an external engine executes; None for every other run.
+def block(run: runs.Run, user: str, now: datetime) -> Json | None:
+    """How to deliver the results of a run that an external engine executes; None for every other run and user.
 
     The form is a credential for this run's inbox until its deadline, so only its starter gets it, and the link to
     the report on what was delivered. S3 refuses both earlier when the session of the function that signed them has
     ended, which takes hours; a repeat of the request with its Idempotency-Key signs new ones.
     """
-    if not run.active or run.executors != ("external",):
+    if not run.active or run.executors != ("external",) or run.started_by != user:
         return None
     prefix = deliveries.inbox(run.id)
     seconds = max(1, int((datetime.fromisoformat(run.deadline) - now).total_seconds()))
@@ -106,12 +106,27 @@ def _look(marker: deliveries.Marker, now: datetime) -> Json:
         delivery = _deliver(run, marker, head, now)
         said = {"status": "accepted", "files": len(delivery.files), "bytes": sum(one.size for one in delivery.files)}
     except REFUSALS as refusal:
+        if isinstance(refusal, errors.NotFound) and _clear_deleted(marker.run):
+            return {"status": "gone"}
         said = {"status": "ignored", "code": refusal.code, "detail": refusal.detail}
     report = {"run": marker.run, "marker": marker.name, **said, "at": runs.timestamp(now)}
     files.write_json(marker.report, report)
     if delivery:
         inbox.remove(marker.run, delivery)
     return report
+
+
+def _clear_deleted(run_id: str) -> bool:
+    """Remove what was delivered to a run that was deleted, whose form is still good; says whether it is such a run."""
+    try:
+        deleted = table.get(table.inbox(ids.run_id(run_id)))
+    except errors.NotFound:
+        return False
+    if deleted is None:
+        return False
+    while keys := files.some(deliveries.inbox(run_id)):
+        files.remove(keys)
+    return True
 
 
 def _external_run(run_id: str) -> runs.Run:

@@ -34,8 +34,13 @@ def _page(listing: str, name: str, lines: list[Any], more: bool, position: Any) 
 
 
 def _after(listing: str, at: str | None) -> str | None:
+    """The name or ULID behind which a page begins; sort keys are made of it, and nothing else belongs in them."""
     position = cursor.read(listing, at, str)
-    return position[0] if position else None
+    if position is None:
+        return None
+    if not ids.is_name(position[0]):
+        raise cursor.invalid()
+    return str(position[0])
 
 
 def runs_of(group: str, of_state: runs.State | None, limit: int, at: str | None) -> views.RunListing:

@@ -153,8 +153,7 @@ def _delete_group(group: str, now: datetime) -> bool:
 def _remove_late(key: table.DueItem, now: datetime) -> bool:
     """What was posted late: for an upload, or to the inbox of a run."""
     if key.sk.startswith("INBOX#"):
-        deletion.remove_late_delivery(table.owner(key), f"late-{now:%H%M%S}")
-        return True
+        return deletion.remove_late_delivery(table.owner(key), now)
     return deletion.remove_late(key.pk.split("#")[1], key.sk.split("#")[1])
 
 

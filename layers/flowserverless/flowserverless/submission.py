@@ -169,11 +169,13 @@ def _refused(
 
 def _repeated(first: table.OnceItem, again: table.OnceItem) -> runs.Run:
     if first.payload != again.payload:
-        raise errors.Conflict("this Idempotency-Key was used for another request", "IDEMPOTENCY_KEY_REUSED")
+        detail = f"this Idempotency-Key was used for another request, which started run {first.run}"
+        raise errors.Conflict(detail, "IDEMPOTENCY_KEY_REUSED", run=first.run)
     try:
         run = stored_runs.get(first.run)
     except errors.NotFound:
-        raise errors.Conflict("the run that this Idempotency-Key started was deleted", "RUN_IS_DELETED") from None
+        detail = f"run {first.run}, which this Idempotency-Key started, was deleted"
+        raise errors.Conflict(detail, "RUN_IS_DELETED", run=first.run) from None
     if run.state is runs.State.PENDING:
         _start(run)
     return run

@@ -23,6 +23,8 @@ MOST_IN_A_CALL = 60
 # Clients of flowServ know of no pages: as many calls as 1000 users and half as many who are not active need.
 MOST_CALLS = 25
 LISTING = "users"
+# Cognito says nowhere how long its own cursors may get; the operation takes cursors in which this fits.
+LONGEST_TOKEN = 4000
 
 LIMITS = ("TooManyRequestsException", "LimitExceededException", "TooManyFailedAttemptsException")
 CODE_REFUSALS = (
@@ -158,7 +160,7 @@ def search(prefix: str, limit: int, at: str | None) -> tuple[list[User], str | N
     # How a quotation mark or a backslash is written in a filter is not documented: the filter ends before it.
     asked = prefix.split('"')[0].split("\\")[0]
     query = {"Filter": f'username ^= "{asked}"'} if asked else {}
-    token = (cursor.read(LISTING, at, str) or [None])[0]
+    token = (cursor.read(LISTING, at, str, longest=LONGEST_TOKEN) or [None])[0]
     if token == "":
         raise cursor.invalid()
     found: list[User] = []

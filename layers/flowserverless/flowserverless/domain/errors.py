@@ -4,13 +4,14 @@
 class Problem(Exception):
     """A refusal that the caller is told about.
 
-    `detail` is a sentence for people, `code` a stable word for programs.
+    `detail` is a sentence for people, `code` a stable word for programs; `named` are things that it is about.
     """
 
     code = "PROBLEM"
 
-    def __init__(self, detail: str, code: str | None = None) -> None:
+    def __init__(self, detail: str, code: str | None = None, **named: str) -> None:
         super().__init__(detail)
+        self.named = named
         self.detail = detail
         self.code = code or type(self).code
 

@@ -483,7 +483,7 @@ def _delete(found: Context, now: str, by: table.Key | None) -> bool:
         members.require(transaction, by)
         _forsake(transaction, parsed, _quiet_at(run), table.RunItem.state == str(run.state))
         if (closes_at := _inbox_closes_at(run)) > now:
-            transaction.save(table.InboxItem(*table.inbox(parsed), due="FORM", due_at=closes_at))
+            transaction.save(table.InboxItem(*table.inbox(parsed), until=closes_at, due="FORM", due_at=now))
         if group:
             boards = rankings.leave(transaction, group, run, successors)
             rankings.revise(transaction, group, boards)

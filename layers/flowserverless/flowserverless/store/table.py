@@ -219,7 +219,9 @@ class WithdrawnItem(Item, discriminator="withdrawn"):
 
 
 class InboxItem(Item, discriminator="inbox"):
-    """A deleted run of an external engine, which may still deliver with the form that it was given."""
+    """A deleted run of an external engine, which may still deliver, `until` then, with the form that it was given."""
+
+    until = UnicodeAttribute()
 
 
 class WorkflowItem(Item, discriminator="workflow"):
