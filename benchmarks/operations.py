@@ -211,7 +211,10 @@ def story() -> Iterator[tuple[str, Count]]:
     yield "list_runs", invoke("list_runs", request("GET", "/groups/{groupId}/runs", groupId=group["id"]))[1]
     yield "list_run_files", invoke("list_run_files", request("GET", "/runs/{runId}/files", **one))[1]
     resource = "/runs/{runId}/downloads/files/{fileId}"
-    yield "get_result_file", invoke("get_result_file", request("GET", resource, fileId="000000", **one))[1]
+    yield (
+        "get_result_file",
+        invoke("get_result_file", request("GET", resource, fileId=f"{run['id'][:8]}-000000", **one))[1],
+    )
     yield (
         "get_result_archive",
         invoke("get_result_archive", request("GET", "/runs/{runId}/downloads/archive", **one))[1],

@@ -10,7 +10,7 @@ import requests_made
 import workbench
 from moto.s3 import models
 
-from flowserverless import cursor
+from flowserverless import cursor, details
 from flowserverless.domain import ids, outputs
 from flowserverless.store import runs as stored_runs
 from flowserverless.store import table as stored
@@ -177,7 +177,7 @@ def test_names_that_cannot_be_unpacked_side_by_side_cost_the_archive_only(bench)
     assert handle["files"][0]["sha256"] == hashlib.sha256(b"1").hexdigest()
 
 
-def test_five_thousand_files_cost_a_reader_of_the_run_nothing(bench):
+def test_five_thousand_files_are_shown_at_once_for_a_query_of_each_megabyte(bench):
     small = finished(bench, WRITTEN)
     run = bench.start()["id"]
     backend = models.s3_backends["123456789012"]["aws"]
@@ -191,13 +191,26 @@ def test_five_thousand_files_cost_a_reader_of_the_run_nothing(bench):
     with requests_made.to_dynamodb() as many:
         handle = bench.run(run)
 
-    assert many == few == ["BatchGetItem"]
-    assert (handle["fileCount"], len(handle["files"])) == (5000, outputs.PAGE_FILES)
+    assert few == ["BatchGetItem"]
+    assert many == ["BatchGetItem", "Query", "Query"]
+    assert (handle["fileCount"], len(handle["files"])) == (5000, 5000)
+    assert [file["name"] for file in handle["files"]] == ["summary", *names, "logs/1.txt"]
     assert item_size(run) < outputs.FIRST_PAGE_BYTES + 10_000
     assert [file["name"] for file in listing(bench, run, limit="1000")] == ["summary", *names, "logs/1.txt"]
     with requests_made.to_dynamodb() as page:
         bench.call("list_run_files", "GET", "/runs/{runId}/files", {"runId": run}, query={"limit": "100"})
     assert page == ["BatchGetItem"]
+
+
+def test_a_handle_has_as_many_files_as_an_answer_has_room_for(bench, monkeypatch):
+    monkeypatch.setattr(details, "FILES_BYTES", 30_000)
+    many = dict.fromkeys([f"plots/{number:03d}.png" for number in range(150)], b"")
+    run = finished(bench, {**WRITTEN, **many}, archive=False)["id"]
+    shown = [file["name"] for file in bench.run(run)["files"]]
+    listed = [file["name"] for file in listing(bench, run, limit="1000")]
+    assert len(listed) == bench.run(run)["fileCount"]
+    assert 100 < len(shown) < len(listed)
+    assert shown == listed[: len(shown)]
 
 
 def test_long_names_and_long_descriptions_fit_into_the_table(bench):

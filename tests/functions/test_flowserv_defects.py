@@ -296,7 +296,9 @@ def test_defect_12_groups_that_finish_together(service):
 def test_defect_13_post_processing_results_while_others_are_made(service):
     first = ended(service)
     post_processed(service)
-    assert service.call("get_workflow_file", "GET", *FILE_OF_WORKFLOW, **STRANGER).status == 302
+    path = "/workflows/{workflowId}/downloads/files/{fileId}"
+    shown = {"workflowId": "w", "fileId": workflow(service)["postproc"]["files"][0]["id"]}
+    assert service.call("get_workflow_file", "GET", path, shown, **STRANGER).status == 302
     assert service.delete(first).status == 204
     handle = workflow(service)["postproc"]
     assert (handle["state"], handle["stale"]) == ("SUCCESS", True)
@@ -306,10 +308,7 @@ def test_defect_13_post_processing_results_while_others_are_made(service):
     assert workflow(service)["postproc"]["files"] == handle["files"]
     service.update(failing, on_moto.FAILED)
     assert workflow(service)["postproc"]["files"] == handle["files"]
-    assert service.call("get_workflow_file", "GET", *FILE_OF_WORKFLOW, **STRANGER).status == 302
-
-
-FILE_OF_WORKFLOW = "/workflows/{workflowId}/downloads/files/{fileId}", {"workflowId": "w", "fileId": "000000"}
+    assert service.call("get_workflow_file", "GET", path, shown, **STRANGER).status == 302
 
 
 def test_defect_14_strangers_delete_post_processing(service):
@@ -332,7 +331,7 @@ def test_defect_19_files_outside_the_run_directory(service):
 def test_defect_20_downloads_and_groups_without_a_token(service):
     run, file = ended(service), uploaded(service)["id"]
     requests = {
-        "get_result_file": ("/runs/{runId}/downloads/files/{fileId}", {"runId": run, "fileId": "000000"}),
+        "get_result_file": ("/runs/{runId}/downloads/files/{fileId}", {"runId": run, "fileId": f"{run[:8]}-000000"}),
         "get_result_archive": ("/runs/{runId}/downloads/archive", {"runId": run}),
         "get_upload": (f"{UPLOADS}/{{fileId}}", {**G, "fileId": file}),
         "get_group": (GROUP, G),

@@ -3,12 +3,16 @@
 import dataclasses
 import json
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from flowserverless.domain import outputs, runs
 
 NAMES = st.text('aü機"\\', max_size=300)
+
+
+RUN = "VQWEX2T39N6CF6QA01M83R72TG-team_ada"
 
 
 def result(name, path="p/x.csv", caption=None):
@@ -24,24 +28,36 @@ def size(page):
 def test_every_file_is_on_one_page_where_its_id_leads(described):
     files = [result(name, caption="x" * 20_000 * many) for name, many, times in described for _ in range(times)]
 
-    pages = outputs.pages(files)
+    pages = outputs.pages(RUN, files)
 
     assert [dataclasses.replace(file, id="") for page in pages for file in page] == files
     for number, page in enumerate(pages):
         assert len(page) <= outputs.PAGE_FILES
         assert size(page) <= (outputs.PAGE_BYTES if number else outputs.FIRST_PAGE_BYTES)
-        assert [divmod(int(file.id), outputs.PAGE_FILES) for file in page] == [(number, at) for at in range(len(page))]
+        assert [outputs.place(file.id) for file in page] == [(number, at) for at in range(len(page))]
     assert all(pages[1:])
 
 
 def test_a_file_with_a_description_beyond_a_page_has_a_page_of_its_own():
     large = result("large", caption="x" * 2 * outputs.PAGE_BYTES)
-    assert [len(page) for page in outputs.pages([large, result("a"), large])] == [0, 1, 1, 1]
+    assert [len(page) for page in outputs.pages(RUN, [large, result("a"), large])] == [0, 1, 1, 1]
 
 
 def test_ordinary_files_are_numbered_one_after_the_other():
-    (page, rest) = outputs.pages(result(f"f{number}") for number in range(130))
-    assert [file.id for file in page + rest] == [f"{number:06d}" for number in range(130)]
+    (page, rest) = outputs.pages(RUN, (result(f"f{number}") for number in range(130)))
+    assert [file.id for file in page + rest] == [f"VQWEX2T3-{number:06d}" for number in range(130)]
+
+
+def test_files_of_different_runs_have_different_ids():
+    one, other = (outputs.pages(run, [result("a"), result("b")]) for run in (RUN, f"X{RUN}"))
+    assert not {file.id for file in one[0]} & {file.id for file in other[0]}
+
+
+@pytest.mark.parametrize(
+    "text", ["", "x", "a-", "-", "VQWEX2T3-", "VQWEX2T3-x", "\u0660", "a-1234567890", "1 ", "a--1x"]
+)
+def test_what_is_no_id_leads_nowhere(text):
+    assert outputs.place(text) is None
 
 
 def test_files_are_saved_under_their_name_with_the_extension_that_the_step_gave():

@@ -8,6 +8,8 @@ from flowserverless.store import groups, workflows
 from flowserverless.store import runs as stored_runs
 
 MOST_SHOWN = 1000
+# Of a run's files as JSON, which are ten thousand ordinary ones; an answer has 6 MB. Pages of files have them all.
+FILES_BYTES = 3_000_000
 
 
 def run(seen: access.RunView) -> views.RunHandle:
@@ -16,13 +18,13 @@ def run(seen: access.RunView) -> views.RunHandle:
     if seen.group is not None and seen.run.standings:
         board = workflows.get(seen.run.workflow).board
         ranking = stored_runs.ranking_status(seen.run, seen.group, board)
-    return views.run(seen.run, ranking)
+    return views.run(stored_runs.complete(seen.run, FILES_BYTES), ranking)
 
 
 def workflow(who: access.Caller, workflow_id: str) -> views.WorkflowHandle:
     """A workflow with its post-processing results, and the caller's groups of it. Raises NotFound."""
     head, published = workflows.with_template(workflow_id)
-    handle = views.workflow(head, published, views.post_processing(head, *postprocessing.shown(head)))
+    handle = views.workflow(head, published, views.post_processing(head, *postprocessing.shown_whole(head)))
     if who.user:
         mine, _ = groups.links(f"USER#{who.user}", MOST_SHOWN, None, workflow_id)
         handle["groups"] = [views.group_line(link) for link in mine]

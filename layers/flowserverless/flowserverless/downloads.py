@@ -8,9 +8,10 @@ from flowserverless.store import runs as stored_runs
 def file(run: runs.Run, file_id: str, head: bool) -> str:
     """A signed URL of a result file; its number leads to the page of the listing. Raises NotFound."""
     unknown = errors.NotFound(f"run {run.id} has no file '{file_id[:100]}'")
-    if not (file_id.isascii() and file_id.isdigit() and len(file_id) <= 9):
+    place = outputs.place(file_id)
+    if place is None:
         raise unknown
-    page, index = divmod(int(file_id), outputs.PAGE_FILES)
+    page, index = place
     found = stored_runs.files_page(run, page)
     if index >= len(found) or found[index].id != file_id:
         raise unknown

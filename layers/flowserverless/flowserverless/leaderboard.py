@@ -53,7 +53,7 @@ class Position:
 def show(workflow: str, order: str | None, include_all: bool, limit: int, at: str | None) -> views.Leaderboard:
     """A page of the ranking. Raises NotFound, InvalidRequest (unknown column, cursor, too many entries to reorder)."""
     head, published = workflows.with_template(workflow)
-    postproc = views.post_processing(head, *postprocessing.shown(head))
+    postproc = views.post_processing(head, *postprocessing.shown_whole(head))
     board: views.Leaderboard = {"schema": None, "ranking": [], "rankingVersion": int(head.ranking_version)}
     if postproc:
         board["postproc"] = postproc
@@ -66,7 +66,7 @@ def show(workflow: str, order: str | None, include_all: bool, limit: int, at: st
     view = View(workflow, head.board, schema, ranking.parse_order(schema, order), include_all)
     start = _start(view, at)
     keyed, more = _page(view, limit, start.key)
-    lines = _lines(view, keyed, start)
+    lines = _lines(view, keyed, start, MOST_BYTES - len(json.dumps(postproc)))
     board["schema"] = views.columns(schema)
     board["ranking"] = lines
     if more or len(lines) < len(keyed):
@@ -109,7 +109,7 @@ def _reordered(view: View) -> Keyed:
     return ranking.ordered(encode, entries) if view.include_all else ranking.best_per_group(encode, entries)
 
 
-def _lines(view: View, keyed: Keyed, start: Position) -> list[views.RankingLine]:
+def _lines(view: View, keyed: Keyed, start: Position, room: int) -> list[views.RankingLine]:
     """The lines of a page, at least one and no more than fit into an answer."""
     names = rankings.group_names(view.workflow, {entry.group for _, entry in keyed})
     previous = ranking.value_part(start.key) if start.key else None
@@ -119,7 +119,7 @@ def _lines(view: View, keyed: Keyed, start: Position) -> list[views.RankingLine]
     for rank, (_, entry) in zip(ranking.ranks(parts, start.rank, start.number, previous), keyed, strict=True):
         line = views.ranking_line(view.schema, rank, entry, names.get(entry.group, entry.group))
         size += len(json.dumps(line))
-        if lines and size > MOST_BYTES:
+        if lines and size > room:
             break
         lines.append(line)
     return lines

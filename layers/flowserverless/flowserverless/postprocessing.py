@@ -17,6 +17,8 @@ from flowserverless.store import runs as stored_runs
 
 # The best so many runs are post-processed: each of their files is an input that has to be signed and fetched.
 MOST_RUNS = 1000
+# Of the files of each of the two runs that a workflow and its leaderboard show, as JSON: a few thousand.
+FILES_BYTES = 750_000
 
 
 def start_if_owed(workflow: str, now: datetime) -> runs.Run | None:
@@ -129,6 +131,12 @@ def shown(head: table.WorkflowItem) -> tuple[runs.Run | None, runs.Run | None]:
         return stored_runs.from_item(item) if item else None
 
     return of(head.good_run), of(head.active_run or head.last_run)
+
+
+def shown_whole(head: table.WorkflowItem) -> tuple[runs.Run | None, runs.Run | None]:
+    """As `shown`, with the files that a handle has room for."""
+    good, last = shown(head)
+    return good and stored_runs.complete(good, FILES_BYTES), last and stored_runs.complete(last, FILES_BYTES)
 
 
 def result(workflow: str) -> runs.Run:

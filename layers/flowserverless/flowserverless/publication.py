@@ -149,7 +149,7 @@ def _with_files(run: runs.Run, collected: outputs.Collected, archived: bool) -> 
     built = runs.Archive(detail="the archive could not be built; the files can be downloaded one by one")
     if archived:
         built, digests = _archive(run, collected)
-    pages = outputs.pages(replace(file, sha256=digests.get(file.path)) for file in collected.files)
+    pages = outputs.pages(run.id, (replace(file, sha256=digests.get(file.path)) for file in collected.files))
     stored_runs.save_further_files(run.id, pages[1:])
     return replace(run, files=pages[0], file_count=len(collected.files), archive=built)
 

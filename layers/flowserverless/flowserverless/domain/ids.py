@@ -7,6 +7,8 @@ from flowserverless.domain import errors
 
 CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 NAME = re.compile(r"[a-zA-Z0-9_]{1,32}")
+# So many letters at the beginning of a run id tell runs apart, which is as many as pages show.
+MARK = 8
 _TIME = 10
 _RUN = re.compile(rf"([{CROCKFORD}]{{16}})([{CROCKFORD}]{{{_TIME}}})-(postproc-)?({NAME.pattern})")
 

@@ -6,7 +6,7 @@ import posixpath
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 
-from flowserverless.domain import paths, runs, templates
+from flowserverless.domain import ids, paths, runs, templates
 
 PAGE_FILES = 100
 # A page is kept in an item of the table (400 KB); the first one stands in the run's own, with everything else.
@@ -93,12 +93,15 @@ def _described(spec: templates.OutputSpec, name: str, path: str, size: int) -> r
     )
 
 
-def pages(files: Iterable[runs.ResultFile]) -> list[tuple[runs.ResultFile, ...]]:
+def pages(run_id: str, files: Iterable[runs.ResultFile]) -> list[tuple[runs.ResultFile, ...]]:
     """The files with their ids, in pages that fit into items of the table; the first page may be empty.
 
-    An id is a number from which page (`number // PAGE_FILES`) and place on it can be read off, so that a file is
-    found without a look at the others. Where long names or descriptions make a page shorter, numbers are left out.
+    An id ends with a number from which page (`number // PAGE_FILES`) and place on it can be read off, so that a file
+    is found without a look at the others. Where long names or descriptions make a page shorter, numbers are left out.
+    It begins as the run's id does, because a workflow shows one post-processing run after the other under the same
+    URLs: whoever has the id of an older file gets no other file for it.
     """
+    mark = run_id[: ids.MARK]
     found: list[list[runs.ResultFile]] = [[]]
     room = FIRST_PAGE_BYTES
     for file in files:
@@ -108,9 +111,15 @@ def pages(files: Iterable[runs.ResultFile]) -> list[tuple[runs.ResultFile, ...]]
             found.append([])
             room = PAGE_BYTES
         number = (len(found) - 1) * PAGE_FILES + len(found[-1])
-        found[-1].append(replace(file, id=f"{number:06d}"))
+        found[-1].append(replace(file, id=f"{mark}-{number:06d}"))
         room -= size
     return [tuple(page) for page in found]
+
+
+def place(file_id: str) -> tuple[int, int] | None:
+    """Page and place on it that an id leads to, where the file has that id if there is one; None for no id."""
+    number = file_id.rpartition("-")[2]
+    return divmod(int(number), PAGE_FILES) if number.isascii() and number.isdigit() and len(number) <= 9 else None
 
 
 def saved_as(file: runs.ResultFile) -> str:
