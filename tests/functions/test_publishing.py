@@ -74,7 +74,9 @@ def test_another_python_is_accepted_and_its_report_says_which_one_executes_it(re
 def test_a_python_that_there_is_not_is_refused(register, image):
     report = register({"workflow": {"steps": [step(image)]}})
     assert report["status"] == "rejected"
-    assert [fault["place"] for fault in report["faults"]] == ["workflow.json workflow.steps[0].action"]
+    [fault] = report["faults"]
+    assert fault["place"] == "workflow.json workflow.steps[0].action"
+    assert f"'{image}', which is no Python 3 that there is" in fault["message"]
 
 
 def test_the_service_says_which_python_and_platform_steps_have(invoke, table, bucket, user_pool):

@@ -329,7 +329,8 @@ def _difference(loader: _Loader, node: yaml.Node) -> str | None:
     # A date passes for the text that spells it.
     if (type(now), now) == (type(then), then) or str(now) == str(then):
         return None
-    both = f"is {elements.shown(now)} as in YAML 1.2, and {elements.shown(then)} for flowServ"
+    asked = " (unless true or false is asked for)" if isinstance(now, elements.Word) else ""
+    both = f"is {elements.shown(now)} as in YAML 1.2{asked}, and {elements.shown(then)} for flowServ"
     return f"{both}; in quotes it is a text for both"
 
 

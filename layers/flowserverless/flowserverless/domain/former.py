@@ -9,8 +9,8 @@ from flowserverless.domain import elements
 
 COLUMN = {
     "id": "it is `name` now, and what was `name` is `label`",
-    "type": "it is `dtype` now",
-    "datatype": "it is `dtype` now",
+    "type": "it is `dtype` now, `decimal` is `float` and `enum` is `select`",
+    "datatype": "it is `dtype` now, `decimal` is `float` and `enum` is `select`",
 }
 PARAMETER = COLUMN | {
     "as": "it is `target` now",

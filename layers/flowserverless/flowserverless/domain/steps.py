@@ -85,7 +85,7 @@ def lacking(step: Step, available: Collection[str], lambda_images: Iterable[str]
     """Why an installation cannot execute a step; None if it can; `available` is that of templates.parse."""
     where = executor(step, lambda_images)
     if where not in available and where == "batch":
-        asked = "its resources" if step.resources else f"the image {elements.shown(step.environment)}"
+        asked = "its resources" if step.resources else _image(step.environment or "")
         return f"needs AWS Batch for {asked}, and this installation was deployed without it"
     if where not in available:
         return "cannot be executed by this installation"
@@ -94,6 +94,12 @@ def lacking(step: Step, available: Collection[str], lambda_images: Iterable[str]
     if step.resources and step.resources.gpu and "gpu" not in available:
         return "needs a GPU, and this installation was deployed without any"
     return None
+
+
+def _image(environment: str) -> str:
+    python = pythons.asked(environment)
+    unknown = "" if python is None or python.exists else ", which is no Python 3 that there is"
+    return f"the image {elements.shown(environment)}{unknown}"
 
 
 def other_python(step: Step, installed: str, lambda_images: Iterable[str] = LAMBDA_IMAGES) -> str | None:
