@@ -1,7 +1,7 @@
 """Links to files, to GET or to HEAD them: nothing that is downloaded passes through a function."""
 
-from flowserverless.domain import errors, outputs, runs
-from flowserverless.store import files, groups, table
+from flowserverless.domain import errors, outputs, public_files, runs
+from flowserverless.store import files, groups, table, workflows
 from flowserverless.store import runs as stored_runs
 
 
@@ -27,6 +27,14 @@ def archive(run: runs.Run, name: str, head: bool) -> str:
         why = run.archive.detail if run.archive and run.archive.detail else "it left no files"
         raise errors.NotFound(f"run {run.id} has no archive: {why}", "NO_ARCHIVE")
     return files.link(files.run(run.id, "archive.tar.gz"), name, "application/gzip", head=head)
+
+
+def public(workflow: str, file_id: str, head: bool) -> str:
+    """A signed URL of a public file of the workflow's current version. Raises NotFound."""
+    published = workflows.version(workflow)
+    path = public_files.named(published.public or (), file_id)
+    key = files.public(published.workflow, published.version, path)
+    return files.link(key, path.rpartition("/")[2], outputs.media_type(path), head=head)
 
 
 def upload(group: str, item: table.UploadItem, head: bool) -> str:

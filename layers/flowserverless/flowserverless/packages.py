@@ -20,7 +20,18 @@ from dataclasses import dataclass, field
 from typing import IO, cast
 
 from flowserverless import documents
-from flowserverless.domain import commands, elements, faults, feasibility, layout, needs, paths, steps, templates
+from flowserverless.domain import (
+    commands,
+    elements,
+    faults,
+    feasibility,
+    layout,
+    needs,
+    paths,
+    public_files,
+    steps,
+    templates,
+)
 
 MANIFESTS = ("flowserv.json", "flowserv.yaml", "flowserv.yml")
 # What desktop systems add to a zip without being asked.
@@ -56,7 +67,8 @@ DAMAGED = (
 class Package:
     """An accepted package. `files` says from which member of the zip each file of the run directory comes.
 
-    `executables` are those of the files that may be executed, `folders` the folders in which there is no file.
+    `executables` are those of the files that may be executed, `folders` the folders in which there is no file. `public`
+    says where the files come from that anybody may download.
 
     `warnings` are what its organiser should know although it is accepted.
     """
@@ -72,6 +84,8 @@ class Package:
     folders: tuple[str, ...]
     archive: zipfile.ZipFile = field(repr=False, compare=False)
     warnings: tuple[faults.Fault, ...] = ()
+    public: Mapping[str, str] = field(default_factory=dict)
+    public_checksums: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def document(self) -> dict[str, object]:
@@ -82,7 +96,7 @@ class Package:
     def digest(self) -> str:
         """SHA-256, in hex, of all that makes the workflow what it is, however it was packed."""
         # What few packages have does not change the digests of the others.
-        rare = {"executables": self.executables, "folders": self.folders}
+        rare = {"executables": self.executables, "folders": self.folders, "public": {**self.public_checksums}}
         content = {
             **{name: paths for name, paths in rare.items() if paths},
             "name": self.name,
@@ -100,6 +114,14 @@ class Package:
     def open(self, target: str) -> IO[bytes]:
         """A stream of the file at `target`."""
         return self.archive.open(self.files[target])
+
+    def public_size(self, path: str) -> int:
+        """The size in bytes of a public file."""
+        return self.archive.getinfo(self.public[path]).file_size
+
+    def open_public(self, path: str) -> IO[bytes]:
+        """A stream of a public file."""
+        return self.archive.open(self.public[path])
 
 
 def read(
@@ -134,6 +156,7 @@ def read(
         found += _placed(document, [*layout.check(template, files), *named.wrong])
         found += _placed(document, [*_obstacles(template), *_unlike_flowserv(template)])
         warned += _placed(document, [*layout.doubts(template, files), *named.doubtful])
+    public = _public(manifest, document, template, contents, files, found, warned)
     if found or template is None:
         # What is wrong with a file is found again by everyone who needs it.
         raise faults.Faults(dict.fromkeys(found), dict.fromkeys(warned))
@@ -149,6 +172,8 @@ def read(
         folders=tuple(sorted(folders)),
         archive=contents.archive,
         warnings=tuple(dict.fromkeys(warned)),
+        public={path: contents.members[member].filename for path, member in public.items()},
+        public_checksums={path: checksums[member] for path, member in public.items()},
     )
 
 
@@ -191,6 +216,7 @@ class _Manifest:
     instructions: str | None
     specfile: str
     files: tuple[tuple[str, str, str], ...] | None
+    public: tuple[public_files.Pattern, ...] = ()
 
 
 class _Bounded:
@@ -299,8 +325,9 @@ def _manifest(contents: _Contents, loaded: documents.Documents, found: list[faul
         instructions=_named(reader, "instructions"),
         specfile=_named(reader, "specfile") or "",
         files=_listed(reader, document),
+        public=tuple(_declared_public(reader, document)),
     )
-    reader.refuse_unknown("name", "description", "instructions", "files", "specfile")
+    reader.refuse_unknown("name", "description", "instructions", "files", "specfile", "public")
     if reader.document.get("specfile") is None:
         reader.fault("specfile", "is missing")
     for element, text, most in (
@@ -469,6 +496,30 @@ def _files(
     both = (occupied | folders) & files.keys()
     found += [faults.Fault("package", f"{elements.shown(path)} would be a file and a folder") for path in sorted(both)]
     return files, frozenset(folders - occupied)
+
+
+def _declared_public(reader: elements.Reader, document: documents.Document) -> Iterator[public_files.Pattern]:
+    for index, text in enumerate(steps.patterns(reader, "public") or ()):
+        yield public_files.Pattern(document.at(f"public[{index}]"), text)
+
+
+def _public(
+    manifest: _Manifest,
+    document: documents.Document | None,
+    template: templates.Template | None,
+    contents: _Contents,
+    files: Mapping[str, str],
+    found: list[faults.Fault],
+    warned: list[faults.Fault],
+) -> dict[str, str]:
+    """What manifest or template declare to be public: the path that each file is known by -> the member."""
+    declared = [*manifest.public]
+    if document and template:
+        places = (document.at(f"flowserverless.public[{index}]") for index in range(len(template.public)))
+        declared += [public_files.Pattern(at, text) for at, text in zip(places, template.public, strict=True)]
+    public = public_files.chosen(declared, contents.members, files, found)
+    warned += public_files.doubts(declared, public)
+    return public
 
 
 def _folders(path: str) -> Iterator[int]:

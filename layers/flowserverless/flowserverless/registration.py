@@ -5,7 +5,7 @@ import json
 import platform
 from collections.abc import Iterable, Mapping
 from datetime import datetime
-from typing import Any
+from typing import IO, Any
 
 from flowserverless import api, aws, engine, packages, postprocessing, settings
 from flowserverless.domain import errors, faults, feasibility, ids, runs
@@ -59,6 +59,7 @@ def _release(workflow: str, package: packages.Package, now: datetime) -> dict[st
         files=listed,
         executables=list(package.executables) or None,
         folders=list(package.folders) or None,
+        public=[[path, package.public_size(path)] for path in package.public] or None,
         published_at=runs.timestamp(now),
     )
     _check_size(published)
@@ -104,7 +105,7 @@ def _read(key: str) -> packages.Package:
 
 
 def _check_size(published: table.TemplateItem) -> None:
-    kept = [published.files, published.executables, published.folders]
+    kept = [published.files, published.executables, published.folders, published.public]
     content = [published.template, *kept, published.name, published.description, published.instructions]
     size = len(json.dumps(content, ensure_ascii=False).encode())
     most = feasibility.MOST_DOCUMENT_BYTES
@@ -114,9 +115,14 @@ def _check_size(published: table.TemplateItem) -> None:
 
 
 def _store(workflow: str, version: str, package: packages.Package) -> None:
-    """Upload the static files; a version that is not current yet is seen by nobody, so a repeat may write again."""
-    s3 = aws.client("s3")
+    """Upload the files; a version that is not current yet is seen by nobody, so a repeat may write again."""
     for target in package.files:
-        with package.open(target) as stream:
-            body = stream.read()
-        s3.put_object(Bucket=files.bucket(), Key=files.static(workflow, version, target), Body=body)
+        _put(files.static(workflow, version, target), package.open(target))
+    for path in package.public:
+        _put(files.public(workflow, version, path), package.open_public(path))
+
+
+def _put(key: str, stream: IO[bytes]) -> None:
+    with stream:
+        body = stream.read()
+    aws.client("s3").put_object(Bucket=files.bucket(), Key=key, Body=body)

@@ -13,6 +13,7 @@ ROUTES = {
     "leaderboard": "workflows/{workflowId}/leaderboard?orderBy={orderBy}&includeAll={includeAll}",
     "workflows:download:archive": "workflows/{workflowId}/downloads/archive",
     "workflows:download:file": "workflows/{workflowId}/downloads/files/{fileId}",
+    "workflows:file": "workflows/{workflowId}/files/{fileId}",
     "workflows:groups": "workflows/{workflowId}/groups",
     "groups:create": "workflows/{workflowId}/groups",
     "groups:list": "groups",

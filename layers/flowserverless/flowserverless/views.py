@@ -5,7 +5,7 @@ from typing import Any, NotRequired
 
 from typing_extensions import TypedDict
 
-from flowserverless.domain import results, runs, spreadsheets
+from flowserverless.domain import outputs, public_files, results, runs, spreadsheets
 from flowserverless.store import rankings, table
 
 Json = dict[str, Any]
@@ -185,6 +185,16 @@ class PostProcessingHandle(RunHandle):
     last: NotRequired[RunHandle]
 
 
+class PublicFileHandle(TypedDict):
+    """A file that anybody may download, at `url` below the service's own."""
+
+    id: str
+    name: str
+    size: int
+    mediaType: str
+    url: str
+
+
 class WorkflowHandle(TypedDict):
     """A workflow with what a group needs to take part."""
 
@@ -193,6 +203,7 @@ class WorkflowHandle(TypedDict):
     version: str
     parameters: list[Json]
     rankingVersion: int
+    publicFiles: list[PublicFileHandle]
     description: NotRequired[str]
     instructions: NotRequired[str]
     parameterGroups: NotRequired[list[Json]]
@@ -444,9 +455,21 @@ def workflow(
         parameterGroups=document.get("parameterGroups"),
         outputs=document.get("outputs"),
         rankingVersion=int(of.ranking_version),
+        publicFiles=[_public_file(of.workflow, *one) for one in published.public or ()],
         postproc=postproc,
     )
     return handle
+
+
+def _public_file(workflow: str, path: str, size: int) -> PublicFileHandle:
+    file_id = public_files.identifier(path)
+    return {
+        "id": file_id,
+        "name": path,
+        "size": int(size),
+        "mediaType": outputs.media_type(path),
+        "url": f"workflows/{workflow}/files/{file_id}",
+    }
 
 
 def columns(schema: results.ResultSchema) -> list[ColumnHandle]:

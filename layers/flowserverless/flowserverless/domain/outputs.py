@@ -74,12 +74,16 @@ def left(specs: Sequence[templates.OutputSpec], stored: Mapping[str, int]) -> Co
     return Collected(tuple(found))
 
 
-def _plain(path: str, size: int) -> runs.ResultFile:
+def media_type(path: str) -> str:
+    """The media type of a file, as far as its name tells it."""
     # A compressed file is not of the type of what is in it: browsers would believe that and show garbage.
     guessed, encoding = mimetypes.guess_type(path, strict=False)
-    media_type = "application/gzip" if encoding == "gzip" else None if encoding else guessed
-    media_type = media_type or "application/octet-stream"
-    return runs.ResultFile(id="", name=path, path=path, size=size, media_type=media_type)
+    known = "application/gzip" if encoding == "gzip" else None if encoding else guessed
+    return known or "application/octet-stream"
+
+
+def _plain(path: str, size: int) -> runs.ResultFile:
+    return runs.ResultFile(id="", name=path, path=path, size=size, media_type=media_type(path))
 
 
 def _described(spec: templates.OutputSpec, name: str, path: str, size: int) -> runs.ResultFile:

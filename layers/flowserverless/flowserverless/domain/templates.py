@@ -25,7 +25,7 @@ from flowserverless.domain import (
 MOST_STEPS = 100
 MEMBERS = ("workflow", "parameters", "parameterGroups", "outputs", "results", "postproc", "flowserverless")
 # What stands under the template's own key, `flowserverless`.
-OWN_MEMBERS = ("external",)
+OWN_MEMBERS = ("external", "public")
 # Where a reference is replaced, below `workflow`. An action may look like one: flowServ's actor steps.
 REPLACED = re.compile(r"parameters\.[^.\[]+|(steps\[[0-9]+\]\.)?files\.inputs\[[0-9]+\]|steps\[[0-9]+\]\.action")
 ACTION = re.compile(r"steps\[[0-9]+\]\.action")
@@ -74,8 +74,8 @@ class PostProcessing:
 class Template:
     """A checked workflow. `context` is what becomes the steps' variables, references not yet replaced.
 
-    `external`: engines outside may execute runs of this workflow; only then may there be no steps. `warnings` are for
-    the organiser who publishes it.
+    `external`: engines outside may execute runs of this workflow; only then may there be no steps. `public` are
+    patterns of files that anybody may download. `warnings` are for the organiser who publishes it.
     """
 
     steps: _Steps
@@ -88,6 +88,7 @@ class Template:
     results: _Results
     postproc: PostProcessing | None
     external: bool
+    public: tuple[str, ...] = ()
     warnings: tuple[faults.Fault, ...] = field(default=(), compare=False)
 
     @property
@@ -128,7 +129,7 @@ def parse(
     _warn_of_ignored(reader)
     _refuse_references(reader, "outputs", "results")
     declared = _parameters(reader)
-    external = _external(reader)
+    external, public = _own(reader)
     installation = _Installation(available, tuple(lambda_images), python)
     workflow = _workflow(reader, _scope(reader), installation, _actors(reader), may_be_empty=external)
     template = Template(
@@ -142,6 +143,7 @@ def parse(
         results=_results(reader),
         postproc=None,
         external=external,
+        public=public,
     )
     postproc = _postproc(reader, template, installation)
     if found:
@@ -342,12 +344,13 @@ def _scope(reader: elements.Reader) -> dict[str, object]:
     return {name: dtype for name, dtype in keys if isinstance(name, str)}
 
 
-def _external(reader: elements.Reader) -> bool:
+def _own(reader: elements.Reader) -> tuple[bool, tuple[str, ...]]:
+    """What stands under the template's own key: whether engines outside may execute it, and its public files."""
     extension = reader.child("flowserverless")
     if extension is None:
-        return False
+        return False, ()
     extension.refuse_unknown(*OWN_MEMBERS)
-    return extension.flag("external", False)
+    return extension.flag("external", False), steps.patterns(extension, "public") or ()
 
 
 def _groups(reader: elements.Reader) -> tuple[ParameterGroup, ...]:
@@ -464,8 +467,10 @@ def _template_document(template: Template) -> dict[str, object]:
             "inputs": {"files": [*template.postproc.inputs_files], "runs": template.postproc.inputs_runs},
             "outputs": [_output_document(output) for output in template.postproc.outputs],
         }
-    if template.external:
-        document["flowserverless"] = {"external": True}
+    own: dict[str, object] = {"external": True} if template.external else {}
+    own |= {"public": [*template.public]} if template.public else {}
+    if own:
+        document["flowserverless"] = own
     return document
 
 

@@ -43,6 +43,11 @@ def static(workflow: str, version: str, path: str = "") -> str:
     return f"workflows/{workflow}/{version}/static/{path}"
 
 
+def public(workflow: str, version: str, path: str) -> str:
+    """Key of a file of a published version that anybody may download."""
+    return f"workflows/{workflow}/{version}/public/{path}"
+
+
 def upload(group: str, file: str) -> str:
     """Key of an uploaded input."""
     return f"uploads/{group}/{file}"

@@ -251,6 +251,7 @@ class TemplateItem(Item, discriminator="template"):
     files = Json()
     executables = Json(null=True)
     folders = Json(null=True)
+    public = Json(null=True)
     board = UnicodeAttribute(null=True)
     published_at = UnicodeAttribute()
 
