@@ -84,18 +84,24 @@ def test_a_group_with_parameters_of_its_own_has_the_same_places(bench):
     bench.call("start_run", "POST", "/groups/{groupId}/runs", {"groupId": "own"}, 400, body=body)
 
 
+def about_places(report):
+    """The warnings of a report, without those of the Python that this machine happens to have."""
+    return [warning for warning in report["warnings"] if not warning["place"].endswith("environment")]
+
+
 def test_organisers_are_told_when_they_publish(bench):
     files = {"code/score.py": b"", "truth/part1.csv": b"1"}
-    report = publish(bench, {**FILE, "target": "code/paper.txt"}, {"name": "free", "dtype": "file"}, files=files)
+    declared = {**FILE, "target": "code/paper.txt"}, {"name": "free", "dtype": "file"}
+    report = publish(bench, *declared, files=files)
     assert (report["status"], report["faults"]) == ("accepted", [])
-    [first, second] = report["warnings"]
+    [first, second] = about_places(report)
     assert first["place"] == "workflow.json parameters[0].target"
     assert "lies beside programs of the package, such as 'code/score.py'" in first["message"]
     assert "has no target" in second["message"]
     assert json.loads(bench.get("inbox/workflows/bench.zip.report.json")) == report
-    again = publish(bench, {**FILE, "target": "code/paper.txt"}, {"name": "free", "dtype": "file"}, files=files)
+    again = publish(bench, *declared, files=files)
     assert (again["status"], again["warnings"]) == ("unchanged", report["warnings"])
-    assert publish(bench, {**FILE, "target": "in/paper.txt"}, files=files)["warnings"] == []
+    assert about_places(publish(bench, {**FILE, "target": "in/paper.txt"}, files=files)) == []
 
 
 def test_a_list_in_the_folder_of_the_solution_is_refused(bench):
