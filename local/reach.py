@@ -54,9 +54,13 @@ def place() -> pathlib.Path:
     """The folder of this project that everybody may read and only root may change; it is made if need be."""
     mine = TOP / _digest(str(PROJECT))
     for folder in (TOP, mine):
-        with contextlib.suppress(FileExistsError):
+        try:
             folder.mkdir(mode=0o755)
             folder.chmod(0o755)
+        except FileExistsError:
+            pass
+        except OSError as error:
+            raise OutOfReach(f"steps need a folder that their users reach: {error}") from None
         known = folder.lstat()
         if not stat.S_ISDIR(known.st_mode) or known.st_uid != os.geteuid() or known.st_mode & 0o022:
             raise OutOfReach(f"{folder} is not a folder that only root may change")

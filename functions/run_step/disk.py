@@ -4,7 +4,7 @@ import contextlib
 import os
 import stat
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import processes
 
@@ -28,7 +28,7 @@ class Usage:
         self._owner = owner
         self._limit = limit
         # A step may remove its directories; a file system can still be asked through what was opened before.
-        self._systems = [os.open(place, os.O_RDONLY | os.O_CLOEXEC) for place in (*directories, *places)]
+        self._systems = _open_one_of_each((*directories, *places))
         self._used_before = self._used()
         self._reference = self._free()
         self._next_look = time.monotonic() + PERIOD_SECONDS
@@ -70,6 +70,15 @@ class Usage:
 
     def _is_counted(self, path: str) -> bool:
         return any(directory.startswith(f"{path}/") for directory in self._directories)
+
+
+def _open_one_of_each(places: Iterable[str]) -> list[int]:
+    """Open one place on every file system; one that is gone by now belonged to somebody else."""
+    found: dict[int, str] = {}
+    for place in places:
+        with contextlib.suppress(OSError):
+            found.setdefault(os.stat(place).st_dev, place)
+    return [os.open(place, os.O_RDONLY | os.O_CLOEXEC) for place in found.values()]
 
 
 def _owner(entry: os.DirEntry[str]) -> int | None:

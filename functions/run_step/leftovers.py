@@ -93,14 +93,15 @@ def _shared_places() -> tuple[str, ...]:
 def open_to_all() -> tuple[str, ...]:
     """The directories of this machine in which everybody may leave files, as far as they are looked for.
 
-    Which they are differs from system to system (/run/lock, /var/crash, /var/spool/samba, ...). They lie near the top;
-    nothing is looked for in a directory that was found.
+    Which they are differs from system to system (/run/lock, /var/crash, /tmp/.ICE-unix, ...). They lie near the top,
+    or in each other.
     """
     found, pending = [], [(place, DEPTH) for place in ("/", *_mount_points())]
     while pending:
         place, depth = pending.pop()
         if _is_open_to_all(place):
             found.append(place)
+            pending += [(path, 0) for path in _directories(place)]
         elif depth and not place.startswith(KERNELS):
             pending += [(path, depth - 1) for path in _directories(place)]
     return tuple(dict.fromkeys(found))

@@ -99,11 +99,18 @@ def test_places_in_which_everybody_may_leave_files_are_found(tmp_path):
             assert os.path.realpath(place) in {os.path.realpath(one) for one in found}
 
 
-def test_a_user_of_its_own_leaves_nothing_anywhere(store, run, who):
+def test_a_user_of_its_own_leaves_nothing_anywhere(store, run, who, request):
     """A place of our own stands for those that this machine has not. What an ordinary user leaves is that user's."""
     with tempfile.TemporaryDirectory(prefix="flowserverless-test-", dir="/run" if IS_ROOT else None) as ours:
         os.chmod(ours, 0o1777)
-        files = [f"{place}/left-{os.getpid()}" for place in places_for_all() | {ours}]
+        # As /tmp has directories that are open to all themselves.
+        inner = [f"{place}/inner" for place in (ours, tempfile.mkdtemp(prefix="inner-", dir="/tmp"))]
+        request.addfinalizer(lambda: shutil.rmtree(os.path.dirname(inner[1])))
+        for place in (os.path.dirname(inner[1]), *inner):
+            os.makedirs(place, exist_ok=True)
+            os.chmod(place, 0o777)
+        files = [f"{place}/left-{os.getpid()}" for place in inner]
+        files += [f"{place}/left-{os.getpid()}" for place in (places_for_all() | {ours}) - set(inner)]
         result = run(f"for f in {' '.join(files)}; do mkdir $f && echo x > $f/x && echo $f >> written; done; true")
         assert result["reason"] is None
         written = store.outputs()["written"].decode().splitlines()
