@@ -113,6 +113,7 @@ def event(
         "activate_user": {"username": "newcomer", "code": "123456"},
         "request_activation": {"username": "newcomer"},
         "change_password": {"password": PASSWORD, "newPassword": "battery staple"},
+        "delete_user": {"password": PASSWORD},
         "request_password_reset": {"username": "newcomer"},
         "reset_password": {"username": "newcomer", "code": "123456", "password": PASSWORD},
     }

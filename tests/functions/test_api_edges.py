@@ -55,6 +55,7 @@ BODIES = {
     "login_user": {"username": "grace", "password": "correct horse"},
     "request_activation": {"username": "grace"},
     "request_password_reset": {"username": "grace"},
+    "delete_user": {"password": "correct horse"},
     "change_password": {"password": "correct horse", "newPassword": "battery staple"},
     "reset_password": {"username": "grace", "code": "123456", "password": "correct horse"},
 }

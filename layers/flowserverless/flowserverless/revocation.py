@@ -19,8 +19,13 @@ def revoke(named: str, now: datetime) -> user_views.SignedOut:
     user = users.lookup(named)
     if user is None and not people.is_id(named):
         raise errors.NotFound(f"unknown user '{named[:100]}'", "UNKNOWN_USER")
-    signouts.sign_out_everywhere(user.id if user else named.lower(), now + SECOND)
+    end(user.id if user else named.lower(), now)
     return {"id": user.id, "username": user.name} if user else {"id": named.lower()}
+
+
+def end(user: str, moment: datetime) -> None:
+    """Refuse all tokens that a user had at a moment."""
+    signouts.sign_out_everywhere(user, moment + SECOND)
 
 
 def change_password(caller: Mapping[str, str], present: str, password: str) -> users.Session:
@@ -38,7 +43,7 @@ def heed(record: dict[str, Any]) -> dict[str, Any]:
     if user is None:
         task.logger.error("the record does not say which user was meant", extra={"record": record.get("eventID")})
         return {"user": None}
-    signouts.sign_out_everywhere(user, datetime.fromisoformat(record["eventTime"]) + SECOND)
+    end(user, datetime.fromisoformat(record["eventTime"]))
     return {"user": user, "because": record["eventName"]}
 
 

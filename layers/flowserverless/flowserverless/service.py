@@ -41,6 +41,7 @@ ROUTES = {
     "users:logout": "users/logout",
     "users:whoami": "users/whoami",
     "users:revoke": "users/{userId}/tokens",
+    "users:delete": "users/delete",
     "users:pwd:change": "users/password",
     "users:pwd:request": "users/password/request",
     "users:pwd:reset": "users/password/reset",

@@ -105,6 +105,14 @@ class ChangePassword(requests.Body):
     new_password: NewPassword = Field(alias="newPassword", repr=False)
 
 
+class DeleteUser(requests.Body):
+    """The caller's password: a token alone deletes no account."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"password": "correct horse"}]})
+
+    password: Password = Field(repr=False)
+
+
 class RequestPasswordReset(requests.Body):
     """Who forgot a password."""
 

@@ -226,14 +226,13 @@ def register(name: str, password: str, email: str | None, by_code: bool, now: da
         _make_room(name, None, [], now)
         answer = _sign_up(name, password, email)
     tried = [*tried, *([usernames.digest(email)] if email else [])]
-    client = _client()
     if not usernames.take(name, answer["UserSub"], tried, now, before):
-        client.admin_delete_user(UserPoolId=_pool(), Username=name)
+        delete(name)
         raise _taken(name)
     active = answer["UserConfirmed"]
     if not (active or by_code):
         with _refusals({}):
-            client.admin_confirm_sign_up(UserPoolId=_pool(), Username=name)
+            _client().admin_confirm_sign_up(UserPoolId=_pool(), Username=name)
     return User(answer["UserSub"], name, active or not by_code)
 
 
@@ -257,9 +256,7 @@ def _make_room(name: str, email: str | None, tried: list[str], now: datetime) ->
     if not (expired or mistyped):
         detail = f"the user name '{name}' waits for the code that was sent by e-mail, which can be sent again"
         raise errors.Conflict(f"{detail}; without it the name is free a day after it was registered", "NAME_TAKEN")
-    client = _client()
-    with _refusals({}), contextlib.suppress(client.exceptions.UserNotFoundException):
-        client.admin_delete_user(UserPoolId=_pool(), Username=there.name)
+    delete(there.name)
     return [] if expired else tried
 
 
@@ -362,25 +359,43 @@ def _session(given: Mapping[str, Any]) -> Session:
     return Session(claims["sub"], claims["username"], given["AccessToken"], claims["exp"], since)
 
 
+def _wrong_password() -> dict[str, errors.Problem]:
+    # To a caller with a good token this is no 401: clients would forget the token.
+    wrong = errors.InvalidRequest("the present password is wrong", "WRONG_PASSWORD")
+    names = ("NotAuthorizedException", "UserNotFoundException", "PasswordResetRequiredException")
+    return dict.fromkeys((*names, "InvalidParameterException"), wrong)
+
+
+def prove(name: str, password: str) -> None:
+    """Raises InvalidRequest unless this is the user's password."""
+    with _refusals(_wrong_password()):
+        given = _authenticate(name, password)
+    _session(given)
+
+
 def change_password(name: str, present: str, password: str) -> Session:
     """Another password for a user who knows the present one; the session that proved it, which is nobody's to use.
 
-    Raises InvalidRequest when the present one is wrong: to a caller with a good token this is no 401.
+    Raises InvalidRequest.
     """
-    wrong = errors.InvalidRequest("the present password is wrong", "WRONG_PASSWORD")
-    refusals = dict.fromkeys(
-        ("NotAuthorizedException", "UserNotFoundException", "PasswordResetRequiredException"), wrong
-    )
-    with _refusals({**refusals, "InvalidParameterException": wrong}):
+    with _refusals(_wrong_password()):
         given = _authenticate(name, present)
+    weak = dict.fromkeys(("InvalidPasswordException", "InvalidParameterException"), _weak())
     try:
-        with _refusals({**refusals, "InvalidPasswordException": _weak(), "InvalidParameterException": _weak()}):
+        with _refusals({**_wrong_password(), **weak}):
             _client().change_password(
                 AccessToken=given["AccessToken"], PreviousPassword=present, ProposedPassword=password
             )
     finally:
         session = _session(given)
     return session
+
+
+def delete(name: str) -> None:
+    """Delete a user's account, if there still is one."""
+    client = _client()
+    with _refusals({}), contextlib.suppress(client.exceptions.UserNotFoundException):
+        client.admin_delete_user(UserPoolId=_pool(), Username=name)
 
 
 def _claims(token: str) -> dict[str, Any]:

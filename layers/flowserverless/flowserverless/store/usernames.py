@@ -5,7 +5,7 @@ import json
 from collections.abc import Sequence
 from datetime import datetime
 
-from pynamodb.exceptions import PutError
+from pynamodb.exceptions import DeleteError, PutError
 
 from flowserverless.domain import names, runs
 from flowserverless.store import table
@@ -36,6 +36,15 @@ def take(name: str, user: str, tried: Sequence[str], now: datetime, before: tabl
             raise
         return False
     return True
+
+
+def release(name: str, user: str) -> None:
+    """Let others have the name that `user` had, unless somebody has it already."""
+    try:
+        table.UserNameItem(*_key(name)).delete(condition=table.UserNameItem.user == user)
+    except DeleteError as error:
+        if error.cause_response_code != "ConditionalCheckFailedException":
+            raise
 
 
 def tried(item: table.UserNameItem | None) -> list[str]:
