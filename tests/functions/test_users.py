@@ -7,14 +7,17 @@ import time
 import types
 from datetime import UTC, datetime, timedelta
 
+import clients
+import contest
 import gateway
+import policies
 import pytest
 from botocore import awsrequest
 
-from flowserverless import api, cursor, users
+from flowserverless import api, cursor, departure, users
 from flowserverless import aws as services
 from flowserverless.domain import errors
-from flowserverless.store import signouts
+from flowserverless.store import groups, signouts, workflows
 from flowserverless.store import table as stored
 from local import emulator, template
 
@@ -609,9 +612,10 @@ def test_sessions_of_a_deleted_user_are_ended_by_id(invoke, register, cognito):
     handle = register("ada")
     cognito.client.admin_delete_user(UserPoolId=cognito.pool, Username="ada")
     assert refused(revoke(invoke, "ada")) == (404, "UNKNOWN_USER")
+    since = int(time.time())
     answer = revoke(invoke, handle["id"].upper())
     assert (answer.status, answer.json) == (200, {"id": handle["id"]})
-    assert signouts.is_signed_out("any", handle["id"], int(time.time()))
+    assert signouts.is_signed_out("any", handle["id"], since)
 
 
 def test_only_organisers_end_sessions_of_others(invoke, register):
@@ -964,3 +968,144 @@ def test_the_sample_events_play_a_users_story(invoke, cognito, table):
         sample = json.loads((emulator.PROJECT / "events" / f"{operation}.json").read_text("utf-8"))
         answer = gateway.answer(invoke(operation, sample))
         assert (operation, answer.status) == (operation, status)
+
+
+# Leaving for good
+
+
+@pytest.fixture
+def place(cognito, bucket):
+    """A workflow in which groups can be made."""
+    contest.publish("w", contest.template())
+
+
+def found(identifier, owner, *others):
+    """A group of users, straight in the table."""
+    group = stored.GroupItem(
+        *stored.group(identifier),
+        group=identifier,
+        workflow="w",
+        name=f"Group {identifier}",
+        owner=owner["id"],
+        created_at=contest.moment(0),
+    )
+    groups.create(group, {user["id"]: user["username"] for user in (owner, *others)}, workflows.get("w"))
+
+
+def depart(invoke, who, password=PASSWORD):
+    body = {"password": password}
+    return gateway.answer(invoke("delete_user", gateway.event("POST", "/users/delete", body=body, user=who)))
+
+
+def everything():
+    """All that the table holds, as text."""
+    pages = clients.of("dynamodb").get_paginator("scan").paginate(TableName=stored.Item.Meta.table_name)
+    return json.dumps([page["Items"] for page in pages])
+
+
+def names_in(identifier):
+    group, people = groups.with_members(identifier)
+    owner = next((one.name for one in people if one.user == group.owner), None)
+    return owner, sorted(one.name for one in people)
+
+
+def test_an_account_is_deleted_and_its_name_is_nowhere(invoke, register, log_in, cognito, place):
+    ada, bob, cy = register("ada-lovelace"), register("bob"), register("cy")
+    found("mine", ada, cy, bob)
+    found("theirs", bob, ada)
+    found("alone", ada)
+    me = person(log_in("ada-lovelace").json)
+    since = int(time.time())
+    answer = depart(invoke, me)
+    assert (answer.status, answer.json) == (200, {"id": ada["id"], "username": "ada-lovelace"})
+    assert sorted(states(cognito)) == ["bob", "cy"]
+    assert log_in("ada-lovelace").status == 401
+    assert signouts.is_signed_out("any", ada["id"], since)
+    assert names_in("mine") == ("bob", ["bob", "cy"])
+    assert names_in("theirs") == ("bob", ["bob"])
+    assert names_in("alone") == (None, [])
+    assert "lovelace" not in everything()
+    assert register("ada-lovelace")["id"] != ada["id"]
+
+
+def test_what_a_group_did_stays_when_its_only_member_leaves(invoke, register, log_in, place, state_machine):
+    ada = register("ada")
+    found("g", ada)
+    run = contest.begin("w", "g")
+    contest.end(run, score=1.0)
+    assert depart(invoke, person(log_in("ada").json)).status == 200
+    board = gateway.answer(
+        invoke("get_leaderboard", gateway.event("GET", "/workflows/{workflowId}/leaderboard", {"workflowId": "w"}))
+    )
+    assert [(row["run"]["id"], row["group"]["name"]) for row in board.json["ranking"]] == [(run, "Group g")]
+    handle = gateway.answer(
+        invoke("get_group", gateway.event("GET", "/groups/{groupId}", {"groupId": "g"}, user=gateway.ORGANISER))
+    )
+    assert (handle.status, handle.json["members"]) == (200, [])
+    shown = gateway.event("GET", "/runs/{runId}", {"runId": run}, user=gateway.ORGANISER)
+    assert gateway.answer(invoke("get_run", shown)).status == 200
+    gone = gateway.event("DELETE", "/groups/{groupId}", {"groupId": "g"}, user=gateway.ORGANISER)
+    assert gateway.answer(invoke("delete_group", gone)).status in (202, 204)
+
+
+def test_a_token_alone_deletes_no_account(invoke, register, log_in, cognito, place):
+    ada = register("ada")
+    found("g", ada)
+    me = person(log_in().json)
+    assert refused(depart(invoke, me, "wrong horse")) == (400, "WRONG_PASSWORD")
+    with cognito.failing("InitiateAuth", "TooManyRequestsException"):
+        assert refused(depart(invoke, me)) == (429, "TOO_MANY_ATTEMPTS")
+    assert names_in("g") == ("ada", ["ada"])
+    assert log_in().status == 200
+    assert not signouts.is_signed_out("any", ada["id"], 0)
+
+
+def test_a_deletion_that_was_interrupted_is_repeated(invoke, register, log_in, cognito, place):
+    ada = register("ada")
+    found("g", ada)
+    me = person(log_in().json)
+    with cognito.failing("AdminDeleteUser", "InternalErrorException"):
+        assert refused(depart(invoke, me)) == (500, "INTERNAL_ERROR")
+    assert log_in().status == 200
+    assert depart(invoke, me).status == 200
+    assert states(cognito) == {}
+
+
+def test_who_is_added_to_a_group_meanwhile_is_not_in_it(invoke, register, log_in, cognito, place, monkeypatch):
+    ada, bob = register("ada"), register("bob")
+    delete = users.delete
+
+    def late(name):
+        with policies.asked():
+            found("late", bob, ada)
+        delete(name)
+
+    monkeypatch.setattr(users, "delete", late)
+    assert depart(invoke, person(log_in().json)).status == 200
+    assert names_in("late") == ("bob", ["bob"])
+
+
+def test_a_group_that_changes_meanwhile_is_left_all_the_same(invoke, register, log_in, place, monkeypatch):
+    ada, bob, cy = register("ada"), register("bob"), register("cy")
+    found("g", ada, bob, cy)
+    look = groups.find
+    others = iter([bob])
+
+    def late(identifier):
+        seen = look(identifier)
+        for other in others:
+            assert departure._leave("g", other["id"]) is None
+        return seen
+
+    monkeypatch.setattr(groups, "find", late)
+    assert depart(invoke, person(log_in().json)).status == 200
+    assert names_in("g") == ("cy", ["cy"])
+
+
+def test_more_groups_than_a_page_are_left(invoke, register, log_in, place, monkeypatch):
+    ada = register("ada")
+    for number in range(5):
+        found(f"g{number}", ada)
+    monkeypatch.setattr(departure, "GROUPS", 2)
+    assert depart(invoke, person(log_in().json)).status == 200
+    assert [names_in(f"g{number}") for number in range(5)] == [(None, [])] * 5
