@@ -139,3 +139,21 @@ def test_there_is_no_mail_for_others(service: visits.Visitor, deployed: stack.St
     visits.register(service, name := f"leo-{uuid.uuid4().hex[:8]}")
     assert mailbox.mails(deployed, name) == []
     assert mailbox.text([]).startswith("No e-mail")
+
+
+def test_an_account_is_deleted_and_the_group_goes_on(service: visits.Visitor, deployed: stack.Stack) -> None:
+    ada, bob = visits.register(service), visits.register(service)
+    name, other = ada.get(WHO)["username"], bob.get(WHO)["username"]
+    workflow = visits.publish(deployed, {"workflow": {"steps": [visits.step("nothing", "true")]}})
+    group = ada.group(workflow)
+    assert ada.call("PUT", f"groups/{group}", {"members": [name, other]}).status == 200
+    run = ada.start(group)
+    ada.finished(run)
+    assert ada.call("POST", "users/delete", {"password": "wrong horse"}).json["code"] == "WRONG_PASSWORD"
+    assert ada.call("POST", "users/delete", {"password": visits.PASSWORD}).json["username"] == name
+    assert ada.call("GET", WHO).status == 401
+    assert service.call("POST", "users/login", {"username": name, "password": visits.PASSWORD}).status == 401
+    handle = bob.get(f"groups/{group}")
+    assert [member["username"] for member in handle["members"]] == [other]
+    assert bob.get(f"runs/{run}")["state"] == "SUCCESS"
+    assert bob.call("DELETE", f"groups/{group}").status in (202, 204)
