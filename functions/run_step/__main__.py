@@ -115,8 +115,9 @@ def deliver(manifest: manifests.Manifest, directory: str) -> int:
     step, room = f"step {manifest.name!r}", os.path.join(directory, "run")
     outcome = verdicts.Outcome(code, verdicts.Reason("STEP_FAILED", f"{step}: its container ended too early"))
     if code is not None:
-        failed = f"{step}: command {number} of {len(manifest.commands)} exited with code {code}"
-        outcome = verdicts.Outcome(code, verdicts.Reason("STEP_FAILED", failed) if code else None)
+        command = f"{step}: command {number} of {len(manifest.commands)}"
+        said = "\n".join(log.messages())
+        outcome = verdicts.Outcome(code, verdicts.failed(command, code, said, manifest.limits) if code else None)
     try:
         if os.path.islink(room):
             raise transfer.Refused("the run directory was replaced")

@@ -5,9 +5,23 @@ missing. Standard output and standard error are two pipes: what a step writes to
 arrive the other way round. Two threads use a log book: one that hears the step, one that uploads the log.
 """
 
+import re
 import threading
+import unicodedata
 
 TAIL_CHARACTERS = 4000
+LINE_CHARACTERS = 500
+INVISIBLE = ("Cc", "Cf", "Cs", "Co")
+COLOURS = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]")
+
+
+def last_line(text: str) -> str | None:
+    """The last line of a text that says something, as a person reads it: without colours; None if there is none."""
+    for line in reversed(COLOURS.sub("", text).splitlines()):
+        said = "".join(letter for letter in line if unicodedata.category(letter) not in INVISIBLE).strip()
+        if any(letter.isalnum() for letter in said):
+            return said if len(said) <= LINE_CHARACTERS else f"{said[:LINE_CHARACTERS]}..."
+    return None
 
 
 class _Tail:

@@ -5,6 +5,7 @@ uploaded, and the limits. Nobody but the trusted side writes it, so a malformed 
 installation (`KeyError`, `TypeError` or `ValueError`), not of the user.
 """
 
+import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -16,6 +17,7 @@ class Limits:
 
     `seconds` is wall-clock time of all commands together, `cpu_seconds` the processor time of any single process.
     `output_bytes` bounds what the step adds to its directories and what is delivered, `files` how many files.
+    `set_by` says of the members of the manifest who sets them.
     """
 
     seconds: float
@@ -27,6 +29,11 @@ class Limits:
     open_files: int
     cpu_seconds: int
     files: int = 10_000
+    set_by: Mapping[str, str] = dataclasses.field(default_factory=dict)
+
+    def why(self, member: str) -> str:
+        """Who sets a limit, as the end of a sentence; empty where nobody says."""
+        return f": {self.set_by[member]}" if member in self.set_by else ""
 
 
 @dataclass(frozen=True)
@@ -129,6 +136,7 @@ def parse(document: Mapping[str, Any]) -> Manifest:
             open_files=int(limits["openFiles"]),
             cpu_seconds=int(limits["cpuSeconds"]),
             files=int(limits.get("files") or Limits.files),
+            set_by=dict(document.get("setBy") or {}),
         ),
         folders=tuple(document.get("folders") or ()),
         earlier=tuple(Earlier(each["name"], each["url"]) for each in document.get("earlier") or ()),

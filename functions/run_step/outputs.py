@@ -136,9 +136,9 @@ def harvest(directory: str, before: Mapping[str, Stamp], manifest: manifests.Man
             if _is_touched(found, before[path], given.get(path)):
                 touched.append(found)
         elif total + found.size > limits.output_bytes:
-            excess = excess or f"the outputs are larger than {limits.output_bytes} bytes"
+            excess = excess or f"the outputs are larger than {limits.output_bytes} bytes{limits.why('outputBytes')}"
         elif len(files) == limits.files:
-            excess = excess or f"there are more than {limits.files} outputs"
+            excess = excess or f"there are more than {limits.files} outputs{limits.why('files')}"
         else:
             files.append(found)
             total += found.size

@@ -35,7 +35,8 @@ def take(home: str) -> Any:
     """The value that a function returned. Raises Unusable."""
     content = _content(home)
     if len(content) > VALUE_BYTES:
-        raise Unusable(f"has more than {VALUE_BYTES} bytes as JSON; write a file and hand on its name instead")
+        advice = "write a file instead and hand on its name; this limit is the same in every installation"
+        raise Unusable(f"has more than {VALUE_BYTES} bytes as JSON; {advice}")
     return _value(content)
 
 

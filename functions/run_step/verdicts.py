@@ -97,21 +97,75 @@ def judge(manifest: manifests.Manifest, seconds: float, report: warden.Report) -
     if report.stopped:
         return {
             "asked": Reason("CANCELED", f"{step} was stopped"),
-            "disk": Reason("OUTPUT_TOO_LARGE", f"{step} wrote more than {limits.output_bytes} bytes"),
-            "memory": Reason("OUT_OF_MEMORY", f"{step} used more than {limits.memory_bytes >> 20} MiB of memory"),
-            "processes": Reason("STEP_FAILED", f"{step} had more than {limits.processes} processes"),
+            "disk": Reason("OUTPUT_TOO_LARGE", f"{step} wrote more than {_output_bytes(limits)}"),
+            "memory": Reason("OUT_OF_MEMORY", f"{step} used more than {_memory(limits)}"),
+            "processes": Reason("STEP_FAILED", f"{step} had more than {_processes(limits)}"),
             "start": Reason("STEP_FAILED", f"{command} could not be started: {report.detail}"),
-            "time": Reason("TIMEOUT", f"{step} took longer than {seconds:g} seconds"),
+            "time": Reason("TIMEOUT", f"{step} took longer than {_seconds(limits, seconds)}"),
         }[report.stopped]
     by_signal: dict[int, Reason] = {
-        signal.SIGXCPU: Reason("TIMEOUT", f"{command} took more than {limits.cpu_seconds} seconds of CPU time"),
-        signal.SIGXFSZ: Reason("OUTPUT_TOO_LARGE", f"{command} wrote a file of {limits.file_bytes} bytes or more"),
+        signal.SIGXCPU: Reason("TIMEOUT", f"{command} took more than {_cpu_seconds(limits)}"),
+        signal.SIGXFSZ: Reason("OUTPUT_TOO_LARGE", f"{command} wrote a file of {_file_bytes(limits)}"),
     }
     if report.starved:
-        by_signal[signal.SIGKILL] = Reason("OUT_OF_MEMORY", f"{command} was ended because memory ran out")
+        out = f"{command} was ended because memory ran out; a step has {_memory(limits)}"
+        by_signal[signal.SIGKILL] = Reason("OUT_OF_MEMORY", out)
     status = report.status or 0
-    failed = Reason("STEP_FAILED", f"{command} exited with code {status}")
-    return by_signal.get(status - 128, failed) if status else None
+    return by_signal.get(status - 128) or failed(command, status, report.said, limits) if status else None
+
+
+def failed(command: str, status: int, said: str, limits: manifests.Limits) -> Reason:
+    """Why a step failed whose command says so itself: by its exit status, and by the last line that it wrote.
+
+    A program that reaches a limit of the kernel's often says no more than that: the limit is told then.
+    """
+    detail, line = f"{command} exited with code {status}", logbook.last_line(said)
+    if line is None:
+        return Reason("STEP_FAILED", detail)
+    told = next((f" (it may have {bound(limits)})" for sign, bound in SIGNS if sign in line), "")
+    return Reason("STEP_FAILED", f"{detail}: {line}{told}")
+
+
+def _seconds(limits: manifests.Limits, seconds: float) -> str:
+    if seconds < limits.seconds:
+        return f"{seconds:g} seconds: the function that runs steps had no more left, because inputs are fetched first"
+    return f"{seconds:g} seconds{limits.why('seconds')}"
+
+
+def _cpu_seconds(limits: manifests.Limits) -> str:
+    return f"{limits.cpu_seconds} seconds of CPU time{limits.why('cpuSeconds')}"
+
+
+def _output_bytes(limits: manifests.Limits) -> str:
+    return f"{limits.output_bytes} bytes{limits.why('outputBytes')}"
+
+
+def _file_bytes(limits: manifests.Limits) -> str:
+    return f"{limits.file_bytes} bytes or more{limits.why('fileBytes')}"
+
+
+def _memory(limits: manifests.Limits) -> str:
+    return f"{limits.memory_bytes >> 20} MiB of memory{limits.why('memoryBytes')}"
+
+
+def _processes(limits: manifests.Limits) -> str:
+    return f"{limits.processes} processes{limits.why('processes')}"
+
+
+def _open_files(limits: manifests.Limits) -> str:
+    return f"{limits.open_files} open files in each process{limits.why('openFiles')}"
+
+
+# What programs say when the kernel refuses them something for the sake of a limit.
+SIGNS = (
+    ("Too many open files", _open_files),
+    ("fork: ", _processes),
+    ("Cannot fork", _processes),
+    ("can't start new thread", _processes),
+    ("Resource temporarily unavailable", _processes),
+    ("MemoryError", _memory),
+    ("Cannot allocate memory", _memory),
+)
 
 
 def judge_size(manifest: manifests.Manifest, harvest: outputs.Harvest, reason: Reason | None) -> Reason | None:
@@ -120,7 +174,6 @@ def judge_size(manifest: manifests.Manifest, harvest: outputs.Harvest, reason: R
         return reason
     if harvest.excess:
         return Reason("OUTPUT_TOO_LARGE", f"step {manifest.name!r}: {harvest.excess}")
-    limit = manifest.limits.file_bytes
-    if reason and harvest.largest >= limit:
-        return Reason("OUTPUT_TOO_LARGE", f"{reason.detail} after a file had reached the limit of {limit} bytes")
+    if reason and harvest.largest >= manifest.limits.file_bytes:
+        return Reason("OUTPUT_TOO_LARGE", f"{reason.detail}; it had written a file of {_file_bytes(manifest.limits)}")
     return reason

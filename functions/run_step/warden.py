@@ -28,6 +28,7 @@ import walls
 
 TICK_SECONDS = 0.05
 CHUNK = 64 * 1024
+SAID_BYTES = 8192
 HEADER = struct.Struct("!cI")
 SIZE = struct.Struct("!I")
 CANNOT_EXECUTE = 126
@@ -62,7 +63,8 @@ class Report(NamedTuple):
 
     `command` counts from 1. `status` is the shell's: 128 + the signal's number for a command that was killed.
     `stopped` is one of asked, disk, memory, processes, start, time. `starved` tells that the kernel killed something
-    for want of memory meanwhile, `clean` that nothing of the step is alive any more.
+    for want of memory meanwhile, `clean` that nothing of the step is alive any more. `said` is the end of what the
+    command wrote to either stream.
     """
 
     command: int
@@ -71,6 +73,7 @@ class Report(NamedTuple):
     detail: str
     starved: bool
     clean: bool
+    said: str = ""
 
 
 class Stop(Exception):
@@ -93,6 +96,7 @@ class Warden:
         self._usage = disk.Usage(order.directories, order.places, self._user, order.disk_bytes)
         self._poll = select.poll()
         self._streams: dict[int, bytes] = {}
+        self._said = b""
         self._output, self._error, self._child_ended = os.pipe(), os.pipe(), os.pipe()
 
     def run(self) -> Report:
@@ -103,6 +107,7 @@ class Warden:
         try:
             for number, words in enumerate(self._order.commands, 1):  # noqa: B007 - the last one is reported
                 status = None
+                self._forget()
                 status = self._attend(self._start(words))
                 if status != 0:
                     break
@@ -111,7 +116,8 @@ class Warden:
         finally:
             clean = processes.end_descendants(os.getpid())
         self._forward_rest()
-        return Report(number, status, stopped, detail, _kills_for_memory() > kills, clean)
+        said = self._said.decode("utf-8", "replace")
+        return Report(number, status, stopped, detail, _kills_for_memory() > kills, clean, said)
 
     def _listen(self) -> None:
         hears, tells = self._child_ended
@@ -223,7 +229,14 @@ class Warden:
         except BlockingIOError:
             return False
         _send(self._streams[end], chunk)
+        self._said = (self._said + chunk)[-SAID_BYTES:]
         return True
+
+    def _forget(self) -> None:
+        """Forget what earlier commands said; one that still runs may go on writing, so this reads what a pipe holds."""
+        for end in self._streams:
+            self._forward(end)
+        self._said = b""
 
     def _forward_rest(self) -> None:
         """What is left in the pipes; those who wrote it are dead, so this ends."""

@@ -227,6 +227,16 @@ def test_each_step_is_handed_what_earlier_functions_declare_and_only_they_can_ha
             assert "${filename}" not in form["key"]
 
 
+def test_each_step_is_told_who_sets_its_limits(bench):
+    run = bench.start(config={"timeoutSeconds": 100})["id"]
+    told = {step: manifest(bench, run, step)["setBy"] for step in (0, 4)}
+    assert "StepMemory" in told[0]["memoryBytes"]
+    assert "100 seconds that `timeoutSeconds` in the run's config gives" in told[0]["seconds"]
+    assert "JobOutputBytes" in told[4]["outputBytes"]
+    longer = bench.start(config={"timeoutSeconds": 10_000})["id"]
+    assert manifest(bench, longer, 0)["setBy"]["seconds"] == "the installation's parameter StepSeconds sets this limit"
+
+
 @pytest.mark.parametrize(
     "name", ["PATH", "LD_PRELOAD", "python", "JUPYTER_PATH", "NODE_OPTIONS", "DYLD_INSERT_LIBRARIES"]
 )

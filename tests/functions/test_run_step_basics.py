@@ -40,7 +40,7 @@ def test_commands_stop_at_the_first_that_fails_and_files_are_delivered_all_the_s
     assert result["exitCode"] == 3
     assert result["reason"] == {
         "code": "STEP_FAILED",
-        "detail": "step 's': command 2 of 3 exited with code 3",
+        "detail": "step 's': command 2 of 3 exited with code 3: why",
     }
     assert result["messages"] == ["why\n"]
     assert store.outputs() == {"a": b"a\n"}

@@ -220,7 +220,8 @@ def test_only_notebook_steps_see_the_packages_and_they_see_nothing_else(store):
     assert seen["PYTHONPATH"].split(os.pathsep)[0].endswith(os.path.basename(stage.kernels.packages()))
     assert all(seen[name].startswith(f"{seen['HOME']}/") for name in ("IPYTHONDIR", "JUPYTER_RUNTIME_DIR"))
     result = store.run("env > seen.txt", "${python} -c 'import papermill'")
-    assert result["reason"]["detail"] == "step 's': command 2 of 2 exited with code 1"
+    missing = "ModuleNotFoundError: No module named 'papermill'"
+    assert result["reason"]["detail"] == f"step 's': command 2 of 2 exited with code 1: {missing}"
     assert b"JUPYTER" not in store.outputs()["seen.txt"]
     (imported,) = re.findall("PYTHONPATH=(.*)", store.outputs()["seen.txt"].decode())
     assert os.path.basename(imported) == os.path.basename(stage.library.FLOWSERV)

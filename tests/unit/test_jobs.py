@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flowserverless.domain import jobs, runs, steps
+from flowserverless.domain import jobs, limits, runs, steps
 
 RESOURCES = st.sampled_from(sorted(steps.FARGATE)).flatmap(
     lambda vcpu: st.builds(
@@ -82,6 +82,15 @@ def test_what_batch_says_of_a_failed_job_becomes_the_reason(cause, code, said):
     assert isinstance(reason, runs.Reason)
     assert reason.code == code
     assert said in reason.detail
+
+
+def test_the_limit_that_a_job_reached_is_told_with_who_sets_it():
+    killed = {"Container": {"Reason": "OutOfMemoryError: Container killed due to memory usage"}}
+    detail = jobs.failure(described(**killed, Memory="2560", Seconds=8100)).detail
+    assert detail == f"the step needed more memory than the 2560 MiB that it has: {limits.RESOURCES}"
+    late = {"StatusReason": "Job attempt duration exceeded timeout"}
+    detail = jobs.failure(described(**late, Memory="2560", Seconds=8100)).detail
+    assert "longer than 8100 seconds, fetching and delivering included: `resources.timeoutSeconds`" in detail
 
 
 @pytest.mark.parametrize("cause", ["", "Lambda said no", "[]", "null", '{"errorMessage": "x"}', "1e999", "{" * 5000])

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from flowserverless import archive, aws, batch, directories, engine, measuring, postprocessing, settings
-from flowserverless.domain import errors, jobs, outputs, runs, steps, templates, trees
+from flowserverless.domain import errors, jobs, limits, outputs, runs, steps, templates, trees
 from flowserverless.store import files, table, workflows
 from flowserverless.store import runs as stored_runs
 
@@ -159,7 +159,9 @@ def _archive(run: runs.Run, collected: outputs.Collected) -> tuple[runs.Archive,
     most = settings.number("ARCHIVE_BYTES", 20_000_000_000)
     total = sum(file.size for file in collected.files)
     if total > most:
-        why = f"the files have {total} bytes, more than the {most} that are archived"
+        why = (
+            f"the files have {total} bytes, more than the {most} that are archived: {limits.parameter('ArchiveBytes')}"
+        )
         return runs.Archive(detail=why), _digests(run, collected)
     members = [(file.path, files.run(run.id, f"files/{file.path}"), file.size) for file in collected.files]
     manifest = {

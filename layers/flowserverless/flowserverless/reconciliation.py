@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from flowserverless import api, cancellation, deletion, engine, postprocessing, settings
-from flowserverless.domain import errors, runs
+from flowserverless.domain import errors, limits, runs
 from flowserverless.store import runs as stored_runs
 from flowserverless.store import table
 
@@ -96,7 +96,9 @@ def reconcile_run(run_id: str, now: datetime) -> bool:
 
 
 def _time_out(run: runs.Run, now: str) -> bool:
-    reason = runs.Reason("TIMEOUT", f"the run had not ended by its deadline, {run.deadline}")
+    seconds = int((datetime.fromisoformat(run.deadline) - datetime.fromisoformat(run.created_at)).total_seconds())
+    whose = limits.of_run(seconds, run.config.get("timeoutSeconds"))
+    reason = runs.Reason("TIMEOUT", f"the run had not ended by its deadline, {run.deadline}: {whose}")
     return _end(run, reason, now)
 
 

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from flowserverless import batch, directories, planning, postprocessing, settings
-from flowserverless.domain import errors, ids, paths, plans, runs, steps, templates, trees
+from flowserverless.domain import errors, ids, limits, paths, plans, runs, steps, templates, trees
 from flowserverless.store import files, table, workflows
 from flowserverless.store import runs as stored_runs
 
@@ -42,7 +42,8 @@ def stage(event: Mapping[str, Any], now: datetime) -> dict[str, Any]:
     if step.executor == "batch":
         return {"job": batch.order(run, step, seconds + SPARE_SECONDS)}
     manifest = _manifest(run, published, template, step, seconds)
-    return {"manifestUrl": _write(manifest | _handed(run.id, planned, index, seconds), seconds)}
+    manifest |= _handed(run.id, planned, index, seconds) | _set_by(run, step, now)
+    return {"manifestUrl": _write(manifest, seconds)}
 
 
 def manifest_of_job(run_id: str, job: str, now: datetime) -> str:
@@ -56,7 +57,7 @@ def manifest_of_job(run_id: str, job: str, now: datetime) -> str:
     step = planned[index]
     seconds = min(_seconds(run, step, now), SIGNED_SECONDS)
     manifest = _manifest(run, published, template, step, seconds)
-    manifest |= _handed(run.id, planned, index, seconds)
+    manifest |= _handed(run.id, planned, index, seconds) | _set_by(run, step, now)
     return _write(manifest | batch.addition(run.id, index, seconds), seconds)
 
 
@@ -75,10 +76,26 @@ def _fetch(event: Mapping[str, Any]) -> tuple[runs.Run, table.TemplateItem]:
 
 
 def _seconds(run: runs.Run, step: plans.Step, now: datetime) -> int:
-    left = int((datetime.fromisoformat(run.deadline) - now).total_seconds())
-    most = settings.number("STEP_SECONDS", 780) if step.executor == "lambda" else BATCH_DAYS * 86400
-    asked = step.resources.timeout_seconds if step.resources else None
-    return max(1, min(left, most, asked or most))
+    return max(1, min(_times(run, step, now))[0])
+
+
+def _times(run: runs.Run, step: plans.Step, now: datetime) -> list[tuple[int, str]]:
+    """How long a step may take at most, as the run, the installation and the organiser have it, and who says so."""
+    deadline = datetime.fromisoformat(run.deadline)
+    whole = int((deadline - datetime.fromisoformat(run.created_at)).total_seconds())
+    times = [(int((deadline - now).total_seconds()), limits.of_run(whole, run.config.get("timeoutSeconds")))]
+    if step.executor == "lambda":
+        times.append((settings.number("STEP_SECONDS", 780), limits.parameter(limits.OF_STEPS["seconds"])))
+    else:
+        times.append((BATCH_DAYS * 86400, limits.FIXED))
+    if step.resources and step.resources.timeout_seconds:
+        times.append((step.resources.timeout_seconds, limits.RESOURCES))
+    return times
+
+
+def _set_by(run: runs.Run, step: plans.Step, now: datetime) -> dict[str, Any]:
+    """Who sets each limit, so that a step that reaches one can say so."""
+    return {"setBy": limits.set_by(step.executor, min(_times(run, step, now))[1])}
 
 
 def _digests(run: runs.Run) -> dict[str, str | None]:

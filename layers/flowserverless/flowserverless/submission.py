@@ -10,7 +10,7 @@ from typing import Any
 import botocore.exceptions
 
 from flowserverless import access, api, engine, settings
-from flowserverless.domain import errors, ids, narrowing, parameters, plans, runs, steps, templates
+from flowserverless.domain import errors, ids, limits, narrowing, parameters, plans, runs, steps, templates
 from flowserverless.store import groups, members, table, workflows
 from flowserverless.store import runs as stored_runs
 
@@ -164,7 +164,10 @@ def _refused(
         raise errors.NotFound(f"unknown group '{run.group}'")
     if gone := [file for file, key in uploads.items() if key not in found]:
         raise _deleted(gone)
-    raise errors.OverQuota(f"the group has {quota} active runs, which is as many as it may have", "TOO_MANY_RUNS")
+    raise errors.OverQuota(
+        f"the group has {quota} active runs, as many as it may have: {limits.parameter('MaxActiveRuns')}",
+        "TOO_MANY_RUNS",
+    )
 
 
 def _repeated(first: table.OnceItem, again: table.OnceItem) -> runs.Run:

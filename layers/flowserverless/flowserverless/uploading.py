@@ -17,7 +17,7 @@ import multipart
 import pydantic
 
 from flowserverless import access, api, refusals, requests, settings, views
-from flowserverless.domain import errors, names, paths, runs
+from flowserverless.domain import errors, limits, names, paths, runs
 from flowserverless.store import files, groups, table
 
 FORM_SECONDS = 3600
@@ -196,7 +196,9 @@ def _new(place: _Place, group: table.GroupItem, sent: _Sent) -> table.UploadItem
 def _check_size(size: int) -> None:
     most = settings.number("UPLOAD_BYTES", 5_000_000_000)
     if size > most:
-        raise errors.TooLarge(f"the file has {size} bytes; this installation takes up to {most}", "FILE_TOO_LARGE")
+        raise errors.TooLarge(
+            f"the file has {size} bytes; up to {most} are taken: {limits.parameter('UploadBytes')}", "FILE_TOO_LARGE"
+        )
 
 
 def _announce(place: _Place, body: bytes) -> views.UploadHandle:

@@ -7,7 +7,7 @@ import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from flowserverless.domain import paths
+from flowserverless.domain import limits, paths
 
 INBOX = "inbox/results/"
 SUCCESS = "_SUCCESS"
@@ -129,9 +129,15 @@ def judge(delivered: Iterable[File], most_files: int, most_bytes: int) -> Judged
     files = tuple(file for file in found if not problems[file.path])
     total = sum(file.size for file in files)
     if len(files) > most_files:
-        return Judged((), (f"there are {len(files)} files; a run may have {most_files}", *faults))
+        return Judged(
+            (),
+            (f"there are {len(files)} files; a run may have {most_files}: {limits.parameter('IngestFiles')}", *faults),
+        )
     if total > most_bytes:
-        return Judged((), (f"the files have {total} bytes; a run may have {most_bytes}", *faults))
+        return Judged(
+            (),
+            (f"the files have {total} bytes; a run may have {most_bytes}: {limits.parameter('IngestBytes')}", *faults),
+        )
     return Judged(files, tuple(faults))
 
 

@@ -3,7 +3,7 @@
 import json
 from dataclasses import dataclass
 
-from flowserverless.domain import runs, steps
+from flowserverless.domain import limits, runs, steps
 
 # The two containers of ours that fetch inputs before the step, and deliver its outputs after it.
 COMPANIONS = 2
@@ -48,9 +48,12 @@ def failure(cause: str) -> runs.Reason | None:
         return None
     said = "; ".join(dict.fromkeys(text for text in _reasons(job) if isinstance(text, str) and text))[:1000]
     if "OutOfMemory" in said:
-        return runs.Reason("OUT_OF_MEMORY", "the step needed more memory than it may use")
+        has = f"the {job['Memory'][:20]} MiB that it has" if isinstance(job.get("Memory"), str) else "it has"
+        return runs.Reason("OUT_OF_MEMORY", f"the step needed more memory than {has}: {limits.RESOURCES}")
     if "exceeded timeout" in said:
-        return runs.Reason("TIMEOUT", "the step ran longer than it may")
+        seconds = job.get("Seconds")
+        most = f"{seconds:g} seconds, fetching and delivering included" if isinstance(seconds, int) else "it may"
+        return runs.Reason("TIMEOUT", f"the step ran longer than {most}: {limits.OF_JOB_TIME}")
     if "CannotPull" in said or "CannotStart" in said or "CannotCreate" in said:
         return runs.Reason("STEP_FAILED", f"the step's container could not be started: {said}")
     return runs.Reason("SYSTEM_ERROR", f"the step's job in AWS Batch failed: {said or 'no reason was given'}")

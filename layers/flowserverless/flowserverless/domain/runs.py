@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
-from flowserverless.domain import errors
+from flowserverless.domain import errors, limits
 
 
 class State(StrEnum):
@@ -199,9 +199,11 @@ def failure_reason(error: str, cause: str) -> Reason:
     """
     text = f"{error} {cause}"
     if "OutOfMemory" in text or "signal: killed" in text:
-        return Reason("OUT_OF_MEMORY", "the step needed more memory than it may use")
+        size = f"more memory than the function that runs it has: {limits.parameter('StepMemory')}"
+        return Reason("OUT_OF_MEMORY", f"the step needed {size}")
     if "Timeout" in error or "Task timed out" in cause or "Sandbox.Timedout" in text:
-        return Reason("TIMEOUT", "the step ran longer than it may")
+        most = "the 15 minutes that Lambda gives to the function that runs it"
+        return Reason("TIMEOUT", f"the step ran longer than {most}: {limits.FIXED}")
     return Reason("SYSTEM_ERROR", f"the step could not be executed: {error}: {_told(cause)}"[:1000])
 
 
