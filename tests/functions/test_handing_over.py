@@ -80,7 +80,7 @@ def delivered(store):
 @pytest.mark.parametrize("produce", KINDS)
 def test_no_step_gives_a_later_one_a_variable_by_any_file(store, produce, consume, name):
     assert produce(store, planting(name), variables=OWN)["reason"] is None
-    posted = set(store.posts) - {"runs/r/logs/000.txt", "runs/r/outcomes/000.json"}
+    posted = set(store.posts) - {f"runs/r/{one}" for one in ("logs/000.txt", "outcomes/000.json", "trees/000.json")}
     assert posted == {"runs/r/files/context.json", "runs/r/files/returned/000.json"}, "files like any other"
     result = consume(store, "env > seen", variables=OWN, inputs=delivered(store), earlier=store.earlier(lines=3))
     assert result["reason"] is None
@@ -170,7 +170,7 @@ def test_nothing_that_a_job_can_change_in_its_directory_is_more_than_its_own_out
     spoil = f"cd ..; rm -rf *; mkdir run status; for note in {notes}; do mkfifo $note; done"
     result = in_batch(store, spoil, "true", inputs={"in": b"x"}, outputs=["out"])
     assert (result["exitCode"], result["reason"]["code"]) == (None, "STEP_FAILED")
-    assert set(store.posts) <= {"runs/r/logs/000.txt", "runs/r/outcomes/000.json"}
+    assert set(store.posts) <= {f"runs/r/{one}" for one in ("logs/000.txt", "outcomes/000.json", "trees/000.json")}
 
 
 # What the trusted side decides.
