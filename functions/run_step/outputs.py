@@ -132,9 +132,11 @@ def harvest(directory: str, before: Mapping[str, Stamp], manifest: manifests.Man
             walk.note(path, problem or "it is no file of the run directory")
             continue
         kept.add(path)
-        if found.source == place and _is_unchanged(found, before.get(path)):
-            if _is_touched(found, before[path], given.get(path)):
-                touched.append(found)
+        same = found.source == place and _is_unchanged(found, before.get(path))
+        again = same and _is_touched(found, before[path], given.get(path))
+        # A result that was written anew is the run's own, though the package may hold the same.
+        if same and not (again and _is_wanted(path, manifest.always)):
+            touched += [found] if again else []
         elif total + found.size > limits.output_bytes:
             excess = excess or f"the outputs are larger than {limits.output_bytes} bytes{limits.why('outputBytes')}"
         elif len(files) == limits.files:

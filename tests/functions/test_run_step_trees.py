@@ -97,6 +97,12 @@ def test_any_time_that_a_step_gave_a_file_does_no_harm(store, moment):
     assert (result["reason"], result["exitCode"]) == (None, 0)
 
 
+def test_a_result_that_is_what_the_package_holds_is_delivered_once_it_is_written(store):
+    inputs = {"results/a.json": b"1", "results/b.json": b"2", "c": b"3"}
+    store.run("for f in results/a.json c; do cp $f x; cat x > $f; done; rm x", inputs=inputs, always=["results/"])
+    assert store.outputs() == {"results/a.json": b"1"}
+
+
 def test_folders_are_given_though_nothing_is_in_them(store):
     assert store.run("rmdir a/b && test -d c", folders=["a/b", "c"])["exitCode"] == 0
     assert (store.tree["gone"], sorted(store.tree["folders"])) == (["a/b"], ["a", "c"])
