@@ -2,9 +2,12 @@
 
 import json
 import os
+import pathlib
 import re
 import subprocess
+import sys
 import tempfile
+import zipfile
 
 import pytest
 import run_step_stage as stage
@@ -217,3 +220,19 @@ def test_notes_that_a_step_has_forged_do_no_harm(store, tmp_path, content):
 def test_inputs_that_did_not_change_are_not_delivered_again(store, tmp_path):
     around(store, tmp_path, "echo x > c; echo more >> b", inputs={"a": b"a", "b": b"b"})
     assert set(store.outputs()) == {"b", "c"}
+
+
+def test_the_program_is_executed_as_the_zip_in_which_a_job_gets_it(store, tmp_path):
+    program, room = tmp_path / "run_step.zip", tmp_path / "room"
+    room.mkdir()
+    with zipfile.ZipFile(program, "w") as archive:
+        for path in sorted(stage.FOLDER.rglob("*")):
+            if path.is_file() and "__pycache__" not in path.parts:
+                archive.write(path, path.relative_to(stage.FOLDER))
+    url = store.stage("true", inputs={"a": b"a"})
+    for action in ("fetch", "deliver"):
+        done = subprocess.run([sys.executable, program, action, url, room], capture_output=True, text=True, check=False)
+        assert "Traceback" not in done.stderr, done.stderr
+    held = {path.relative_to(stage.library.FLOWSERV) for path in pathlib.Path(stage.library.FLOWSERV).rglob("*.py")}
+    assert {path.relative_to(room / "library") for path in (room / "library").rglob("*.py")} == held
+    assert (room / "run" / "a").read_bytes() == b"a"
