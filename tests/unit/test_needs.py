@@ -2,7 +2,7 @@
 
 import pytest
 
-from flowserverless.domain import needs, steps, templates
+from flowserverless.domain import needs, parameters, plans, steps, templates
 
 PACKAGE = ("code/count.py", "code/lib/__init__.py", "code/run.sh", "data/labels.csv", "books/draw.ipynb", "notes.txt")
 NAMES = {"name": "names", "dtype": "file", "target": "in/names.txt"}
@@ -26,9 +26,8 @@ def doubtful(*declared, **more):
     return {fault.place: fault.message for fault in found(*declared, **more).doubtful}
 
 
-LEFT_OUT = [
+PROGRAMS = [
     ("${python} code/count.py", "code/count.py"),
-    ("python3 -u -W ignore ./code//count.py --x", "code/count.py"),
     ('cd code && ${python} "count.py"', "code/count.py"),
     ("python -m code.count", "code/count.py"),
     ("python -m code.lib", "code/lib/__init__.py"),
@@ -36,7 +35,10 @@ LEFT_OUT = [
     ("true; bash code/run.sh", "code/run.sh"),
     (". ./code/run.sh", "code/run.sh"),
     ("X=1 exec sh code/run.sh", "code/run.sh"),
+]
+LEFT_OUT = [
     ("cat data/labels.csv", "data/labels.csv"),
+    ("python3 -u -W ignore ./code//count.py --x", "code/count.py"),
     ("sort <data/labels.csv >out.csv", "data/labels.csv"),
     ("sort < 'data/labels.csv' | uniq", "data/labels.csv"),
     ("${python} -c 'pass' --labels=data/labels.csv", "data/labels.csv"),
@@ -58,7 +60,32 @@ def test_a_file_that_a_command_names_and_inputs_leave_out_is_refused(command, na
     assert wrong(container("true", command, inputs=["books/"])).keys() == {"workflow.steps[0].action.commands[1]"}
 
 
-@pytest.mark.parametrize(("command", "name"), LEFT_OUT)
+@pytest.mark.parametrize(("command", "name"), PROGRAMS)
+def test_a_program_that_inputs_leave_out_enters_all_the_same_with_a_warning(command, name):
+    step = container(command, inputs=["books/"])
+    assert wrong(step) == {}
+    [(place, message)] = doubtful(step).items()
+    assert place == "workflow.steps[0].action.commands[0]"
+    assert (
+        f"names {name!r}, which is in the package and is not among the step's `files.inputs`; the step is given"
+        in message
+    )
+    template = templates.parse({"workflow": {"steps": [step]}})
+    [planned] = plans.plan(template, parameters.Bound({}))
+    assert name in planned.inputs
+    covered = templates.parse({"workflow": {"steps": [container(command, inputs=["code/"])]}})
+    assert plans.plan(covered, parameters.Bound({}))[0].inputs == ("code/",)
+
+
+def test_no_argument_of_a_caller_is_a_program_that_enters():
+    step = container('${python} "${script}"', "sh ${script}", "python -m ${script}", inputs=["code/"])
+    told = {"parameters": {"script": "$[[script]]"}, "steps": [step]}
+    template = templates.parse({"workflow": told, "parameters": [{"name": "script", "dtype": "string"}]})
+    [planned] = plans.plan(template, parameters.Bound({"script": "truth/labels.py"}))
+    assert planned.inputs == ("code/",)
+
+
+@pytest.mark.parametrize(("command", "name"), LEFT_OUT + PROGRAMS)
 def test_with_it_among_the_inputs_or_without_inputs_all_is_well(command, name):
     for files in ({}, {"inputs": ["code/", "data", "notes.txt"]}, {"inputs": ["**"]}):
         nothing = found(container(command, **files))
@@ -131,12 +158,16 @@ def test_a_constant_is_a_word_like_others():
     assert wrong(container('cat "${labels}" ${flag}', inputs=["code/"]), **told)
 
 
-def test_the_module_of_a_function_has_to_be_among_the_inputs():
+def test_the_module_of_a_function_enters_all_the_same_with_a_warning():
     def step(func, **files):
         return {"name": "s", "files": files, "action": {"func": func}}
 
-    assert [*wrong(step("code.count.lines", inputs=["data/"]))] == ["workflow.steps[0].action.func"]
-    assert [*wrong(step("code.lib.x", inputs=["data/"]))] == ["workflow.steps[0].action.func"]
+    for func in ("code.count.lines", "code.lib.x"):
+        assert [*doubtful(step(func, inputs=["data/"]))] == ["workflow.steps[0].action.func"]
+    [planned] = plans.plan(
+        templates.parse({"workflow": {"steps": [step("code.count.x", inputs=[])]}}), parameters.Bound({})
+    )
+    assert "code/count.py" in planned.inputs
     assert found(step("code.count.lines", inputs=["code/"])) == needs.Needs((), ())
     assert found(step("json.dumps", inputs=["code/"])) == needs.Needs((), ())
 
@@ -203,7 +234,7 @@ def test_post_processing_is_given_the_ranked_runs():
 
     assert after('${python} code/count.py "${runs}"', ["code/", "runs/"]) == {}
     assert after('${python} code/count.py "${runs}"', ["code/", "$[[runs]]"]) == {}
-    assert [*after("${python} code/count.py", ["runs/"])] == ["postproc.workflow.steps[0].action.commands[0]"]
+    assert [*after("cat notes.txt", ["runs/"])] == ["postproc.workflow.steps[0].action.commands[0]"]
     assert [*after('${python} code/count.py "${runs}"', ["code/"])]
     assert [*after("true", ["rnus/"])] == ["postproc.workflow.steps[0].files.inputs[0]"]
 

@@ -10,14 +10,8 @@ import unicodedata
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
-from flowserverless.domain import elements, faults, parameters, paths, placement, steps, templates
+from flowserverless.domain import elements, faults, parameters, paths, placement, steps, templates, words
 
-# What an interpreter or a build tool takes from a folder in which it is started, or in which its program lies.
-PROGRAM = re.compile(
-    r".*\.(py[cdw]?|pth|so|ipynb|sh|bash|r|jl|pl|pm|rb|lua|js|mjs|cjs|ts|java|class|jar|go|c|cpp|mk|exe|bat)"
-    r"|(.*/)?(gnu)?makefile",
-    re.IGNORECASE | re.DOTALL,
-)
 # Each is compared with every file of the package.
 MOST_GLOBS = 200
 # A program in the folder of uploads, as a command may name it.
@@ -203,7 +197,7 @@ class _Surroundings:
 
     @classmethod
     def of(cls, template: templates.Template, package: Collection[str]) -> "_Surroundings":
-        programs = sorted(file for file in package if PROGRAM.fullmatch(file))
+        programs = sorted(file for file in package if words.PROGRAM.fullmatch(file))
         globs = itertools.islice(dict.fromkeys(_globs(template)), MOST_GLOBS)
         read = [glob for glob in globs if any(paths.matches(glob, file) for file in package)]
         return cls(package, programs, {_folded(file): file for file in sorted(package)}, read)
@@ -212,8 +206,8 @@ class _Surroundings:
 def _globs(template: templates.Template) -> Iterator[str]:
     """The patterns that steps ask for, and those that their commands leave to the shell."""
     for _, step in _steps(template):
-        words = [word.strip("\"'") for command in step.commands for word in re.split(r"[\s=<]", command)]
-        yield from (word for word in (*(step.inputs or ()), *words) if paths.is_glob(word) and "$" not in word)
+        written = [word.strip("\"'") for command in step.commands for word in re.split(r"[\s=<]", command)]
+        yield from (word for word in (*(step.inputs or ()), *written) if paths.is_glob(word) and "$" not in word)
 
 
 def _beside(one: Declared, place: str, around: _Surroundings) -> Iterator[str]:
@@ -237,7 +231,7 @@ def _beside(one: Declared, place: str, around: _Surroundings) -> Iterator[str]:
 def _is_beside(place: str, program: str) -> bool:
     """Whether a program finds the upload in its own folder, or takes it for a module in a folder below."""
     folder = placement.folder_of(program)
-    module = bool(PROGRAM.fullmatch(place)) or (place.endswith("/") and bool(folder))
+    module = bool(words.PROGRAM.fullmatch(place)) or (place.endswith("/") and bool(folder))
     return placement.folder_of(place) == folder or (module and place.startswith(folder))
 
 

@@ -14,10 +14,12 @@ from flowserverless.domain import (
     errors,
     faults,
     parameters,
+    paths,
     references,
     steps,
     templates,
     variable_names,
+    words,
 )
 
 # Linux gives arguments and environment of a process a quarter of its stack, by default 2 MiB, together.
@@ -145,7 +147,7 @@ def _plan(
             commands=tuple(commands.for_shell(command) for command in step.commands),
             variables=variables,
             values=visible,
-            inputs=None if step.inputs is None else tuple(_paths(step.inputs, values)),
+            inputs=None if step.inputs is None else tuple(_inputs(step, step.inputs, values)),
             outputs=step.outputs,
             func=step.func,
             arg=step.arg,
@@ -191,6 +193,13 @@ def _variables(values: Mapping[str, object]) -> dict[str, str]:
     if size > LARGEST_ENVIRONMENT:
         raise errors.InvalidRequest(f"the arguments make {size} bytes, more than {LARGEST_ENVIRONMENT}")
     return variables
+
+
+def _inputs(step: steps.Step, patterns: Iterable[str], values: Mapping[str, object]) -> Iterable[str]:
+    """What the step asks for, and the programs that the organiser's own text names, if it forgets them."""
+    asked = [*_paths(patterns, values)]
+    programs = dict.fromkeys(words.programs(step.commands, step.func))
+    return [*asked, *(path for path in programs if not any(paths.matches(one, path) for one in asked))]
 
 
 def _paths(patterns: Iterable[str], values: Mapping[str, object]) -> Iterable[str]:

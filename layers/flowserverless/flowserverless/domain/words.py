@@ -3,7 +3,7 @@
 import posixpath
 import re
 import shlex
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
@@ -15,6 +15,12 @@ INTERPRETER = re.compile(
 )
 VARIABLE = re.compile(r"\$(?:\{(\w+)\}|(\w+))")
 ASSIGNMENT = re.compile(r"[A-Za-z_]\w*=.*", re.DOTALL)
+# What an interpreter or a build tool takes from a folder in which it is started, or in which its program lies.
+PROGRAM = re.compile(
+    r".*\.(py[cdw]?|pth|so|ipynb|sh|bash|r|jl|pl|pm|rb|lua|js|mjs|cjs|ts|java|class|jar|go|c|cpp|mk|exe|bat)"
+    r"|(.*/)?(gnu)?makefile",
+    re.IGNORECASE | re.DOTALL,
+)
 # After these, another command begins; and those whose arguments are not files, or files that need not be there.
 PREFIXES = {"if", "then", "elif", "else", "do", "while", "until", "!", "{", "time", "exec", "nohup", "command", "env"}
 SILENT = {"echo", "printf", "test", "[", "[[", "export", "set", "unset", "true", "false", ":", "for", "case", "exit"}
@@ -56,6 +62,26 @@ def of(commands: Sequence[str], variables: Mapping[str, str]) -> Iterator[tuple[
         for word in _command(_tokens(command), variables, state):
             yield index, word
         sure = state.sure
+
+
+def programs(commands: Iterable[str], func: str | None = None) -> Iterator[str]:
+    """The files of programs that commands name letter by letter, or in which the function `func` may be.
+
+    They always enter the step, as its notebook does. No argument of a caller can be among them.
+    """
+    for _, word in of(tuple(commands), {}):
+        if word.role == "module":
+            yield from modules(word.text)
+        elif word.role == "program" and PROGRAM.fullmatch(word.text) and not any(mark in word.text for mark in "*?["):
+            yield word.text
+    if func:
+        yield from modules(func.rpartition(".")[0])
+
+
+def modules(name: str) -> tuple[str, ...]:
+    """The files in which Python looks for a module."""
+    stem = name.replace(".", "/")
+    return f"{stem}.py", f"{stem}/__init__.py", f"{stem}/__main__.py"
 
 
 def _tokens(command: str) -> Iterator[str]:
