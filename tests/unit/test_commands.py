@@ -2,6 +2,7 @@
 
 import string
 import subprocess
+import time
 
 import pytest
 from hypothesis import given
@@ -100,3 +101,10 @@ def test_what_a_shell_does_as_meant_is_not_warned_of(command):
 def test_a_name_that_is_no_variable_is_warned_of_once():
     [doubt] = commands.doubts('echo "${nmae}" $nmae', VARIABLES)
     assert "`${nmae}` is no variable of the workflow" in doubt
+
+
+def test_a_long_command_is_looked_through_once():
+    command = " ".join(f"$a{number}" for number in range(20_000))
+    began = time.process_time()
+    assert len(list(commands.doubts(command, ()))) == 20_000
+    assert time.process_time() - began < 2

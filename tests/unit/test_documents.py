@@ -290,8 +290,10 @@ def test_an_element_that_is_given_twice_counts_last_and_is_warned_of():
     assert loaded(a_yaml=text).value == {"a": [{"b": 3, "c": 2}], "d": 4}
     assert warned(a_yaml=text) == [("a.yaml:4 a[0].b", "is given a second time: the last one counts")]
     assert loaded("a.json", a_json='{"a": 1, "b": {"c": 1, "c": 2}}').value == {"a": 1, "b": {"c": 2}}
-    [(place, message)] = warned("a.json", a_json='{"a": 1, "b": {"c": 1, "c": 2}}')
-    assert (place, message) == ("a.json", "has the element 'c' twice in an object: the last one counts")
+    [(place, message)] = warned("a.json", a_json='{"a": 1, "b": {"c": 1e3,\n"c": 2}}')
+    assert (place, message) == ("a.json:2 b.c", "is given a second time: the last one counts")
+    [(place, message)] = warned("a.json", a_json='{"a": {\t"c": 1,\n\t"c": "\x7f"}}')
+    assert (place, message) == ("a.json", "has the element 'c' twice: the last one counts")
 
 
 def test_a_merged_element_is_not_given_twice():

@@ -9,7 +9,7 @@ they would amount to is counted before any of it is built.
 import json
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 import yaml
@@ -24,6 +24,8 @@ DEEPEST_INCLUDE = 8
 # Python converts no more digits.
 LONGEST_NUMBER = 4300
 TOO_LARGE = "is nested too deeply or too large"
+LAST = "the last one counts"
+TWICE = f"is given a second time: {LAST}"
 # What is longer is no number, date or Boolean that anybody wrote by hand.
 LONGEST_COMPARED = 100
 
@@ -105,13 +107,10 @@ def plain_yaml(content: bytes) -> object:
 
 
 def _json(content: bytes, name: str) -> Document:
-    warned: list[faults.Fault] = []
+    twice: list[str] = []
 
     def members(pairs: list[tuple[str, object]]) -> dict[str, object]:
-        for element, times in Counter(element for element, _ in pairs).items():
-            if times > 1:
-                text = f"has the element '{elements.clipped(element)}' twice in an object: the last one counts"
-                warned.append(faults.Fault(name, text))
+        twice.extend(element for element, times in Counter(element for element, _ in pairs).items() if times > 1)
         return dict(pairs)
 
     try:
@@ -124,7 +123,16 @@ def _json(content: bytes, name: str) -> Document:
         raise _broken(name, f"cannot be read: {error}") from None
     # Every value but the first comes after one of these.
     weight = 1 + sum(content.count(mark) for mark in (b",", b"[", b"{"))
-    return Document(value, name, weight, warnings=tuple(warned))
+    return Document(value, name, weight, warnings=_given_twice(content, name, twice) if twice else ())
+
+
+def _given_twice(content: bytes, name: str, twice: Iterable[str]) -> tuple[faults.Fault, ...]:
+    """A warning of each element that a JSON file has twice in an object, with its line if YAML can read it, too."""
+    try:
+        found = [warning for warning in _yaml(content, name, None).warnings if warning.message == TWICE]
+    except faults.Faults:
+        found = [faults.Fault(name, f"has the element '{elements.clipped(each)}' twice: {LAST}") for each in twice]
+    return tuple(found)
 
 
 CORE = "tag:yaml.org,2002:"
@@ -302,7 +310,7 @@ class _Differences:
             name = elements.clipped(key.value) if isinstance(key, yaml.ScalarNode) else ""
             here = f"{place}.{name}" if place else name
             if name and key.tag != MERGE and key.value in known:
-                yield self._warning(key, here, "is given a second time: the last one counts")
+                yield self._warning(key, here, TWICE)
             known |= {key.value} if name else set()
             if key.tag != MERGE:
                 yield from self.of(key, here)

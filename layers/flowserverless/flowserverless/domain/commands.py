@@ -16,6 +16,7 @@ OUTSIDE = re.compile(rf"\\.|{DOLLAR}|['\"]", re.DOTALL)
 INSIDE = re.compile(rf"{DOLLAR}|'")
 # Variables that a process has or may have are named so.
 ENVIRONMENT = re.compile(r"[A-Z_][A-Z0-9_]*")
+WORD = re.compile(rf"(?<![\w$])(?<!\$\{{){NAME}")
 TOO_MANY = re.compile(rf"(?<!\$)(?:\$\$)+\$(?:\{{{NAME}\}}|{NAME})")
 
 
@@ -37,13 +38,14 @@ def doubts(command: str, variables: Collection[str]) -> Iterator[str]:
     if "$$" in command:
         yield "`$$` is a dollar sign, as in flowServ, not the shell's process id"
     seen: set[str] = set()
+    words = set(WORD.findall(command))
     for name, quoted in _expansions(command):
         if name in seen:
             continue
         shown = f"`${{{elements.clipped(name)}}}`"
         if quoted and name in variables:
             yield f"{shown} in single quotes is not expanded: here the shell does that, not flowServ; use double quotes"
-        elif not quoted and name not in variables and not _is_set(name, command):
+        elif not quoted and name not in variables and not _is_set(name, words):
             yield f"{shown} is no variable of the workflow: the shell has nothing for it, flowServ writes its name"
         else:
             continue
@@ -61,6 +63,6 @@ def _expansions(command: str) -> Iterator[tuple[str, bool]]:
             quote = "" if quote else found[0]
 
 
-def _is_set(name: str, command: str) -> bool:
-    """Whether a variable may come from the environment or from the command, as `for name in ...` sets it."""
-    return bool(ENVIRONMENT.fullmatch(name) or re.search(rf"(?<![\w$])(?<!\$\{{){name}(?!\w)", command))
+def _is_set(name: str, words: Collection[str]) -> bool:
+    """Whether a variable may come from the environment, or from a command of these words as in `for name in ...`."""
+    return name in words or ENVIRONMENT.fullmatch(name) is not None
