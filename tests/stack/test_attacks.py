@@ -301,6 +301,15 @@ def test_a_target_does_not_leave_the_run_directory(bounded: stack.Stack, eve: vi
         assert refused.status == 400, (target, refused.body)
 
 
+def test_an_upload_lands_beside_neither_solution_nor_scoring_program(bounded: stack.Stack, eve: visits.Visitor) -> None:
+    attack = Attack(bounded, eve, "mkdir -p out && ls -R > out/listing.txt", outputs=["out/"])
+    upload = eve.upload(attack.group, "part0.csv", b"x")
+    for target in ("truth/part0.csv", "code/json.py", "GNUmakefile", "in/given.py"):
+        value = {"type": "$file", "value": {"fileId": upload, "targetPath": target}}
+        refused = eve.call("POST", f"groups/{attack.group}/runs", {"arguments": [{"name": "given", "value": value}]})
+        assert (refused.status, refused.json["code"]) == (400, "INVALID_ARGUMENTS"), (target, refused.body)
+
+
 def test_a_symbolic_link_is_not_followed_out(bounded: stack.Stack, eve: visits.Visitor) -> None:
     attack = Attack(
         bounded,
