@@ -7,6 +7,7 @@ from flowserverless.domain import errors, faults, narrowing, parameters, steps, 
 DEFAULT = {"environment": "python:3", "commands": ["echo hello"]}
 WORK = {"name": "work", "action": {"environment": "python:3", "commands": ["true"]}}
 CHOSEN = {"name": "chosen", "action": "$[[ actor ]]", "files": {"outputs": ["a.txt"]}}
+LEFT_OUT = {"workflow": {"steps": [CHOSEN, WORK]}}
 COUNT = {"name": "count", "dtype": "int", "defaultValue": 1}
 
 
@@ -95,3 +96,12 @@ def test_no_run_and_no_group_chooses_an_actor():
         parameters.bind(template.parameters, [{"name": "actor", "value": DEFAULT}], {})
     with pytest.raises(errors.InvalidRequest, match="actor"):
         narrowing.narrow(template.document, [{"name": "actor", "dtype": "actor", "defaultValue": DEFAULT}])
+
+
+def test_what_is_found_behind_an_actor_is_told_at_the_place_where_it_is_declared():
+    template = templates.parse(document(isRequired=False) | LEFT_OUT)
+    places = {"parameters[0].target": "parameters[1].target", "workflow.steps[0].action": "workflow.steps[1].action"}
+    for checked, declared in places.items():
+        assert template.written(faults.Fault(checked, "x")) == faults.Fault(declared, "x")
+    for same in ("parameters", "postproc.workflow.steps[0]", "results.schema[0]", "workflow.steps[7]"):
+        assert template.written(faults.Fault(same, "x")).place == same

@@ -153,9 +153,9 @@ def read(
     checksums = _checksums(contents, found)
     if document and template:
         named = needs.check(template, files)
-        found += _placed(document, [*layout.check(template, files), *named.wrong])
-        found += _placed(document, [*_obstacles(template), *_unlike_flowserv(template)])
-        warned += _placed(document, [*layout.doubts(template, files), *named.doubtful])
+        found += _placed(document, [*layout.check(template, files), *named.wrong], template)
+        found += _placed(document, [*_obstacles(template), *_unlike_flowserv(template)], template)
+        warned += _placed(document, [*layout.doubts(template, files), *named.doubtful], template)
     public = _public(manifest, document, template, contents, files, found, warned)
     if found or template is None:
         # What is wrong with a file is found again by everyone who needs it.
@@ -413,8 +413,11 @@ def _unlike_flowserv(template: templates.Template) -> Iterator[faults.Fault]:
                     yield faults.Fault(f"{workflow}.steps[{index}].action.commands[{number}]", problem)
 
 
-def _placed(document: documents.Document, noted: Iterable[faults.Fault]) -> list[faults.Fault]:
-    """Faults or warnings with the lines of the file in which the document stands."""
+def _placed(
+    document: documents.Document, noted: Iterable[faults.Fault], template: templates.Template | None = None
+) -> list[faults.Fault]:
+    """Faults or warnings, of the document or of a template, with the lines of the file in which the document stands."""
+    noted = map(template.written, noted) if template else noted
     return [faults.Fault(document.at(fault.place), fault.message) for fault in noted]
 
 

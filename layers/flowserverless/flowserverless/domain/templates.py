@@ -28,6 +28,7 @@ MEMBERS = ("workflow", "parameters", "parameterGroups", "outputs", "results", "p
 OWN_MEMBERS = ("external", "public")
 # Where a reference is replaced, below `workflow`. An action may look like one: flowServ's actor steps.
 REPLACED = re.compile(r"parameters\.[^.\[]+|(steps\[[0-9]+\]\.)?files\.inputs\[[0-9]+\]|steps\[[0-9]+\]\.action")
+NUMBERED = re.compile(r"(parameters|workflow\.steps)\[[0-9]+\]")
 ACTION = re.compile(r"steps\[[0-9]+\]\.action")
 NOT_REPLACED = "has a reference where none is replaced: only values of workflow.parameters are"
 
@@ -75,7 +76,8 @@ class Template:
     """A checked workflow. `context` is what becomes the steps' variables, references not yet replaced.
 
     `external`: engines outside may execute runs of this workflow; only then may there be no steps. `public` are
-    patterns of files that anybody may download. `warnings` are for the organiser who publishes it.
+    patterns of files that anybody may download. `warnings` are for the organiser who publishes it. `moved` has the
+    places at which parameters and steps were declared, where actors before them are left out.
     """
 
     steps: _Steps
@@ -90,6 +92,13 @@ class Template:
     external: bool
     public: tuple[str, ...] = ()
     warnings: tuple[faults.Fault, ...] = field(default=(), compare=False)
+    moved: Mapping[str, str] = field(default_factory=dict, compare=False)
+
+    def written(self, fault: faults.Fault) -> faults.Fault:
+        """A fault of the checked workflow, at the place where its parameter or step was declared."""
+        found = NUMBERED.match(fault.place)
+        moved = self.moved.get(found[0]) if found else None
+        return replace(fault, place=moved + fault.place[found.end() :]) if found and moved else fault
 
     @property
     def kept(self) -> tuple[str, ...]:
@@ -148,7 +157,7 @@ def parse(
     postproc = _postproc(reader, template, installation)
     if found:
         raise faults.Faults(found, warned)
-    return replace(template, postproc=postproc, warnings=tuple(warned))
+    return replace(template, postproc=postproc, warnings=tuple(warned), moved=dict(_moved(reader)))
 
 
 @dataclass(frozen=True)
@@ -322,6 +331,24 @@ def _actors(reader: elements.Reader) -> dict[str, object]:
         and isinstance(each.get("name"), str)
         and isinstance(each.get("defaultValue"), Mapping | None)
     }
+
+
+def _moved(reader: elements.Reader) -> Iterator[tuple[str, str]]:
+    """Where parameters and steps stand among those that are kept, and where they were declared."""
+    declared, workflow, actors = reader.document.get("parameters"), reader.child("workflow"), _actors(reader)
+    each = declared if isinstance(declared, list) else []
+    kept = {
+        "parameters": [index for index, one in enumerate(each) if one.get("dtype") != "actor"],
+        "workflow.steps": [
+            index
+            for index, step in enumerate(workflow.objects("steps") if workflow else ())
+            if _acted(step, actors) is not None
+        ],
+    }
+    for place, indices in kept.items():
+        for now, index in enumerate(indices):
+            if now != index:
+                yield f"{place}[{now}]", f"{place}[{index}]"
 
 
 def _parameters(reader: elements.Reader) -> _Declarations:
