@@ -76,6 +76,13 @@ def test_a_place_that_can_never_be_had_is_refused(target):
         assert [message.endswith("is in the way of other files") for message in faults_of(declared).values()] == [True]
 
 
+def test_an_empty_folder_of_the_package_is_in_the_way_too():
+    for target, wrong in (("in", 1), ("in/a", 1), ("in/a/b", 0), ("out", 0)):
+        found = [*layout.check(template(file(target=target)), PACKAGE, ["in/a"])]
+        assert len(found) == wrong
+    assert [*layout.check(template(many(target="in/a/")), PACKAGE, ["in/a"])] == []
+
+
 def test_where_uploads_have_no_target_nothing_of_the_organiser_is():
     free = file()
     assert [*faults_of(free, package=("uploads/json.py",))] == [""]

@@ -152,8 +152,8 @@ def read(
     files, folders = _files(manifest, contents, found)
     checksums = _checksums(contents, found)
     if document and template:
-        named = needs.check(template, files)
-        found += _placed(document, [*layout.check(template, files), *named.wrong], template)
+        named = needs.check(template, files, folders)
+        found += _placed(document, [*layout.check(template, files, folders), *named.wrong], template)
         found += _placed(document, [*_obstacles(template), *_unlike_flowserv(template)], template)
         warned += _placed(document, [*layout.doubts(template, files), *named.doubtful], template)
     public = _public(manifest, document, template, contents, files, found, warned)

@@ -55,12 +55,14 @@ class _Written:
     pattern: str
 
 
-def check(template: templates.Template, package: Collection[str]) -> Iterator[faults.Fault]:
-    """What is wrong with the places of uploads; `package` has the paths of the workflow's own files."""
+def check(
+    template: templates.Template, package: Collection[str], folders: Collection[str] = ()
+) -> Iterator[faults.Fault]:
+    """What is wrong with the places of uploads; `package` has the workflow's own files, `folders` the empty ones."""
     declared = [*uploads(template)]
     written = [*_written(template)]
     for one in declared:
-        blocked = [*_in_the_way(one, package)]
+        blocked = [*_in_the_way(one, (*package, *(f"{folder}/." for folder in folders)))]
         yield from blocked
         if one.seat.listed and one.place is not None and not blocked:
             yield from _shared_folder(one, declared, written, package)

@@ -25,7 +25,7 @@ class Needs:
 @dataclass
 class _Around:
     """What there is when a step begins: files by name, folders of what the caller or the ranked runs bring, patterns of
-    what earlier steps write, and whether one of these may leave anything (`open`).
+    what earlier steps write, empty folders, and whether an earlier step may leave anything (`open`).
 
     `values` are the variables of which the value is known, `places` those of file parameters.
     """
@@ -33,6 +33,7 @@ class _Around:
     files: dict[str, str]
     brought: list[str]
     written: list[str]
+    empty: list[str]
     values: Mapping[str, str]
     places: Mapping[str, str]
     open: bool = False
@@ -44,11 +45,11 @@ class _Around:
         (self.wrong if certain else self.doubtful).append(faults.Fault(place, message))
 
 
-def check(template: templates.Template, package: Collection[str]) -> Needs:
-    """What is wrong with the files that steps name; `package` has the paths of the workflow's own files."""
+def check(template: templates.Template, package: Collection[str], folders: Collection[str] = ()) -> Needs:
+    """What is wrong with the files that steps name; `package` has the workflow's own, `folders` those without any."""
     declared = [one for one in template.parameters if one.dtype == "file"]
     places = {one.name: one.place or f"{placement.seat(one.name).folder}/" for one in declared}
-    around = _around(template.context, package, places)
+    around = _around(template.context, package, places, folders)
     for one in layout.uploads(template):
         if one.folder:
             around.brought.append(one.folder)
@@ -59,14 +60,16 @@ def check(template: templates.Template, package: Collection[str]) -> Needs:
     _documented(template, around)
     wrong, doubtful = around.wrong, around.doubtful
     if template.postproc:
-        after = _around(template.postproc.context, package, {"runs": "runs/"})
+        after = _around(template.postproc.context, package, {"runs": "runs/"}, folders)
         after.brought.append("runs/")
         _steps(template.postproc.steps, "postproc.workflow", after)
         wrong, doubtful = wrong + after.wrong, doubtful + after.doubtful
     return Needs(tuple(dict.fromkeys(wrong)), tuple(dict.fromkeys(doubtful)))
 
 
-def _around(context: Mapping[str, object], package: Iterable[str], places: Mapping[str, str]) -> _Around:
+def _around(
+    context: Mapping[str, object], package: Iterable[str], places: Mapping[str, str], folders: Iterable[str]
+) -> _Around:
     values = {}
     for name, value in context.items():
         named = references.parse(value) if isinstance(value, str) else None
@@ -74,7 +77,9 @@ def _around(context: Mapping[str, object], package: Iterable[str], places: Mappi
             values[name] = value
         elif named and named.yes is None and named.name in places:
             values[name] = places[named.name]
-    return _Around(dict.fromkeys(package, "is in the package"), [], [], values, places)
+    return _Around(
+        dict.fromkeys(package, "is in the package"), [], [], [f"{folder}/" for folder in folders], values, places
+    )
 
 
 def _steps(declared: Iterable[steps.Step], at: str, around: _Around) -> None:
@@ -114,7 +119,7 @@ def _documented(template: templates.Template, around: _Around) -> None:
     package = [path for path, why in around.files.items() if not why.startswith("is written")]
     for index, pattern in enumerate(_replaced(template.files_inputs, around.places)):
         known = any(paths.matches(pattern, path) for path in package) or any(
-            meet(pattern, one) for one in around.brought
+            meet(pattern, one) for one in (*around.brought, *around.empty)
         )
         if not known:
             message = f"{elements.shown(pattern)} matches no file of the package or of the caller"
@@ -135,7 +140,7 @@ class _Sight:
         """Whether there can be a file that a pattern means."""
         if any(paths.matches(pattern, path) for path in self.around.files):
             return True
-        return any(meet(pattern, other) for other in (*self.around.brought, *self.around.written))
+        return any(meet(pattern, other) for other in (*self.around.brought, *self.around.written, *self.around.empty))
 
     def look(self, at: str) -> None:
         """Note what the step's action names and what does not enter it."""
