@@ -8,7 +8,8 @@ app = api.app()
 @app.get("/runs/<runId>", **api.operation("get_run", 200, tag="runs"))
 def get_run(runId: api.RunId) -> views.RunHandle:
     """Show a run."""
-    return details.run(access.run(access.caller(app), runId))
+    who = access.caller(app)
+    return details.run(who, access.run(who, runId))
 
 
 handler = api.handler(app)

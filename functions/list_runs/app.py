@@ -15,8 +15,8 @@ def list_runs(
     groupId: api.GroupId, state: State = None, limit: api.Limit = 1000, cursor: api.Cursor = None
 ) -> views.RunListing:
     """List runs of a group, newest first; `next` leads to the following page."""
-    access.group(access.caller(app), groupId)
-    return listings.runs_of(groupId, listings.state(state), limit, cursor)
+    group, _ = access.group(access.caller(app), groupId)
+    return listings.runs_of(group, listings.state(state), limit, cursor)
 
 
 handler = api.handler(app)

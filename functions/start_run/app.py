@@ -16,7 +16,8 @@ def start_run(groupId: api.GroupId, body: requests.StartRun, key: Key = None) ->
     who, now = access.caller(app), api.now()
     config = body.config.chosen() if body.config else {}
     run = submission.start(who, groupId, body.given(), config, key, now)
-    return views.run(run, ingest=ingestion.block(run, who.user, now))
+    mine = who.name if run.started_by == who.user else None
+    return views.run(run, views.Beside(mine), ingestion.block(run, who.user, now))
 
 
 handler = api.handler(app)

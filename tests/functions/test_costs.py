@@ -69,15 +69,15 @@ EXPECTED = {
         3,
         4,
     ],
-    "get_run": [{"dynamodb.BatchGetItem": 1, "dynamodb.GetItem": 1}, 4, 0],
-    "list_runs": [{"dynamodb.BatchGetItem": 1, "dynamodb.Query": 1}, 3, 0],
+    "get_run": [{"dynamodb.BatchGetItem": 2, "dynamodb.Query": 1}, 5, 0],
+    "list_runs": [{"dynamodb.BatchGetItem": 2, "dynamodb.Query": 1}, 5, 0],
     "list_run_files": [{"dynamodb.BatchGetItem": 1}, 3, 0],
     "get_result_file": [{"dynamodb.BatchGetItem": 1}, 3, 0],
     "get_result_archive": [{"dynamodb.BatchGetItem": 1}, 3, 0],
     "get_leaderboard": [{"dynamodb.BatchGetItem": 3, "dynamodb.Query": 1}, 5, 0],
     "get_workflow": [{"dynamodb.BatchGetItem": 2, "dynamodb.Query": 1}, 4, 0],
     "list_workflows": [{"dynamodb.Query": 1}, 1, 0],
-    "get_group": [{"dynamodb.BatchGetItem": 1, "dynamodb.Query": 3, "dynamodb.GetItem": 1}, 6, 0],
+    "get_group": [{"dynamodb.BatchGetItem": 2, "dynamodb.Query": 3}, 7, 0],
     "delete_run": [
         {
             "dynamodb.BatchGetItem": 2,

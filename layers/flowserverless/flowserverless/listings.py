@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from flowserverless import access, cursor, views
+from flowserverless import access, cursor, details, views
 from flowserverless.domain import errors, ids, outputs, runs
 from flowserverless.store import groups, table, workflows
 from flowserverless.store import runs as stored_runs
@@ -43,12 +43,14 @@ def _after(listing: str, at: str | None) -> str | None:
     return str(position[0])
 
 
-def runs_of(group: str, of_state: runs.State | None, limit: int, at: str | None) -> views.RunListing:
+def runs_of(group: table.GroupItem, of_state: runs.State | None, limit: int, at: str | None) -> views.RunListing:
     """Runs of a group, newest first."""
-    listing = f"groups/{group}/runs"
-    found, more = stored_runs.newest(ids.RunId(group, ""), limit, of_state, _after(listing, at))
+    listing = f"groups/{group.group}/runs"
+    found, more = stored_runs.newest(ids.RunId(group.group, ""), limit, of_state, _after(listing, at))
     last = ids.run_id(found[-1].id).ulid if found else ""
-    page: views.RunListing = _page(listing, "runs", [views.run_line(run) for run in found], more, last)
+    names, board = details.beside(group, found) if found else ({}, None)
+    lines = details.lines(found, group, board, names)
+    page: views.RunListing = _page(listing, "runs", lines, more, last)
     return page
 
 

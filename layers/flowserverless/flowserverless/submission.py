@@ -43,7 +43,9 @@ def start(
     uploads = {item.file: item for item in found.values() if isinstance(item, table.UploadItem)}
     _require_kept(group_id, files - uploads.keys())
     run = _plan(group, who, arguments, config, {file: groups.arrived(item) for file, item in uploads.items()}, now)
-    run = replace(run, uploads={file: runs.Upload(int(item.size), item.sha256) for file, item in uploads.items()})
+    run = replace(
+        run, uploads={file: runs.Upload(int(item.size), item.sha256, item.name) for file, item in uploads.items()}
+    )
     return _submit(run, once, uploads.keys(), access.acting(who, group_id))
 
 

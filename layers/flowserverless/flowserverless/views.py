@@ -1,7 +1,8 @@
 """What people are shown: flowServ's JSON handles, and what this service adds to them. Absent is left out, not null."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, NotRequired
+from dataclasses import dataclass
+from typing import Any, NotRequired, cast
 
 from typing_extensions import TypedDict
 
@@ -51,12 +52,34 @@ class ArchiveHandle(TypedDict):
 
 
 class RankingStatus(TypedDict):
-    """Whether a successful run is on the leaderboard, and if not, why."""
+    """Whether a successful run is on the leaderboard, and if not, why; `rank` is that of a group's best run."""
 
     status: str
+    rank: NotRequired[int]
     code: NotRequired[str]
     detail: NotRequired[str]
     by: NotRequired[str]
+
+
+class Starter(TypedDict):
+    """Who started a run; the name is told while they are a member of the group."""
+
+    id: str
+    username: NotRequired[str]
+
+
+class InputHandle(TypedDict):
+    """An uploaded file that a run was started with, as it was then."""
+
+    id: str
+    name: NotRequired[str]
+
+
+class Result(TypedDict):
+    """One value of a line; infinite numbers are the texts `inf` and `-inf`, a missing one is null."""
+
+    name: str
+    value: int | float | str | None
 
 
 class RunHandle(TypedDict):
@@ -80,17 +103,27 @@ class RunHandle(TypedDict):
     files: NotRequired[list[FileHandle]]
     fileCount: NotRequired[int]
     archive: NotRequired[ArchiveHandle]
+    startedBy: NotRequired[Starter]
+    inputs: NotRequired[list[InputHandle]]
+    results: NotRequired[list[Result]]
     ranking: NotRequired[RankingStatus]
     rankingVersion: NotRequired[int]
     ingest: NotRequired[Json]
 
 
 class RunLine(TypedDict):
-    """A run in a listing."""
+    """A run in a listing; those far down have the first three members only, where a listing would get too long."""
 
     id: str
     state: str
     createdAt: str
+    startedAt: NotRequired[str]
+    finishedAt: NotRequired[str]
+    startedBy: NotRequired[Starter]
+    inputs: NotRequired[list[InputHandle]]
+    reason: NotRequired[Reason]
+    results: NotRequired[list[Result]]
+    ranking: NotRequired[RankingStatus]
 
 
 class RunListing(TypedDict):
@@ -236,13 +269,6 @@ class GroupName(TypedDict):
     name: str
 
 
-class Result(TypedDict):
-    """One value of a line; infinite numbers are the texts `inf` and `-inf`, a missing one is null."""
-
-    name: str
-    value: int | float | str | None
-
-
 class RankingLine(TypedDict):
     """A line of the leaderboard; lines with equal values share a rank (1, 1, 3)."""
 
@@ -283,6 +309,18 @@ class Service(TypedDict):
     username: NotRequired[str]
 
 
+@dataclass(frozen=True)
+class Beside:
+    """What does not stand in a run: its user's name, its values on the board that people see, its place there."""
+
+    username: str | None = None
+    results: Sequence[Mapping[str, Any]] | None = None
+    ranking: Mapping[str, Any] | None = None
+
+
+NOTHING = Beside()
+
+
 def _present(**fields: Any) -> Any:
     return {name: value for name, value in fields.items() if value is not None}
 
@@ -316,7 +354,7 @@ def step(of: runs.Step) -> StepHandle:
     return handle
 
 
-def run(of: runs.Run, ranking: Mapping[str, Any] | None = None, ingest: Json | None = None) -> RunHandle:
+def run(of: runs.Run, beside: Beside = NOTHING, ingest: Json | None = None) -> RunHandle:
     """A run's handle; `files` where it ended, as flowServ has them, and `messages`.
 
     A success has messages only if something of it was not delivered.
@@ -342,16 +380,39 @@ def run(of: runs.Run, ranking: Mapping[str, Any] | None = None, ingest: Json | N
         files=[file(one) for one in of.files] if final else None,
         fileCount=of.file_count if final else None,
         archive=_present(size=of.archive.size, detail=of.archive.detail) if of.archive else None,
-        ranking=ranking,
         rankingVersion=of.ranking_version,
         ingest=ingest,
+        **_contribution(of, beside),
     )
     return handle
 
 
 def run_line(of: runs.Run) -> RunLine:
-    """A run in a listing."""
+    """As much of a run in a listing as flowServ shows."""
     return {"id": of.id, "state": str(of.state), "createdAt": of.created_at}
+
+
+def full_run_line(of: runs.Run, beside: Beside) -> RunLine:
+    """A run in a listing, with all that is read with it."""
+    line: RunLine = _present(
+        **run_line(of),
+        startedAt=of.started_at,
+        finishedAt=of.finished_at,
+        reason={"code": of.reason.code, "detail": of.reason.detail} if of.reason else None,
+        **_contribution(of, beside),
+    )
+    return line
+
+
+def _contribution(of: runs.Run, beside: Beside) -> Json:
+    """Who started a run with which files, and what came of it."""
+    told: Json = _present(
+        startedBy=_present(id=of.started_by, username=beside.username) if of.started_by else None,
+        inputs=[_present(id=file, name=upload.name) for file, upload in of.uploads.items()] or None,
+        results=beside.results,
+        ranking=beside.ranking,
+    )
+    return told
 
 
 def upload(of: table.UploadItem, form: Json | None = None) -> UploadHandle:
@@ -373,7 +434,7 @@ def group(
     members: Sequence[table.MemberItem],
     parameters: Sequence[Json],
     files: Sequence[table.UploadItem] = (),
-    of_runs: Sequence[runs.Run] | None = None,
+    of_runs: Sequence[RunLine] | None = None,
 ) -> GroupHandle:
     """A group's handle."""
     handle: GroupHandle = {
@@ -387,7 +448,7 @@ def group(
         "config": of.config,
     }
     if of_runs is not None:
-        handle["runs"] = [run_line(one) for one in of_runs]
+        handle["runs"] = list(of_runs)
     return handle
 
 
@@ -488,10 +549,7 @@ def ranking_line(schema: results.ResultSchema, rank: int, entry: rankings.Entry,
             "finishedAt": entry.finished_at,
         },
         "group": {"id": entry.group, "name": group_name},
-        "results": [
-            {"name": column.name, "value": results.json_value(value)}
-            for column, value in zip(schema.columns, entry.values, strict=True)
-        ],
+        "results": cast("list[Result]", results.shown(schema, entry.values)),
     }
 
 

@@ -162,6 +162,12 @@ def extract(
         return NotRanked("UNREADABLE_RESULT_FILE", str(error))
 
 
+def shown(schema: ResultSchema, values: Values) -> list[dict[str, Value]]:
+    """The values by column, as JSON can say them."""
+    columns = zip(schema.columns, values, strict=True)
+    return [{"name": column.name, "value": json_value(value)} for column, value in columns]
+
+
 def json_value(value: Value) -> Value:
     """The value as valid JSON can say it: NaN becomes null, the infinities become "inf" and "-inf"."""
     if isinstance(value, float) and not math.isfinite(value):

@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -65,11 +65,15 @@ class ResultFile:
 
 @dataclass(frozen=True)
 class Standing:
-    """Where a run stands on one board: its rank key, or why it has none."""
+    """Where a run stands on one board: its rank key and its values as people are shown them, or why it has none.
+
+    Values that take much room are not kept with the run: their line of the board has them.
+    """
 
     key: str | None = None
     code: str | None = None
     detail: str | None = None
+    results: Sequence[Mapping[str, Any]] | None = None
 
 
 @dataclass(frozen=True)
@@ -82,10 +86,11 @@ class Archive:
 
 @dataclass(frozen=True)
 class Upload:
-    """The bytes of an upload as they were when a run was started with it."""
+    """An upload as it was when a run was started with it; its name is the only thing of it that people wrote."""
 
     size: int
     sha256: str | None = None
+    name: str | None = None
 
 
 @dataclass(frozen=True)

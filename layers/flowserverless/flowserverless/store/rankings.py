@@ -17,6 +17,10 @@ from pynamodb.transactions import TransactWrite
 from flowserverless.domain import ranking, results, runs
 from flowserverless.store import table
 
+# Values that take more as JSON are not kept with the run, whose item has room for 400 KB of everything.
+RESULT_BYTES = 4000
+MOST_COUNTED = 1000
+
 Measurement = results.Values | results.NotRanked
 Measure = Callable[[str], tuple[results.ResultSchema, Measurement]]
 
@@ -96,11 +100,26 @@ def measured(
             standings[board] = runs.Standing(code=outcome.code, detail=outcome.detail)
             continue
         key = ranking.key(schema, outcome, str(run.finished_at), run.id)
-        standings[board] = runs.Standing(key=key)
+        standings[board] = runs.Standing(key=key, results=_kept(results.shown(schema, outcome)))
         entries[board] = Entry(
             key, run.id, str(run.group), run.created_at, str(run.started_at), str(run.finished_at), outcome
         )
     return standings, entries
+
+
+def _kept(shown: list[dict[str, Any]]) -> list[dict[str, Any]] | None:
+    return shown if len(json.dumps(shown)) <= RESULT_BYTES else None
+
+
+def place(workflow: str, board: str, key: str) -> int | None:
+    """The rank of a group's best run: one more than there are better ones; None behind MOST_COUNTED of them.
+
+    Counting reads what it counts, so a run far down would cost its reader a read of the whole board.
+    """
+    better = table.EntryItem.count(
+        table.board(workflow, board, "BEST"), table.EntryItem.sk < ranking.value_part(key), limit=MOST_COUNTED + 1
+    )
+    return better + 1 if better <= MOST_COUNTED else None
 
 
 def enter(

@@ -12,7 +12,7 @@ from pynamodb.exceptions import DeleteError, UpdateError
 from pynamodb.expressions.update import Action
 from pynamodb.transactions import TransactWrite
 
-from flowserverless.domain import errors, ids, runs
+from flowserverless.domain import errors, ids, ranking, runs
 from flowserverless.store import members, rankings, table
 
 ROUNDS = 50
@@ -580,9 +580,11 @@ def ranking_status(run: runs.Run, group: table.GroupItem, board: str | None) -> 
     best = rankings.bests(group).get(str(board))
     if best is None or best["run"] == run.id:
         return {"status": "ranked"}
+    equal = ranking.value_part(best["key"]) == ranking.value_part(standing.key)
+    code, detail = ("EQUAL_RUN", "was as good before") if equal else ("BETTER_RUN", "is better")
     return {
         "status": "superseded",
-        "code": "BETTER_RUN",
-        "detail": f"the group's best run is {best['run']}",
+        "code": code,
+        "detail": f"the group's run {best['run']} {detail}",
         "by": best["run"],
     }
