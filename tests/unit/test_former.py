@@ -23,7 +23,11 @@ OLD = {
     "results": {
         "file": "results/x.json",
         "schema": [{"id": "max", "name": "Max", "type": "decimal"}, {"name": "n", "label": "N", "dtype": "decimal"}],
-        "orderBy": [{"id": "max", "sortDesc": True}],
+        "orderBy": [{"id": "max", "sortDesc": True}, {"name": "max"}],
+    },
+    "postproc": {
+        "workflow": {"version": "0.3.0", "inputs": {"files": ["$[[runs]]"]}, "workflow": {"type": "serial"}},
+        "inputs": {"files": ["results/greetings.txt"], "runs": "runs/"},
     },
 }
 
@@ -39,6 +43,7 @@ def test_every_member_of_the_old_form_is_told_in_one_sentence_and_nothing_else_i
     assert found.keys() == {
         *(f"workflow.{member}" for member in ("version", "inputs", "workflow", "outputs")),
         *(f"parameters[0].{member}" for member in ("id", "datatype", "as")),
+        *(f"postproc.workflow.{member}" for member in ("version", "inputs", "workflow")),
         *("parameters[1].type", "parameters[1].description", "parameters[2].dtype"),
         *("results.schema[0].id", "results.schema[0].type", "results.schema[1].dtype", "results.orderBy[0].id"),
     }

@@ -65,8 +65,8 @@ class Reader:
         """
         for element in self.document:
             if element not in known:
-                told = f"; it is of the old form of templates: {old[element]}" if old and element in old else ""
-                self.fault(clipped(element), f"is not one of {', '.join(known)}{told}")
+                told = f"is of the old form of templates: {old[element]}; it " if old and element in old else ""
+                self.fault(clipped(element), f"{told}is not one of {', '.join(known)}")
 
     def text(self, element: str) -> str | None:
         """An optional text."""

@@ -86,7 +86,9 @@ def parse(document: object, place: str = "results", warned: list[faults.Fault] |
     reader.refuse_unknown("file", "schema", "orderBy")
     file = _file(reader)
     columns = _columns(reader)
-    order = _order(reader, {column.name for column in columns})
+    # A column whose name is wrong may be the one that is meant.
+    named = all(column.name for column in columns)
+    order = _order(reader, {column.name for column in columns} if named else ())
     if found:
         raise faults.Faults(found)
     return ResultSchema(file, columns, order or (OrderBy(columns[0].name),))

@@ -448,7 +448,10 @@ def _postproc(parent: elements.Reader, main: Template, installation: _Installati
     files: tuple[str, ...] = ()
     if inputs:
         inputs.refuse_unknown("files", "runs")
-        files = tuple(_ranked_files(inputs, main, parent.document.get("results")))
+        main_document = parent.child("workflow")
+        # What a workflow of the old form keeps is not known.
+        known = main_document is None or not former.lacks(main_document, former.WORKFLOW, "steps")
+        files = tuple(_ranked_files(inputs, main if known else None, parent.document.get("results")))
     return PostProcessing(
         steps=workflow.steps,
         context=workflow.context,
@@ -460,19 +463,21 @@ def _postproc(parent: elements.Reader, main: Template, installation: _Installati
     )
 
 
-def _ranked_files(inputs: elements.Reader, main: Template, ranked: object) -> Iterator[str]:
-    """The files that post-processing gets of every ranked run, which every run must therefore have kept.
+def _ranked_files(inputs: elements.Reader, main: Template | None, ranked: object) -> Iterator[str]:
+    """The files that post-processing gets of every ranked run, which every run of `main` must therefore have kept.
 
     `ranked` is the element `results` as it is declared, rightly or not.
     """
-    keys = [*(output.key for output in main.outputs), ranked.get("file") if isinstance(ranked, Mapping) else None]
+    keys = [output.key for output in main.outputs] if main else []
+    keys += [str(ranked.get("file"))] if isinstance(ranked, Mapping) else []
     for place, text in inputs.texts("files"):
         try:
             file = paths.placeable(text)
         except ValueError as error:
             inputs.found.append(faults.Fault(place, str(error)))
             continue
-        if file not in keys and text not in keys and not any(paths.matches(pattern, file) for pattern in main.kept):
+        kept = main is None or any(paths.matches(pattern, file) for pattern in main.kept)
+        if file not in keys and text not in keys and not kept:
             inputs.found.append(faults.Fault(place, f"{elements.shown(file)} is not an output of the workflow"))
         yield file
 
