@@ -618,6 +618,11 @@ def test_sessions_of_a_deleted_user_are_ended_by_id(invoke, register, cognito):
     assert signouts.is_signed_out("any", handle["id"], since)
 
 
+@pytest.mark.parametrize("named", ["eve", "a b", "x" * 400, "\u202eada", "a,b", '"', "Zoe\u0308"])
+def test_there_are_no_sessions_of_nobody(invoke, cognito, named):
+    assert revoke(invoke, named).status == 404
+
+
 def test_only_organisers_end_sessions_of_others(invoke, register):
     handle = register("ada")
     for who in (gateway.ADA, person({"token": unsigned(handle["id"])})):

@@ -398,6 +398,8 @@ def test_values_are_cast(declaration, value, expected):
         ({"dtype": "file", "target": "t"}, file(targetPath="/x"), "relative"),
         ({"dtype": "file", "target": "t"}, file(targetPath="--help"), "option"),
         ({"dtype": "file", "target": "t"}, file(targetPath="**"), "a path of one file"),
+        ({"dtype": "file", "target": "t"}, file(targetPath="t/report\u202efdp.exe"), "turn the direction"),
+        ({"dtype": "file"}, file(targetPath="report\u2067fdp.exe"), "turn the direction"),
         ({"dtype": "file", "target": "t"}, file(targetPath="[a-z]/x"), "a path of one file"),
         ({"dtype": "file", "target": "t"}, file(targetPath=".flowserverless/context.json"), "reserved"),
         ({"dtype": "file"}, file(targetPath="../x"), "inside the run directory"),

@@ -16,7 +16,10 @@ SECOND = timedelta(seconds=1)
 
 def revoke(named: str, now: datetime) -> user_views.SignedOut:
     """Refuse all tokens of the user with this id or name until they sign in again. Raises NotFound for no such name."""
-    user = users.lookup(named)
+    try:
+        user = users.lookup(people.name(named))
+    except ValueError:
+        user = None
     if user is None and not people.is_id(named):
         raise errors.NotFound(f"unknown user '{named[:100]}'", "UNKNOWN_USER")
     end(user.id if user else named.lower(), now)

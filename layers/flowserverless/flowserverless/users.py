@@ -227,7 +227,9 @@ def register(name: str, password: str, email: str | None, by_code: bool, now: da
         answer = _sign_up(name, password, email)
     tried = [*tried, *([usernames.digest(email)] if email else [])]
     if not usernames.take(name, answer["UserSub"], tried, now, before):
-        delete(name)
+        there = lookup(name)
+        if there and there.id == answer["UserSub"]:
+            delete(name)
         raise _taken(name)
     active = answer["UserConfirmed"]
     if not (active or by_code):

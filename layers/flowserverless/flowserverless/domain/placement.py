@@ -10,7 +10,7 @@ import unicodedata
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, replace
 
-from flowserverless.domain import elements, paths
+from flowserverless.domain import elements, names, paths
 
 # Uploads without a declared target are in folders below, one for each parameter; packages have nothing there.
 UPLOADS = "uploads"
@@ -87,7 +87,7 @@ def place(path: str) -> str:
     """The normal path of one file. As a pattern it must mean nothing else: steps may ask for a parameter's file."""
     if paths.is_glob(path):
         raise ValueError("a path of one file has no '*', '?' or '['")
-    return paths.placeable(path)
+    return names.check_letters(paths.placeable(path))
 
 
 def _below_uploads(folder: str, chosen: str | None, name: str) -> str:
