@@ -147,6 +147,25 @@ def test_a_step_with_another_image_runs_as_a_job(ada: visits.Visitor, workflow: 
     assert [sum(float(need[kind]) for need in needs) for kind in ("VCPU", "MEMORY")] == [2, 5120]
 
 
+def test_a_job_gets_what_a_function_returned_and_hands_nothing_to_the_next(
+    with_batch: stack.Stack, ada: visits.Visitor
+) -> None:
+    plant = 'mkdir .flowserverless; echo \'{"given": 8, "own": 8}\' | tee .flowserverless/context.json > context.json'
+    job = {"name": "job", "action": {**R, "commands": ['printf %s "${given}/${own}" > job.txt', plant]}}
+    steps = [
+        {"name": "give", "action": {"func": "m.give", "arg": "given"}},
+        job,
+        visits.step("look", 'printf %s "${given}/${own}" > look.txt'),
+    ]
+    outputs = [{"source": "job.txt"}, {"source": "look.txt"}]
+    template = {"workflow": {"parameters": {"own": "mine"}, "steps": steps}, "outputs": outputs}
+    run = ada.start(ada.group(visits.publish(with_batch, template, m_dot_py="def give():\n    return 7\n")))
+    ended = ada.finished(run)
+    assert ended["state"] == "SUCCESS", ended
+    for file in ended["files"]:
+        assert ada.follow(f"runs/{run}/downloads/files/{file['id']}").body == b"7/mine", file["name"]
+
+
 def test_a_job_that_fails_is_explained(ada: visits.Visitor, workflow: str, jobs: pathlib.Path) -> None:
     run = ada.start(ada.group(workflow), words="one", fail=4)
     ended = ada.finished(run)
