@@ -11,6 +11,7 @@ import workbench
 
 from flowserverless.domain import errors, plans, templates, variable_names
 from flowserverless.store import runs as stored_runs
+from flowserverless.store import workflows
 
 NAMES = {
     "declared by an earlier step": "lines",
@@ -225,6 +226,17 @@ def test_each_step_is_handed_what_earlier_functions_declare_and_only_they_can_ha
         if form:
             assert form["key"] == f"runs/{run}/returned/{step:03d}.json"
             assert "${filename}" not in form["key"]
+
+
+def test_a_version_that_was_published_when_a_name_was_free_starts_no_run_and_says_so(bench):
+    published = workflows.version("bench")
+    steps = [{**step, "action": {**step["action"], "arg": "NODE_OPTIONS"}} for step in STEPS[:1]]
+    published.template = {**published.template, "workflow": {"parameters": {}, "steps": steps}}
+    published.save()
+    place = ("start_run", "POST", "/groups/{groupId}/runs", {"groupId": "bench"}, 409)
+    answer = bench.call(*place, body={"arguments": []}).json
+    assert answer["code"] == "WORKFLOW_OUTDATED"
+    assert "workflow.steps[0].action.arg 'NODE_OPTIONS' is reserved" in answer["detail"]
 
 
 def test_each_step_is_told_who_sets_its_limits(bench):

@@ -22,7 +22,7 @@ from aws_lambda_powertools.event_handler.openapi.params import Header, Path, Que
 from aws_lambda_powertools.metrics import MetricUnit
 
 from flowserverless import credentials, refusals
-from flowserverless.domain import errors, ids
+from flowserverless.domain import errors, faults, ids
 
 STATUS: dict[type[errors.Problem], HTTPStatus] = {
     errors.InvalidRequest: HTTPStatus.BAD_REQUEST,
@@ -169,6 +169,7 @@ def app(public: bool = False, personal: bool = False, takes: tuple[str, ...] = (
     resolver.use(middlewares=[_only_known])
 
     resolver.exception_handler(errors.Problem)(_refused)
+    resolver.exception_handler(faults.Faults)(_outdated)
     resolver.exception_handler(RequestValidationError)(_invalid)
     resolver.exception_handler(UnicodeDecodeError)(_not_text)
     resolver.exception_handler(ResponseValidationError)(_broken)
@@ -181,6 +182,13 @@ def _refused(error: errors.Problem) -> Response[Any]:
     kind = next((known for known in type(error).__mro__ if known in STATUS), None)
     status = STATUS[kind] if kind else HTTPStatus.SERVICE_UNAVAILABLE
     return problem(status, error.detail, error.code, **error.named)
+
+
+def _outdated(found: faults.Faults) -> Response[Any]:
+    """A version that was accepted when it was published, and would not be any more: more names are reserved, say."""
+    first = "; ".join(f"{fault.place} {fault.message}" for fault in found.faults[:3])[:1000]
+    detail = f"the workflow has to be published anew, because this service does not take it as it is: {first}"
+    return problem(HTTPStatus.CONFLICT, detail, "WORKFLOW_OUTDATED")
 
 
 def _only_known(resolver: Resolver, go_on: Callable[[Resolver], Answer]) -> Answer:
