@@ -24,6 +24,8 @@ PROJECT = pathlib.Path(__file__).resolve().parent.parent
 WALLS = PROJECT / "functions" / "run_step" / "walls.py"
 TOP = pathlib.Path("/var/lib/flowserverless")
 NOBODY = 65534
+# Interpreters are beside the folders of projects, because all projects of this machine can use them.
+COPY = "python-"
 # What no step imports, most of it large.
 LEFT_OUT = ("site-packages", "dist-packages", "test", "tests", "idlelib", "turtledemo", "ensurepip", "config-*")
 LOOK = """
@@ -68,9 +70,11 @@ def place() -> pathlib.Path:
 
 
 def clear() -> None:
-    """Remove all that was made for the steps of this project."""
+    """Remove all that was made for the steps of this project; the last project takes the interpreters with it."""
     if is_needed():
         shutil.rmtree(place())
+        if all(folder.name.startswith(COPY) for folder in TOP.iterdir()):
+            shutil.rmtree(TOP)
 
 
 def temporary(home: pathlib.Path) -> pathlib.Path:
@@ -111,7 +115,7 @@ def interpreter(python: pathlib.Path) -> pathlib.Path:
     known = json.loads(subprocess.check_output([python, "-I", "-c", LOOK], text=True))
     built = os.stat(known["program"])
     identity = f"{known['program']} {known['libraries']} {built.st_size} {built.st_mtime_ns}"
-    copy = place() / f"python-{known['version']}-{_digest(identity)}"
+    copy = place().parent / f"{COPY}{known['version']}-{_digest(identity)}"
     if not copy.exists():
         with tempfile.TemporaryDirectory(prefix="new-", dir=place()) as new:
             folder = pathlib.Path(new) / "python"

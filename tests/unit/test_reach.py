@@ -67,7 +67,7 @@ def test_a_copy_that_does_not_run_is_refused_and_not_kept(prepared, monkeypatch)
     with pytest.raises(reach.OutOfReach, match="no_such_module"):
         reach.interpreter(PYTHON)
     assert list(reach.place().iterdir()) == []
-    reach.clear()
+    reach.place().rmdir()
 
 
 def test_a_place_that_others_may_change_is_refused(prepared, monkeypatch):
@@ -80,9 +80,14 @@ def test_a_place_that_others_may_change_is_refused(prepared, monkeypatch):
         (reach.TOP / "open-to-others").rmdir()
 
 
-def test_everything_is_removed_with_the_project(prepared, monkeypatch):
-    monkeypatch.setattr(reach, "_digest", lambda text: "removed")
+def test_everything_is_removed_with_the_project_and_interpreters_with_the_last(prepared, monkeypatch, tmp_path):
+    monkeypatch.setattr(reach, "TOP", tmp_path / "top")
     reach.temporary(pathlib.Path("/srv/home"))
-    place = reach.place()
+    place, copy, other = reach.place(), reach.TOP / "python-3", reach.TOP / "another project"
+    copy.mkdir()
+    other.mkdir()
     reach.clear()
-    assert not place.exists()
+    assert (place.exists(), copy.exists()) == (False, True)
+    other.rmdir()
+    reach.clear()
+    assert not reach.TOP.exists()
