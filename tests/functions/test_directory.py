@@ -122,6 +122,17 @@ def test_a_declared_output_that_a_step_took_back_is_missing(bench):
     assert handle["files"] == []
 
 
+def test_a_score_of_a_step_that_may_not_write_it_is_no_result(bench):
+    bench.publish(with_second({"outputs": ["predictions.csv"]}), "silent", FILES)
+    cheat = {"written": {"predictions.csv": b"1", SCORE: b'{"score": 99}'}}
+    # The third step leaves everything, so it might score; it refuses the submission without a word.
+    run = played(bench, {}, cheat, {}, group="silent")
+    bench.end(run)
+    handle = bench.run(run)
+    assert (handle["state"], handle["ranking"]["code"]) == ("SUCCESS", "NO_RESULT_FILE")
+    assert [file["name"] for file in handle["files"]] == ["predictions.csv"]
+
+
 def test_a_fence_holds_for_what_a_tree_claims(bench):
     bench.publish(with_second({"outputs": ["out/"]}), "fenced", FILES)
     run = played(

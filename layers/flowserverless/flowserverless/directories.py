@@ -60,7 +60,7 @@ def _after(
     steps = planning.plan(run, template)[:count]
     with futures.ThreadPoolExecutor(READERS) as pool:
         read = list(pool.map(functools.partial(_tree, run.id), range(count)))
-    done = [trees.Step(planning.patterns(run, template, step), tree) for step, tree in zip(steps, read, strict=True)]
+    done = [trees.Step(step.fence, tree) for step, tree in zip(steps, read, strict=True)]
     return trees.after(_first(run, published), done, functools.partial(_key, run.id), functools.cache(found))
 
 

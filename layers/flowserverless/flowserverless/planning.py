@@ -2,7 +2,6 @@
 
 from dataclasses import replace
 
-from flowserverless import postprocessing
 from flowserverless.domain import parameters, plans, runs, steps, templates
 
 
@@ -20,19 +19,3 @@ def bound(run: runs.Run) -> tuple[tuple[parameters.Parameter, ...], parameters.B
     declared = parameters.parse(list(run.parameters), "parameters")
     known = {file: run.file_names.get(file, file) for file in parameters.referenced_files(list(run.arguments))}
     return declared, parameters.bind(declared, list(run.arguments), known)
-
-
-def always(run: runs.Run, template: templates.Template, step: plans.Step) -> list[str]:
-    """What a step delivers though it does not declare it: the run's own results, and the notebook it executed."""
-    executed = [step.notebook_output] if step.notebook_output else []
-    if run.group is None:
-        specs, patterns = postprocessing.declared(template)
-        return [*(spec.source for spec in specs), *patterns, *executed]
-    results = [template.results.file] if template.results else []
-    needed = template.postproc.inputs_files if template.postproc else ()
-    return [*(spec.source for spec in template.outputs), *template.files_outputs, *results, *needed, *executed]
-
-
-def patterns(run: runs.Run, template: templates.Template, step: plans.Step) -> tuple[str, ...] | None:
-    """Which files a step may write; None for everything."""
-    return None if step.outputs is None else (*step.outputs, *always(run, template, step))

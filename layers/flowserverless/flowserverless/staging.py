@@ -150,7 +150,7 @@ def _manifest(
         "inputs": list(_inputs(step, begun, _digests(run), valid)),
         "folders": _folders(step, begun),
         "outputs": None if step.outputs is None else list(step.outputs),
-        "always": planning.always(run, template, step),
+        "always": list(step.beyond),
         "upload": {**files.form(prefix, valid, most), "prefix": prefix},
         "tree": {**files.form(tree, valid, trees.LARGEST), "key": tree},
         "log": {**files.form(log, valid, settings.number("LOG_BYTES", 1_000_000) * 2), "key": log},

@@ -10,7 +10,7 @@ import unicodedata
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
-from flowserverless.domain import elements, faults, parameters, paths, placement, steps, templates, words
+from flowserverless.domain import elements, faults, fences, parameters, paths, placement, steps, templates, words
 
 # Each is compared with every file of the package.
 MOST_GLOBS = 200
@@ -87,6 +87,7 @@ def doubts(template: templates.Template, package: Collection[str]) -> Iterator[f
     for one, other in _collisions(declared):
         if one.optional or other.optional:
             yield faults.Fault(other.at, f"is the place of '{one.seat.argument}' too: a run takes only one of them")
+    yield from _left_by_nobody(template)
 
 
 def uploads(template: templates.Template) -> Iterator[Declared]:
@@ -113,10 +114,28 @@ def _written(template: templates.Template) -> Iterator[_Written]:
         yield from (_Written(f"{at}.files.outputs[{n}]", one) for n, one in enumerate(step.outputs or ()))
         if step.notebook_output:
             yield _Written(f"{at}.action.output", step.notebook_output)
+    yield from _kept(template)
+
+
+def _kept(template: templates.Template) -> Iterator[_Written]:
+    """What a run keeps once its last step has ended."""
     yield from (_Written(f"workflow.files.outputs[{n}]", one) for n, one in enumerate(template.files_outputs))
     yield from (_Written(f"outputs[{n}].source", one.source) for n, one in enumerate(template.outputs))
     if template.results:
         yield _Written("results.file", template.results.file)
+
+
+def _left_by_nobody(template: templates.Template) -> Iterator[faults.Fault]:
+    """Results that no step's `outputs` name, where each step has some and any but the last loses them."""
+    if len(template.steps) < 2 or any(step.outputs is None for step in template.steps):
+        return
+    orphans = set(fences.orphans(template.steps, template.results_kept))
+    last = elements.clipped(template.steps[-1].name)
+    for one in _kept(template):
+        if one.pattern in orphans:
+            yield faults.Fault(
+                one.at, f"is named by no step's outputs: only what the last step, '{last}', writes is kept"
+            )
 
 
 def _in_the_way(one: Declared, package: Iterable[str]) -> Iterator[faults.Fault]:

@@ -13,6 +13,7 @@ from flowserverless.domain import (
     elements,
     errors,
     faults,
+    fences,
     parameters,
     paths,
     references,
@@ -31,8 +32,9 @@ class Step:
     """One step, ready to be executed.
 
     `variables` is its environment; `values` has the same variables as JSON values for functions and notebooks.
-    `inputs` and `outputs` are patterns of files in the run directory, None standing for all. `argument_names` maps
-    arguments of a code step's function, `notebook_params` parameters of a notebook, to variables.
+    `inputs` and `outputs` are patterns of files in the run directory, None standing for all; `beyond` are those that it
+    leaves though its outputs do not name them. `argument_names` maps arguments of a code step's function,
+    `notebook_params` parameters of a notebook, to variables.
     """
 
     index: int
@@ -45,6 +47,7 @@ class Step:
     values: Mapping[str, object] = field(default_factory=dict)
     inputs: tuple[str, ...] | None = None
     outputs: tuple[str, ...] | None = None
+    beyond: tuple[str, ...] = ()
     func: str | None = None
     arg: str | None = None
     argument_names: Mapping[str, str] = field(default_factory=dict)
@@ -52,6 +55,11 @@ class Step:
     notebook_output: str | None = None
     notebook_params: Mapping[str, str] = field(default_factory=dict)
     resources: steps.Resources | None = None
+
+    @property
+    def fence(self) -> tuple[str, ...] | None:
+        """Which files the step may write and delete; None for all."""
+        return None if self.outputs is None else (*self.outputs, *self.beyond)
 
 
 def plan(
@@ -71,7 +79,7 @@ def plan(
     asked = None if resources is None else _read_resources(resources)
     declared = [_with_resources(step, asked) for step in template.steps]
     _require_executors(declared, available, images)
-    return _plan(declared, template.context, bound.values, images)
+    return _plan(declared, template.context, bound.values, images, template.results_kept)
 
 
 def _require_executors(
@@ -87,7 +95,8 @@ def postproc_plan(template: templates.Template, lambda_images: Iterable[str] = s
     """The steps of a post-processing run; its parameter `runs` is the directory `runs`, as in flowServ."""
     if template.postproc is None:
         return ()
-    return _plan(template.postproc.steps, template.postproc.context, {"runs": "runs"}, tuple(lambda_images))
+    after = template.postproc
+    return _plan(after.steps, after.context, {"runs": "runs"}, tuple(lambda_images), after.results_kept)
 
 
 def check_config(
@@ -132,6 +141,7 @@ def _plan(
     context: Mapping[str, object],
     values: Mapping[str, object],
     lambda_images: tuple[str, ...],
+    results: tuple[str, ...],
 ) -> tuple[Step, ...]:
     listed = tuple(declared)
     _require_free(step.arg for step in listed if step.arg)
@@ -149,6 +159,7 @@ def _plan(
             values=visible,
             inputs=None if step.inputs is None else tuple(_inputs(step, step.inputs, values)),
             outputs=step.outputs,
+            beyond=fences.beyond(listed, index, results),
             func=step.func,
             arg=step.arg,
             argument_names=step.variables if step.kind == "code" else {},

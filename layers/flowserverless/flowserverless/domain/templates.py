@@ -70,6 +70,11 @@ class PostProcessing:
     inputs_runs: str
     outputs: tuple[OutputSpec, ...]
 
+    @property
+    def results_kept(self) -> tuple[str, ...]:
+        """Patterns of all that is read once the last step has ended."""
+        return (*(output.source for output in self.outputs), *self.files_outputs)
+
 
 @dataclass(frozen=True)
 class Template:
@@ -104,6 +109,12 @@ class Template:
     def kept(self) -> tuple[str, ...]:
         """Patterns of the files that a run keeps: `outputs`, or else `workflow.files.outputs`."""
         return tuple(output.source for output in self.outputs) or self.files_outputs
+
+    @property
+    def results_kept(self) -> tuple[str, ...]:
+        """Patterns of all that is read once the last step has ended: outputs, metrics, what post-processing gets."""
+        results = [self.results.file] if self.results else []
+        return (*(output.source for output in self.outputs), *self.files_outputs, *results, *self.ranked_files.values())
 
     @property
     def ranked_files(self) -> dict[str, str]:
