@@ -8,7 +8,7 @@ import gateway
 import pytest
 import workbench
 
-from flowserverless import api, aws
+from flowserverless import api, aws, departure
 from flowserverless.domain import runs
 from flowserverless.store import groups
 from flowserverless.store import runs as stored_runs
@@ -442,6 +442,73 @@ def test_only_who_started_a_run_gets_its_form(bench):
         repeated = bench.call(*path, user=other, **sent).json
         assert (repeated["id"], "ingest" in repeated) == (first["id"], False)
     assert "ingest" in bench.call(*path, **sent).json
+
+
+@pytest.fixture
+def guest(bench):
+    """A member of the group beside its owner."""
+    groups.member(groups.get("bench"), gateway.BOB.id, gateway.BOB.name).save()
+    return gateway.BOB
+
+
+def start_as(bench, user):
+    path = ("start_run", "POST", "/groups/{groupId}/runs", {"groupId": "bench"})
+    run = bench.call(*path, user=user, body={"config": {"engine": "external"}}).json
+    assert run["ingest"]["upload"]
+    return run["id"]
+
+
+def remove_member(bench):
+    body = {"members": [gateway.ADA.name]}
+    bench.call("update_group", "PUT", "/groups/{groupId}", {"groupId": "bench"}, body=body)
+
+
+def leave(_):
+    departure._leave("bench", gateway.BOB.id)
+
+
+@pytest.mark.parametrize("go", [remove_member, leave])
+@pytest.mark.parametrize("marker", ["_SUCCESS", "_ERROR"])
+def test_the_results_of_who_left_the_group_end_the_run_and_do_not_count(bench, guest, go, marker):
+    run = start_as(bench, guest)
+    bench.await_results(run)
+    go(bench)
+    report = deliver(bench, run, marker=marker)
+    assert (report["status"], report["code"]) == ("ignored", "STARTER_LEFT")
+    (outcome,) = bench.resumed
+    # A repetition of the event, and one more delivery, even as a member again, change nothing.
+    assert bench.invoke("ingest_results", workbench.dropped(bench.bucket, inbox(run, marker))) == {"status": "gone"}
+    groups.member(groups.get("bench"), gateway.BOB.id, gateway.BOB.name).save()
+    assert deliver(bench, run, said=b'{"once": "more"}')["code"] == "DELIVERED_BEFORE"
+    assert bench.resumed == [outcome]
+    bench.end(run, outcome=outcome)
+    handle = bench.run(run)
+    assert (handle["state"], handle["reason"]["code"]) == ("ERROR", "STARTER_LEFT")
+    assert "no member of group 'bench'" in handle["reason"]["detail"]
+    assert bench.listed(f"runs/{run}/files/") == []
+
+
+def test_results_that_who_left_delivered_before_the_execution_waited_do_not_count_either(bench, guest):
+    run = start_as(bench, guest)
+    remove_member(bench)
+    assert deliver(bench, run)["status"] == "waiting"
+    bench.await_results(run)
+    assert [outcome["reason"]["code"] for outcome in bench.resumed] == ["STARTER_LEFT"]
+
+
+def test_what_who_left_delivered_before_counts(bench, guest):
+    run = start_as(bench, guest)
+    bench.await_results(run)
+    assert deliver(bench, run)["status"] == "accepted"
+    remove_member(bench)
+    bench.end(run, outcome=bench.resumed[0])
+    assert bench.run(run)["state"] == "SUCCESS"
+
+
+def test_an_organiser_who_started_a_run_needs_no_membership_to_deliver(bench):
+    run = start_as(bench, gateway.ORGANISER)
+    bench.await_results(run)
+    assert deliver(bench, run)["status"] == "accepted"
 
 
 def test_what_is_delivered_to_a_deleted_run_is_removed_as_long_as_its_form_is_good(bench, monkeypatch):

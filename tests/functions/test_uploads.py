@@ -442,7 +442,7 @@ def test_a_file_that_is_deleted_while_it_is_brought_again_is_another_then(bench,
 
 
 def test_a_file_that_is_deleted_while_its_bytes_are_written_leaves_none(bench, monkeypatch):
-    write, gone = files.write, []
+    write, gone = files.write_upload, []
 
     def late(key, *rest):
         if not gone:
@@ -451,7 +451,7 @@ def test_a_file_that_is_deleted_while_its_bytes_are_written_leaves_none(bench, m
                 delete(bench, gone[0])
         write(key, *rest)
 
-    monkeypatch.setattr(files, "write", late)
+    monkeypatch.setattr(files, "write_upload", late)
     file = send(bench, **form())["id"]
     assert file != gone[0]
     assert bench.listed("uploads/") == [f"uploads/bench/{file}"]
@@ -468,3 +468,61 @@ def test_a_deletion_looks_after_the_form_that_was_given_last(bench, later):
     later(hours=55)
     assert bench.invoke("reconcile_runs", {})["uploads"] == 1
     assert bench.listed("uploads/") == []
+
+
+# What is uploaded again is there again.
+
+
+def lose(bench, file):
+    files.remove([f"uploads/bench/{file}"])
+
+
+def swap(bench, file):
+    bench.put(f"uploads/bench/{file}", CONTENT[:-1] + b"x")
+
+
+@pytest.mark.parametrize("harm", [lose, swap])
+@pytest.mark.parametrize("first", [form, lambda: {"body": {"name": "data.csv", "size": SIZE, "sha256": DIGEST}}])
+def test_bytes_that_are_sent_again_are_there_again(bench, harm, first):
+    file = send(bench, **first())["id"]
+    bench.put(f"uploads/bench/{file}", CONTENT)
+    start(bench, file)
+    harm(bench, file)
+    again = send(bench, **form())
+    assert (again["id"], again.get("state")) == (file, None)
+    assert bench.get(f"uploads/bench/{file}") == CONTENT
+    assert start(bench, file)["state"] == "PENDING"
+
+
+@pytest.mark.parametrize("harm", [lose, swap])
+def test_bytes_that_are_announced_again_get_a_form_unless_they_are_there(bench, harm, later):
+    file = send(bench, **form())["id"]
+    harm(bench, file)
+    later(hours=30)
+    again = announce(bench)
+    assert (again["id"], again["state"]) == (file, "PENDING")
+    assert again["upload"]["fields"]["key"] == f"uploads/bench/{file}"
+    assert start(bench, file, 409)["code"] == "UPLOAD_INCOMPLETE"
+    bench.put(f"uploads/bench/{file}", CONTENT)
+    assert announce(bench).get("upload") is None
+    assert start(bench, file)["state"] == "PENDING"
+
+
+def test_bytes_that_are_sent_again_and_are_there_are_not_written_again(bench, monkeypatch):
+    file = send(bench, **form())["id"]
+    touched = []
+    monkeypatch.setattr(files, "write_upload", lambda *_: touched.append("written"))
+    monkeypatch.setattr(files, "_get", lambda *_: touched.append("read"))
+    assert send(bench, **form())["id"] == file
+    assert touched == []
+
+
+def test_a_file_that_goes_while_it_is_looked_at_is_not_there(bench, monkeypatch):
+    key = f"uploads/bench/{announce(bench)['id']}"
+    bench.put(key, CONTENT)
+    assert files.is_complete(key, SIZE, DIGEST)
+    found = files.head(key)
+    files.remove([key])
+    monkeypatch.setattr(files, "head", lambda _: {name: found[name] for name in ("ContentLength", "ETag")})
+    assert not files.is_complete(key, SIZE, DIGEST)
+    assert files.tail(key, 5) is None

@@ -27,6 +27,7 @@ LARGEST_POST = 5 << 30
 LONGEST_LINK = 7 * 86400
 # A run that ended for one of these did not end by its delivery.
 NOT_DELIVERED = ("CANCELED", "TIMEOUT", "SYSTEM_ERROR")
+STARTER_LEFT = "STARTER_LEFT"
 REFUSALS = (errors.NotFound, errors.Conflict, errors.InvalidRequest, errors.TooLarge)
 
 
@@ -104,7 +105,7 @@ def _look(marker: deliveries.Marker, now: datetime) -> Json:
         if run.active and run.ingest_token is None:
             return {"status": "waiting"}
         delivery = _deliver(run, marker, head, now)
-        said = {"status": "accepted", "files": len(delivery.files), "bytes": sum(one.size for one in delivery.files)}
+        said = _said(delivery)
     except REFUSALS as refusal:
         if isinstance(refusal, errors.NotFound) and _clear_deleted(marker.run):
             return {"status": "gone"}
@@ -114,6 +115,12 @@ def _look(marker: deliveries.Marker, now: datetime) -> Json:
     if delivery:
         inbox.remove(marker.run, delivery)
     return report
+
+
+def _said(delivery: inbox.Delivery) -> Json:
+    if delivery.refused:
+        return {"status": "ignored", "code": STARTER_LEFT, "detail": delivery.refused}
+    return {"status": "accepted", "files": len(delivery.files), "bytes": sum(one.size for one in delivery.files)}
 
 
 def _clear_deleted(run_id: str) -> bool:
@@ -140,12 +147,24 @@ def _deliver(run: runs.Run, marker: deliveries.Marker, head: Json, now: datetime
     delivery = inbox.recorded_delivery(run.id)
     if delivery is None:
         runs.require_active(run)
-        delivery = inbox.record(run.id, _judge(run, marker, head))
+        left = _starter_left(run)
+        judged = inbox.Delivery(marker.name, *inbox.identity(head), (), refused=left) if left else None
+        delivery = inbox.record(run.id, judged or _judge(run, marker, head))
     if not delivery.done:
         _carry_out(run, delivery, now)
     if not delivery.is_of(marker, head):
         raise errors.Conflict(f"the results of run {run.id} were delivered before", "DELIVERED_BEFORE")
     return delivery
+
+
+def _starter_left(run: runs.Run) -> str | None:
+    """Why a run takes no results any more: who started it, and has the form, is no member of its group now.
+
+    Organisers need not have been one.
+    """
+    if not run.group or run.as_organiser or table.get(table.member(run.group, str(run.started_by))):
+        return None
+    return f"who started the run is no member of group '{run.group}' any more"
 
 
 def _judge(run: runs.Run, marker: deliveries.Marker, head: Json) -> inbox.Delivery:
@@ -210,13 +229,13 @@ def _hand_over(run: runs.Run, delivery: inbox.Delivery, now: datetime) -> bool:
 
 def _outcome(run: runs.Run, delivery: inbox.Delivery, now: datetime) -> Json:
     """What became of the step, as a step in a Lambda tells it."""
+    if delivery.refused:
+        return {**_ended(run, now), "reason": {"code": STARTER_LEFT, "detail": delivery.refused}}
     failed = delivery.marker == deliveries.ERROR
     first = delivery.messages[0] if delivery.messages else "no message"
     reason = {"code": "STEP_FAILED", "detail": f"the external engine failed: {first}"}
-    return {
-        "exitCode": None,
-        "reason": reason if failed else None,
-        "messages": list(delivery.messages),
-        "startedAt": run.started_at,
-        "finishedAt": runs.timestamp(now),
-    }
+    return {**_ended(run, now), "reason": reason if failed else None, "messages": list(delivery.messages)}
+
+
+def _ended(run: runs.Run, now: datetime) -> Json:
+    return {"exitCode": None, "messages": [], "startedAt": run.started_at, "finishedAt": runs.timestamp(now)}

@@ -120,6 +120,7 @@ def _plan(
         deadline=runs.deadline(now, seconds),
         group=group.group,
         started_by=who.user,
+        as_organiser=who.organiser,
         arguments=tuple(arguments),
         parameters=tuple(parameters.document(one) for one in declared),
         file_names={file.file_id: file.name for file in bound.files if file.name is not None},

@@ -2,7 +2,6 @@
 
 import base64
 import binascii
-import contextlib
 import hashlib
 import io
 import json
@@ -124,7 +123,7 @@ def _store(place: _Place, sent: _Sent, content: bytes) -> views.UploadHandle:
         item = _item(place, sent)
         if not item.pending:
             return views.upload(item)
-        files.write(files.upload(place.group.group, item.file), content, str(item.media_type))
+        files.write_upload(files.upload(place.group.group, item.file), content, str(item.media_type), sent.sha256)
         if groups.mark_arrived(item):
             item.pending = False
             return views.upload(item)
@@ -158,18 +157,22 @@ def _busy() -> table.Busy:
 def _known(
     place: _Place, group: table.GroupItem, sent: _Sent, found: Mapping[table.Key, Any]
 ) -> table.UploadItem | None:
-    """The upload that has these bytes; it is called what it is called now, because that is what people look for."""
+    """The upload that has these bytes; it is called what it is called now, because that is what people look for.
+
+    Its object is looked at: one that is gone, or has other bytes by now, is to come once more.
+    """
     pointer = next((item for item in found.values() if isinstance(item, table.ContentItem)), None)
     if pointer is None:
         return None
     try:
         item = groups.upload(group.group, pointer.file)
-        # What was announced may have arrived without anybody having noticed.
-        with contextlib.suppress(errors.Conflict):
-            groups.arrived(item)
     except errors.NotFound:
         return None
-    changed = {"formed_at": runs.timestamp(place.now)} if item.pending else {}
+    changed: dict[str, Any] = {}
+    if not groups.is_there(item):
+        changed = {"pending": True, "formed_at": runs.timestamp(place.now)}
+    elif item.pending and not groups.mark_arrived(item):
+        return None
     if (item.name, item.media_type) != (sent.name, sent.media_type):
         changed |= {"name": sent.name, "media_type": sent.media_type}
     if changed:

@@ -109,6 +109,8 @@ class Run:
     deadline: str
     group: str | None = None
     started_by: str | None = None
+    # Who is no member of the group need not be one when the results come.
+    as_organiser: bool = False
     started_at: str | None = None
     finished_at: str | None = None
     arguments: tuple[Mapping[str, Any], ...] = ()

@@ -89,14 +89,19 @@ def read(key: str, most: int) -> bytes | None:
 
 def read_dated(key: str, most: int) -> tuple[bytes, datetime] | None:
     """Up to `most` bytes of an object, and when it was written; None when there is none."""
+    answer = _get(key)
+    return (answer["Body"].read(most), answer["LastModified"]) if answer else None
+
+
+def _get(key: str) -> dict[str, Any] | None:
     s3 = aws.client("s3")
     try:
-        answer = s3.get_object(Bucket=bucket(), Key=key)
+        answer: dict[str, Any] = s3.get_object(Bucket=bucket(), Key=key)
     except s3.exceptions.ClientError as error:
         if aws.error_code(error) in ("NoSuchKey", "404"):
             return None
         raise
-    return answer["Body"].read(most), answer["LastModified"]
+    return answer
 
 
 def head(key: str) -> dict[str, Any] | None:
@@ -114,6 +119,12 @@ def head(key: str) -> dict[str, Any] | None:
 def write(key: str, body: Any, media_type: str = "application/octet-stream") -> None:
     """Put an object."""
     aws.client("s3").put_object(Bucket=bucket(), Key=key, Body=body, ContentType=media_type)
+
+
+def write_upload(key: str, body: bytes, media_type: str, sha256: str) -> None:
+    """Put an uploaded input, with the checksum by which `is_complete` knows it without reading it."""
+    checksum = {"ChecksumAlgorithm": "SHA256", "ChecksumSHA256": base64.b64encode(bytes.fromhex(sha256)).decode()}
+    aws.client("s3").put_object(Bucket=bucket(), Key=key, Body=body, ContentType=media_type, **checksum)
 
 
 def write_json(key: str, document: Any) -> None:
@@ -185,13 +196,21 @@ def is_complete(key: str, size: int, sha256: str | None) -> bool:
     if sha256 is None:
         return True
     kept = found.get("ChecksumSHA256")
-    return base64.b64decode(kept).hex() == sha256 if kept else digest(key) == sha256
+    if kept:
+        return base64.b64decode(kept).hex() == sha256
+    # It may be deleted at this moment.
+    answer = _get(key)
+    return answer is not None and _digest(answer) == sha256
 
 
 def digest(key: str) -> str:
     """The SHA-256 (hex) of an object, by reading it."""
+    return _digest(aws.client("s3").get_object(Bucket=bucket(), Key=key))
+
+
+def _digest(answer: dict[str, Any]) -> str:
     found = hashlib.sha256()
-    for chunk in aws.client("s3").get_object(Bucket=bucket(), Key=key)["Body"].iter_chunks(1 << 20):
+    for chunk in answer["Body"].iter_chunks(1 << 20):
         found.update(chunk)
     return found.hexdigest()
 
@@ -204,10 +223,8 @@ def some(prefix: str) -> list[str]:
 
 def tail(key: str, size: int) -> bytes | None:
     """The last `size` bytes of an object; None when there is none."""
-    found = head(key)
-    if found is None:
+    answer = _get(key)
+    if answer is None:
         return None
-    start = max(0, found["ContentLength"] - size)
-    answer = aws.client("s3").get_object(Bucket=bucket(), Key=key)["Body"]
-    body: bytes = answer.read()[start:]
+    body: bytes = answer["Body"].read()[max(0, answer["ContentLength"] - size) :]
     return body

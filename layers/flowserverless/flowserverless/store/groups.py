@@ -238,12 +238,16 @@ def arrived(item: table.UploadItem) -> str:
     """
     if not item.pending:
         return str(item.name)
-    key = files.upload(item.pk.removeprefix("GROUP#"), item.file)
-    if not files.is_complete(key, int(item.size), item.sha256):
+    if not is_there(item):
         raise errors.Conflict(f"file '{item.file}' ({item.name}) has not arrived complete", "UPLOAD_INCOMPLETE")
     if not mark_arrived(item):
         raise errors.NotFound(f"unknown file '{item.file}'")
     return str(item.name)
+
+
+def is_there(item: table.UploadItem) -> bool:
+    """Whether S3 has the bytes of an upload, and no others, whatever its row says."""
+    return files.is_complete(files.upload(item.pk.removeprefix("GROUP#"), item.file), int(item.size), item.sha256)
 
 
 def mark_arrived(item: table.UploadItem) -> bool:
@@ -281,7 +285,7 @@ def add_upload(group: table.GroupItem, item: table.UploadItem, by: table.Key | N
     table.commit(compose)
 
 
-def bring_again(group: table.GroupItem, item: table.UploadItem, by: table.Key | None, **changed: str) -> None:
+def bring_again(group: table.GroupItem, item: table.UploadItem, by: table.Key | None, **changed: Any) -> None:
     """Write what changes of an upload whose bytes are brought again, as `add_upload` does. Raises ConditionFailed."""
     kind = table.UploadItem
     actions: list[Action] = [getattr(kind, name).set(value) for name, value in changed.items()]

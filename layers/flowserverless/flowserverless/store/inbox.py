@@ -26,7 +26,8 @@ _CHANGED = ("PreconditionFailed", "412")
 class Delivery:
     """The one delivery that a run gets: which objects, as they were when it was accepted, and what the marker said.
 
-    `written` are files that the marker stands for, by path; `done` says that the execution goes on with it.
+    `written` are files that the marker stands for, by path; `done` says that the execution goes on with it; `refused`
+    is why the run ends without anything of it.
     """
 
     marker: str
@@ -36,6 +37,7 @@ class Delivery:
     written: Mapping[str, str] = field(default_factory=dict)
     messages: tuple[str, ...] = ()
     done: bool = False
+    refused: str | None = None
 
     def is_of(self, marker: deliveries.Marker, head: dict[str, Any]) -> bool:
         """Whether this marker, as `files.head` shows it, is the one that the delivery was accepted for."""

@@ -118,6 +118,7 @@ class RunItem(Item, discriminator="run"):
     version = UnicodeAttribute()
     group = UnicodeAttribute(null=True)
     started_by = UnicodeAttribute(null=True)
+    as_organiser = BooleanAttribute(null=True)
     state = UnicodeAttribute()
     created_at = UnicodeAttribute()
     deadline = UnicodeAttribute()
