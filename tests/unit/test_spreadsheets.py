@@ -2,6 +2,7 @@
 
 import csv
 import io
+import re
 import unicodedata
 
 import pytest
@@ -10,7 +11,7 @@ from hypothesis import strategies as some
 
 from flowserverless.domain import spreadsheets
 
-FORMULAS = ["=1+1", "+1", "-1", "@SUM(1)", "\t=1", "\r=1", "\n=1", "\tx", "\rx", "\nx", "-inf", "=", "-"]
+FORMULAS = ["=1+1", "+1", "-1", "@SUM(1)", "\tx", "\rx", "\nx", "-inf", "=", "-"]
 DISGUISES = [
     "\uff1d1+1",
     "\uff0b1",
@@ -25,7 +26,28 @@ DISGUISES = [
     "\ufeff=1",
     "\u2028=1",
     "\x0b=1",
+    "\x07=1",
+    "\ufffe=1",
+    "\U0010ffff=1",
+    "\u0301=1",
+    "\u2800\u0301=1",
+    "=\u0338 1",
+    '"=1',
 ]
+SEPARATED = {
+    ";=1": "';'=1",
+    ",=1": "','=1",
+    "|=1": "'|'=1",
+    "\t=1": "'\t'=1",
+    "\r=1": "'\r'=1",
+    "\n=1": "'\n'=1",
+    'x;=HYPERLINK("h")': "'x;'=HYPERLINK(\"h\")",
+    "y\t=1+1": "'y\t'=1+1",
+    "a; \u200b+1;b;@x": "'a;' \u200b+1;b;'@x",
+    'a;"=1"': "'a;'\"=1\"",
+    "'a;=1": "'a;'=1",
+    "=1;=1": "'=1;'=1",
+}
 
 
 def rows_of(text):
@@ -38,7 +60,12 @@ def test_a_text_that_begins_like_a_formula_gets_an_apostrophe(text):
     assert rows_of(spreadsheets.csv([[text, 1, text]])) == [[f"'{text}", "1", f"'{text}"]]
 
 
-@pytest.mark.parametrize("text", ["a=1", "x", "", "Team @ home", "1-2", "ü", "'=1", "[=1]"])
+@pytest.mark.parametrize(("text", "shown"), SEPARATED.items())
+def test_a_formula_behind_what_may_separate_cells_gets_an_apostrophe_too(text, shown):
+    assert rows_of(spreadsheets.csv([[text, 1, text]])) == [[shown, "1", shown]]
+
+
+@pytest.mark.parametrize("text", ["a=1", "a;b=1", "a, b", "x", "", "Team @ home", "1-2", "ü", "'=1", "[=1]"])
 def test_any_other_text_stays_as_it_is(text):
     assert rows_of(spreadsheets.csv([[text, "."]])) == [[text, "."]]
 
@@ -49,7 +76,7 @@ def test_numbers_stay_numbers():
 
 
 def test_a_text_is_one_cell_whatever_a_program_separates_at():
-    assert spreadsheets.csv([["a;=1", "a,=1", "a\t=1", 'a"b', "a\nb"]]) == ('"a;=1","a,=1","a\t=1","a""b","a\nb"\r\n')
+    assert spreadsheets.csv([["a;1", "a,1", "a\t1", 'a"b', "a\nb"]]) == ('"a;1","a,1","a\t1","a""b","a\nb"\r\n')
 
 
 CELLS = some.text(some.characters(exclude_categories=["Cs"]), max_size=8)
@@ -60,5 +87,6 @@ def test_a_table_comes_back_and_has_no_formula(rows):
     found = rows_of(spreadsheets.csv(rows))
     assert found == [[spreadsheets.harmless(cell) for cell in row] for row in rows]
     for cell in (cell for row in found for cell in row):
-        assert unicodedata.normalize("NFKC", cell).strip()[:1] not in {"=", "+", "-", "@"}
+        for part in re.split(r"[;,|\t\r\n]", cell):
+            assert unicodedata.normalize("NFKC", part).strip()[:1] not in {"=", "+", "-", "@"}
         assert cell[:1] not in {"\t", "\r", "\n"}
