@@ -4,7 +4,15 @@ import pytest
 
 from flowserverless.domain import needs, parameters, plans, steps, templates
 
-PACKAGE = ("code/count.py", "code/lib/__init__.py", "code/run.sh", "data/labels.csv", "books/draw.ipynb", "notes.txt")
+PACKAGE = (
+    "code/count.py",
+    "code/lib/__init__.py",
+    "code/run.sh",
+    "data/labels.csv",
+    "books/draw.ipynb",
+    "notes.txt",
+    "code/__init__.py",
+)
 NAMES = {"name": "names", "dtype": "file", "target": "in/names.txt"}
 
 
@@ -170,6 +178,22 @@ def test_the_module_of_a_function_enters_all_the_same_with_a_warning():
     assert "code/count.py" in planned.inputs
     assert found(step("code.count.lines", inputs=["code/"])) == needs.Needs((), ())
     assert found(step("json.dumps", inputs=["code/"])) == needs.Needs((), ())
+
+
+def test_a_function_is_not_in_a_folder_that_pythons_own_module_hides():
+    def told(func, *package):
+        template = {"workflow": {"steps": [{"name": "s", "action": {"func": func}}]}}
+        return needs.check(templates.parse(template, steps.ANYTHING), package)
+
+    hidden = told("code.count.lines", "code/count.py")
+    assert [fault.place for fault in hidden.wrong] == ["workflow.steps[0].action.func"]
+    assert "Python's own module `code`" in hidden.wrong[0].message
+    nothing = needs.Needs((), ())
+    assert told("code.count.lines", "code/count.py", "code/__init__.py") == nothing
+    assert told("tools.count.lines", "tools/count.py") == nothing
+    assert told("code.lines", "code.py", "code/x.py") == nothing
+    # A folder of that name with other things in it is no mistake.
+    assert told("json.dumps", "json/a.json", "json/make.py") == nothing
 
 
 def test_a_notebook_is_there_and_is_given_its_files():

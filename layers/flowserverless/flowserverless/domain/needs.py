@@ -5,6 +5,7 @@ is a fault when it is published, what may not work a warning; what cannot be tol
 """
 
 import posixpath
+import sys
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
@@ -146,6 +147,7 @@ class _Sight:
         """Note what the step's action names and what does not enter it."""
         if self.step.kind == "code" and self.step.func:
             self._module(self.step.func.rpartition(".")[0], f"{at}.func")
+            self._shadow(self.step.func, f"{at}.func")
         if self.step.kind == "notebook" and self.step.notebook:
             self._notebook(self.step.notebook, at)
         seen: set[words.Word] = set()
@@ -197,6 +199,16 @@ class _Sight:
         known = [path for path in words.modules(module) if path in self.around.files and not self._is_made(path)]
         if known and not any(self._enters(path) for path in known):
             self._miss(True, at, known[0], self.around.files[known[0]])
+
+    def _shadow(self, func: str, at: str) -> None:
+        """Python takes its own module rather than a folder that does not say that it is a package."""
+        top, files = func.partition(".")[0], self.around.files
+        known = next((path for path in words.modules(func.rpartition(".")[0]) if path in files), None)
+        if top not in sys.stdlib_module_names or known is None or not known.startswith(f"{top}/"):
+            return
+        if f"{top}/__init__.py" not in files:
+            message = f"is looked for in Python's own module `{top}`, not in {elements.shown(known)}"
+            self.around.note(True, at, f"{message}: give the folder a file `__init__.py`, or another name")
 
     def _notebook(self, notebook: str, at: str) -> None:
         """The notebook itself always enters a step, wherever it comes from."""

@@ -15,6 +15,7 @@ from flowserverless.domain import (
     elements,
     faults,
     former,
+    names,
     parameters,
     paths,
     references,
@@ -23,6 +24,8 @@ from flowserverless.domain import (
 )
 
 MOST_STEPS = 100
+# What an archive says of a run beside its files.
+ARCHIVE_MANIFEST = "manifest.json"
 MEMBERS = ("workflow", "parameters", "parameterGroups", "outputs", "results", "postproc", "flowserverless")
 # What stands under the template's own key, `flowserverless`.
 OWN_MEMBERS = ("external", "public")
@@ -294,7 +297,7 @@ def _steps(
     actors: Mapping[str, object],
     installation: _Installation,
 ) -> Iterator[steps.Step]:
-    names: set[str] = set()
+    earlier: set[str] = set()
     variables = set(context)
     if len(reader.items("steps") or ()) > MOST_STEPS:
         reader.fault("steps", f"are more than {MOST_STEPS}")
@@ -303,9 +306,9 @@ def _steps(
         if each is None:
             continue
         step = steps.read(each, scope, variables)
-        if step.name in names:
+        if step.name in earlier:
             each.fault("name", f"'{elements.clipped(step.name)}' is the name of an earlier step")
-        names |= {step.name} - {""}
+        earlier |= {step.name} - {""}
         variables |= {step.arg} if step.arg else set()
         if step.kind != "container" or step.environment:
             problem = steps.lacking(step, installation.available, installation.lambda_images)
@@ -393,7 +396,7 @@ def _own(reader: elements.Reader) -> tuple[bool, tuple[str, ...]]:
 
 def _groups(reader: elements.Reader) -> tuple[ParameterGroup, ...]:
     groups: list[ParameterGroup] = []
-    names: set[str] = set()
+    earlier: set[str] = set()
     for each in reader.objects("parameterGroups"):
         each.refuse_unknown("name", "title", "index", old=former.GROUP)
         if former.lacks(each, former.GROUP, "title"):
@@ -401,9 +404,9 @@ def _groups(reader: elements.Reader) -> tuple[ParameterGroup, ...]:
         name, title, index = each.required_text("name"), each.required_text("title"), each.integer("index")
         if each.document.get("index") is None:
             each.fault("index", "is missing")
-        if name in names:
+        if name in earlier:
             each.fault("name", f"'{elements.clipped(name)}' is the name of an earlier group")
-        names |= {name} - {""}
+        earlier |= {name} - {""}
         groups.append(ParameterGroup(name, title, index or 0))
     return tuple(groups)
 
@@ -418,7 +421,7 @@ def _outputs(reader: elements.Reader) -> tuple[OutputSpec, ...]:
             source = steps.pattern(source) if source else ""
         except ValueError as error:
             each.fault("source", str(error))
-        key = each.text("key") or source
+        key = _key(each, source)
         if key in keys:
             each.fault("key", f"'{elements.clipped(key)}' is the key of an earlier output")
         keys |= {key} - {""}
@@ -434,6 +437,20 @@ def _outputs(reader: elements.Reader) -> tuple[OutputSpec, ...]:
             )
         )
     return tuple(outputs)
+
+
+def _key(reader: elements.Reader, source: str) -> str:
+    """What an output is called in archives, and in post-processing: a path there. Without a key, its source."""
+    key = reader.text("key")
+    if not key or key == source:
+        return source
+    try:
+        if key == ARCHIVE_MANIFEST:
+            raise ValueError("that is what an archive has its own list of files in")
+        return names.check_letters(paths.placeable(key))
+    except ValueError as error:
+        reader.fault("key", f"is {elements.shown(key)}: {error}")
+        return key
 
 
 def _results(reader: elements.Reader) -> _Results:
