@@ -223,7 +223,39 @@ def test_what_caches_and_pages_add_to_a_url_is_no_query(place):
             assert place.ask(operation, query={name: "1"}).status == 200
 
 
+def test_bytes_that_are_no_utf_8_are_refused_before_different_texts_become_the_same(place):
+    """API Gateway hands a JSON body on as a text, in which each such byte is U+FFFD."""
+    for operation in sorted(BODIES):
+        sent = json.dumps(BODIES[operation])
+        for spoilt in ("\ufffd", "p\ufffdssword"):
+            said = place.refuses(operation, body=sent.replace('": "', f'": "{spoilt}', 1) + "\ufffd")
+            assert "the body is not UTF-8" in said["detail"], said
+        assert "the body is not UTF-8" in place.refuses(operation, body=sent.encode() + b"\xe4")["detail"]
+    place.refuses("delete_run", body="\ufffd")
+    place.refuses("delete_run", body=b"\xff")
+    # Who writes the character itself can, and bytes that are UTF-8 are as good as a text.
+    assert place.ask("cancel_run", body=r'{"reason": "\ufffd"}').status == 200
+    assert place.ask("create_group", body='{"name": "Größe"}'.encode()).json["name"] == "Größe"
+
+
+def test_a_body_that_is_no_base64_is_refused(place):
+    method, path, _ = ROUTES["create_group"]
+    event = gateway.event(method, *place.at(path), user=gateway.ADA, body=b'{"name": "x"}')
+    answer = gateway.answer(place.invoke("create_group", {**event, "body": event["body"] + "!"}))
+    assert (answer.status, "the body is not UTF-8" in answer.json["detail"]) == (400, True)
+
+
 FAULTS = [
+    (
+        "create_group",
+        '\ufeff{"name": "x"}',
+        "the body is not JSON: it begins with a byte order mark, which has to be left out",
+    ),
+    (
+        "create_group",
+        {"name": "x", "identifier": "one", "id": "two"},
+        "`identifier` and `id` are the same thing and differ; send one of them",
+    ),
     ("start_run", '{"arguments": [}', "the body is not JSON: expecting value at line 1, column 16"),
     (
         "start_run",
@@ -265,8 +297,11 @@ def test_what_is_wrong_with_a_query_is_a_sentence(place):
         ("1001", "the query parameter 'limit' has to be at most 1000"),
         ("many", "the query parameter 'limit' has to be a whole number"),
         ("9" * 5000, "the query parameter 'limit' has to be a smaller number"),
+        (["1", "1"], "the query has the parameter 'limit' several times; send it once"),
     ):
         assert place.refuses("list_runs", query={"limit": text})["detail"] == sentence
+    said = place.refuses("list_runs", query={"cursor": ["a", "b"]})
+    assert said["detail"] == "the query has the parameter 'cursor' several times; send it once"
     said = place.refuses("start_run", body={}, headers={"Idempotency-Key": ""})
     assert said["detail"] == "the header 'Idempotency-Key' is empty"
 
@@ -343,14 +378,15 @@ def test_what_clients_of_flowserv_send_for_no_filter(place):
     for state in ("", "None", "{state}", "running", "PENDING"):
         assert len(place.ask("list_runs", query={"state": state}).json["runs"]) == (state != "running")
     place.refuses("list_runs", query={"state": "{states}"})
-    for query in ({"orderBy": ""}, {"orderBy": "", "includeAll": "False"}, {"includeAll": ""}):
+    unfilled = {"orderBy": "{orderBy}", "includeAll": "{includeAll}"}
+    for query in ({"orderBy": ""}, {"orderBy": "", "includeAll": "False"}, {"includeAll": ""}, unfilled):
         assert place.ask("get_leaderboard", query=query, user=None).json["ranking"] == []
     place.refuses("get_leaderboard", query={"includeAll": "perhaps"})
 
 
 def test_limits_that_make_no_sense(place):
     for operation in LISTINGS:
-        for limit in ("0", "-1", "1001", "1.5", "many", "", "9" * 5000):
+        for limit in ("0", "-1", "1001", "1.5", "many", "", "9" * 5000, "1_0", " 5", "5 ", "+5", "5\n", "\u0663"):
             place.refuses(operation, query={"limit": limit})
         for limit in ("1", "1000"):
             assert place.ask(operation, query={"limit": limit}).status == 200

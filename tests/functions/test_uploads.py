@@ -94,6 +94,9 @@ NAMES = [
     ('filename="Ärger 機械.csv"', "Ärger 機械.csv"),
     ('filename="it\'s; 100%.csv"', "it's; 100%.csv"),
     ('filename="a \\"quoted\\" name.csv"', 'a "quoted" name.csv'),
+    ("filename*=UTF-8''%C3%84rger%20%E6%A9%9F.csv", "Ärger 機.csv"),
+    ("filename*=iso-8859-1'de'%C4rger.csv", "Ärger.csv"),
+    ("filename=plain.csv; filename*=UTF-8''other.csv", "plain.csv"),
     ('filename="  spaces .csv  "', "spaces .csv"),
 ]
 
@@ -142,6 +145,37 @@ def test_bodies_that_are_no_form_are_refused(bench):
         assert send(bench, 400, **sent)["title"] == "Bad Request", sent
     for headers in ({"Content-Type": "text/csv"}, {"Content-Type": ""}):
         assert send(bench, 415, body=form()["body"], headers=headers)["title"] == "Unsupported Media Type"
+    assert bench.listed("uploads/") == []
+
+
+def test_what_is_wrong_with_a_form_is_a_sentence(bench):
+    """None of the parser's own words, which are for those who know how it reads."""
+    typed = {"Content-Type": f"multipart/form-data; boundary={BOUNDARY}"}
+    whole = form()["body"]
+    in_latin = whole.replace(b"data.csv", "Größe.csv".encode("latin-1"))
+    between = "its parts have to stand between the boundary that the Content-Type names, to the end"
+    for body, headers, sentence in (
+        (whole, {"Content-Type": "multipart/form-data"}, "the Content-Type has to name the boundary between its parts"),
+        (b"garbage", typed, between),
+        (whole[:-20], typed, between),
+        (in_latin, typed, "what stands before a part, such as the file's name, has to be in UTF-8"),
+        (
+            form(filename="filename*=UTF-8''%FF")["body"],
+            typed,
+            "what stands before a part, such as the file's name, has to be in UTF-8",
+        ),
+        (
+            whole.replace(b"Content-Type: text/csv", b"X y"),
+            typed,
+            'before each part has to stand Content-Disposition: form-data; name="..."',
+        ),
+        (
+            whole.replace(b"Content-Type: text/csv", b"X: " + b"y" * 99999),
+            typed,
+            "it has too many parts, or too much stands before one of them",
+        ),
+    ):
+        assert send(bench, 400, body=body, headers=headers)["detail"] == f"the form cannot be read: {sentence}", body
     assert bench.listed("uploads/") == []
 
 

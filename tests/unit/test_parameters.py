@@ -394,7 +394,7 @@ def test_values_are_cast(declaration, value, expected):
         ({"dtype": "file", "target": "t"}, file(as_="x"), "must be a file"),
         ({"dtype": "file", "target": "t"}, file(targetPath=5), "targetPath that is not a text"),
         ({"dtype": "file", "target": "t"}, file(targetPath=""), "must not be empty"),
-        ({"dtype": "file", "target": "t"}, file(targetPath="../../x"), "inside the run directory"),
+        ({"dtype": "file", "target": "t"}, file(targetPath="../../x"), "'p' cannot be put there: a path must stay"),
         ({"dtype": "file", "target": "t"}, file(targetPath="/x"), "relative"),
         ({"dtype": "file", "target": "t"}, file(targetPath="--help"), "option"),
         ({"dtype": "file", "target": "t"}, file(targetPath="**"), "a path of one file"),

@@ -1,5 +1,6 @@
 """The one way in for HTTP: a resolver that validates, knows the caller, and answers every error as problem+json."""
 
+import base64
 import hashlib
 import json
 import os
@@ -42,8 +43,13 @@ EXPOSED = "ETag, Link, Location, X-Request-Id, X-Next-Cursor, Retry-After"
 LONGEST_ID = 500
 # Where JSON is wrong, when Python does not say it.
 NOWHERE = -1
+# What API Gateway makes of bytes that are no UTF-8, so that texts which differ would become the same.
+REPLACED = "\N{REPLACEMENT CHARACTER}"
+NOT_TEXT = "the body is not UTF-8, in which JSON has to be sent; U+FFFD itself is written \\ufffd"
+BYTE_ORDER_MARK = "\N{ZERO WIDTH NO-BREAK SPACE}"
 # What caches and pages that link here add to a URL; it means nothing to any operation.
 ADDED = re.compile(r"_|utm_\w+|fbclid|gclid")
+WHOLE = re.compile(r"-?[0-9]+")
 RETRY_SECONDS = 5
 
 logger = Logger(service="api")
@@ -71,6 +77,8 @@ def _no_constant(name: str) -> NoReturn:
 
 def json_value(text: str) -> Any:
     """Parse a body; whatever Python's parser raises for strange input becomes a JSONDecodeError."""
+    if text.startswith(BYTE_ORDER_MARK):
+        raise json.JSONDecodeError("it begins with a byte order mark, which has to be left out", text, NOWHERE)
     try:
         return json.loads(text, parse_constant=_no_constant)
     except json.JSONDecodeError:
@@ -205,6 +213,16 @@ def _check_query(event: Strict, known: list[str]) -> None:
     unknown = [name for name in given if name not in known and not ADDED.fullmatch(name)]
     if unknown:
         raise errors.InvalidRequest(f"the query {refusals.unknown('parameter', unknown, known)}")
+    # Python would take digits of any script, blanks around them and lines between them.
+    if "limit" in known and not WHOLE.fullmatch(*given.get("limit", ["0"])):
+        raise errors.InvalidRequest("the query parameter 'limit' has to be a whole number")
+
+
+def _check_once(event: Strict) -> None:
+    given = event.get("multiValueQueryStringParameters") or {}
+    repeated = [name for name, values in given.items() if len(values) > 1 and not ADDED.fullmatch(name)]
+    if repeated:
+        raise errors.InvalidRequest(f"the query has the parameter '{repeated[0][:100]}' several times; send it once")
 
 
 def _check_no_body(text: str | None) -> None:
@@ -222,7 +240,7 @@ def _invalid(error: RequestValidationError) -> Response[Any]:
 
 
 def _not_text(_: UnicodeDecodeError) -> Response[Any]:
-    return problem(HTTPStatus.BAD_REQUEST, "the body has to be JSON in UTF-8", "INVALID_REQUEST")
+    return problem(HTTPStatus.BAD_REQUEST, NOT_TEXT, "INVALID_REQUEST")
 
 
 def _unknown(_: NotFoundError) -> Response[Any]:
@@ -299,6 +317,7 @@ def _answer(resolver: Resolver, event: Strict, context: Any) -> Strict:
             raise credentials.refusal(said.get("problem", ""))
         if any(len(part) > LONGEST_ID for part in (event.get("pathParameters") or {}).values()):
             raise errors.NotFound(f"an id has at most {LONGEST_ID} characters")
+        _check_once(event)
         read = _readable(resolver, event)
     except errors.Problem as refusal:
         return _plain(_refused(refusal))
@@ -308,8 +327,8 @@ def _answer(resolver: Resolver, event: Strict, context: Any) -> Strict:
 def _readable(resolver: Resolver, event: Strict) -> Strict:
     """The request as the resolver reads it: HEAD as GET, and the name of a media type it takes in small letters.
 
-    Raises UnsupportedType. Powertools would read a form like JSON, and any web page may send one without asking
-    the browser. A body without a type is taken for JSON where that is taken.
+    Raises UnsupportedType and InvalidRequest. Powertools would read a form like JSON, and any web page may send one
+    without asking the browser. A body without a type is taken for JSON where that is taken.
     """
     method = "GET" if event["httpMethod"] == "HEAD" else event["httpMethod"]
     headers = {name: value for name, value in (event.get("headers") or {}).items() if name.lower() != "content-type"}
@@ -321,7 +340,22 @@ def _readable(resolver: Resolver, event: Strict) -> Strict:
             named = f"this is '{stated[:100]}'" if stated else "the request has no Content-Type"
             raise errors.UnsupportedType(f"the body has to be {' or '.join(resolver.takes)}; {named}")
         headers["Content-Type"] = JSON if kind in ("", JSON) else f"{kind}{mark}{options}"
+    if method == "DELETE" or headers.get("Content-Type") == JSON:
+        event = {**event, "body": _text(event), "isBase64Encoded": False}
     return {**event, "httpMethod": method, "headers": headers, "path": _route(event)}
+
+
+def _text(event: Strict) -> str | None:
+    """The body as a text. Raises InvalidRequest where it was none, also where API Gateway has made one of it."""
+    body = event.get("body")
+    try:
+        text = base64.b64decode(body, validate=True).decode() if body and event.get("isBase64Encoded") else body
+    except ValueError:
+        # What is no base64, and what is no UTF-8.
+        raise errors.InvalidRequest(NOT_TEXT) from None
+    if REPLACED in (text or ""):
+        raise errors.InvalidRequest(NOT_TEXT)
+    return text
 
 
 def _route(event: Strict) -> str:

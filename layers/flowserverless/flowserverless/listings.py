@@ -20,8 +20,11 @@ def state(text: str | None) -> runs.State | None:
 
 
 def switch(text: str | None) -> bool:
-    """A switch in a query: present without a value, or true, is on (`?includeAll`, `?includeAll=true`)."""
-    if text is None or text.lower() in ("false", "0", "no", "none"):
+    """A switch in a query: present without a value, or true, is on (`?includeAll`, `?includeAll=true`).
+
+    The unfilled `{includeAll}` of a link in the service descriptor is off.
+    """
+    if text is None or text.lower() in ("false", "0", "no", "none", "{includeall}"):
         return False
     if text.lower() in ("", "true", "1", "yes"):
         return True

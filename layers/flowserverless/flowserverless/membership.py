@@ -19,6 +19,8 @@ def create(who: access.Caller, workflow: str, body: requests.CreateGroup, now: d
     head, published = workflows.with_template(workflow)
     members = _members(body.members or []) | {who.user: who.name}
     _count(members)
+    if body.identifier and body.id and body.identifier != body.id:
+        raise errors.InvalidRequest("`identifier` and `id` are the same thing and differ; send one of them")
     identifier = body.identifier or body.id or api.new_ulid()
     group = table.GroupItem(
         *table.group(identifier),

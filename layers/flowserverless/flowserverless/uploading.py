@@ -7,6 +7,7 @@ import io
 import json
 import mimetypes
 import re
+import urllib.parse
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -24,6 +25,8 @@ ROUNDS = 10
 # Lambda takes 6 MB, in which the request stands as JSON with its headers; API Gateway would take 10 MB.
 MOST_BODY = (6 << 20) - (64 << 10)
 MEDIA_TYPE = re.compile(r"[a-zA-Z0-9!#$&^_.+-]{1,100}/[a-zA-Z0-9!#$&^_.+-]{1,100}")
+# A file name in the form of RFC 5987: its encoding, a language, and its bytes written with per cent signs.
+EXTENDED = re.compile(r";\s*filename\*\s*=\s*\"?(utf-8|iso-8859-1)'[^']*'([^;\"\s]*)", re.IGNORECASE)
 # What the OpenAPI document says of the body, which is read here and not by a typed parameter.
 BODY = {"multipart/form-data": "file", "application/json": "AnnounceUpload"}
 
@@ -86,17 +89,39 @@ def _part(body: bytes, boundary: str) -> tuple[str, str, bytes]:
         size = len(body)
         # Kept in memory, where the request is anyway.
         parser = multipart.MultipartParser(io.BytesIO(body), boundary, size, memory_limit=size, spool_limit=size)
-        sent = [part for part in parser.parts() if part.filename is not None]
+        named = [(_sent_name(part), part) for part in parser.parts()]
     except (multipart.MultipartError, UnicodeDecodeError, LookupError) as error:
-        raise errors.InvalidRequest(f"the form cannot be read: {error}") from None
+        raise errors.InvalidRequest(f"the form cannot be read: {_unreadable(error, boundary)}") from None
+    sent = [(name, part) for name, part in named if name is not None]
     if len(sent) > 1:
         raise errors.InvalidRequest(f"the form has {len(sent)} files; send a request for each")
-    if not sent or sent[0].name not in ("file", "files"):
+    if not sent or sent[0][1].name not in ("file", "files"):
         raise errors.InvalidRequest("the form has no part `file` with a file name")
-    (part,) = sent
-    name = _file_name(part.filename)
+    ((text, part),) = sent
+    name = _file_name(text)
     stated = part.content_type or ""
     return name, stated if MEDIA_TYPE.fullmatch(stated) else _media_type(name), part.raw
+
+
+def _sent_name(part: multipart.MultipartPart) -> str | None:
+    """The file name of a part; some clients send one that is not ASCII in the form of RFC 5987 only."""
+    if part.filename is not None:
+        return str(part.filename)
+    found = EXTENDED.search(part.disposition)
+    return urllib.parse.unquote_to_bytes(found[2]).decode(found[1]) if found else None
+
+
+def _unreadable(error: Exception, boundary: str) -> str:
+    """What is wrong with a form; the parser's own words are for those who know how it reads."""
+    if not boundary:
+        return "the Content-Type has to name the boundary between its parts"
+    if isinstance(error, UnicodeDecodeError) or any(isinstance(each, UnicodeDecodeError) for each in error.args):
+        return "what stands before a part, such as the file's name, has to be in UTF-8"
+    if isinstance(error, multipart.ParserLimitReached):
+        return "it has too many parts, or too much stands before one of them"
+    if "header" in str(error):
+        return 'before each part has to stand Content-Disposition: form-data; name="..."'
+    return "its parts have to stand between the boundary that the Content-Type names, to the end"
 
 
 def _file_name(text: str) -> str:

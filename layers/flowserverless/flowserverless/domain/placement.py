@@ -54,8 +54,8 @@ def choose(seat: Seat, declared: str | None, chosen: object, name: str) -> str:
     if declared is None:
         return _below_uploads(seat.folder, chosen, name)
     if chosen is None:
-        return place(declared + _file(name) if declared.endswith("/") else declared)
-    path = place(chosen)
+        return _chosen(declared + _file(name) if declared.endswith("/") else declared)
+    path = _chosen(chosen)
     folder = folder_of(declared)
     if path == declared or (seat.listed and folder and path.startswith(folder)):
         return path
@@ -90,11 +90,19 @@ def place(path: str) -> str:
     return names.check_letters(paths.placeable(path))
 
 
+def _chosen(path: str) -> str:
+    """The place of an argument; what is wrong with it is said of the argument."""
+    try:
+        return place(path)
+    except ValueError as error:
+        raise ValueError(f"cannot be put there: {error}") from None
+
+
 def _below_uploads(folder: str, chosen: str | None, name: str) -> str:
     if chosen is None:
-        return place(f"{folder}/{_file(name)}")
-    path = place(chosen)
-    return path if path.startswith(f"{folder}/") else place(f"{folder}/{path}")
+        return _chosen(f"{folder}/{_file(name)}")
+    path = _chosen(chosen)
+    return path if path.startswith(f"{folder}/") else _chosen(f"{folder}/{path}")
 
 
 def _file(name: str) -> str:

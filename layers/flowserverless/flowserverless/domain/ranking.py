@@ -105,11 +105,11 @@ def standing(previous_best_key: str | None, new_key: str) -> bool:
 
 
 def parse_order(schema: results.ResultSchema, text: str | None) -> tuple[results.OrderBy, ...]:
-    """Read `column[:asc|desc],...`; an empty text means the schema's order.
+    """Read `column[:asc|desc],...`; an empty text means the schema's order, as does the unfilled `{orderBy}` of a link.
 
     A column without direction is descending, as in flowServ. Raises errors.InvalidRequest.
     """
-    if text is None or not text.strip():
+    if text is None or text.strip() in ("", "{orderBy}"):
         return schema.order
     names = {column.name for column in schema.columns}
     order = tuple(_order_by(criterion.strip(), names) for criterion in text.split(","))
