@@ -36,6 +36,10 @@ _FAMILIES = (
     r"GIT_.*|SSH_.*|(CVS|RSYNC)_RSH|SVN_.*|HGRCPATH|LESS.*|(MAN)?PAGER|EDITOR|VISUAL|BROWSER|EXINIT|VIMINIT|TAR_OPTIONS",
     r"GZIP|XZ_(OPT|DEFAULTS)|ZIPOPT|UNZIP|GREP_OPTIONS|CURL_.*|WGETRC|NETRC|BC_ENV_ARGS|SQLITE_.*|GNUPGHOME|XDG_.*|DBUS_.*",
     r"(https?|ftp|all|no)_proxy|(HTTPS?|FTP|ALL|NO)_PROXY|SSL_.*|SSLKEYLOGFILE|OPENSSL_.*|REQUESTS_CA_BUNDLE|KRB5.*",
+    # Engines and libraries that load code from where a variable says: jars of Spark, modules of GTK and GIO,
+    # plugins of Qt, drivers of GDAL, OpenCL and Vulkan, coders of ImageMagick, passes of XLA, extensions and models of
+    # PyTorch and Hugging Face, which are programs.
+    r"(PYSPARK|SPARK|GTK|GIO|QT|GDAL|OCL|VK|MAGICK|TORCH|HF)_.*|XLA_FLAGS",
     # Clouds.
     r"(AWS|LAMBDA|ECS|AZURE|GOOGLE|CLOUDSDK|KUBE|DOCKER)_.*|KUBECONFIG",
 )
