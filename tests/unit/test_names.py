@@ -153,6 +153,55 @@ def test_no_control_characters_and_no_needless_ones(letter):
         names.check(f"a{letter}b")
 
 
+NONCHARACTERS = [
+    *range(0xFDD0, 0xFDF0),
+    *(plane + last for plane in range(0, 0x110000, 0x10000) for last in (0xFFFE, 0xFFFF)),
+]
+# Of a kind that no version of Python knows: nothing is to be assigned there.
+UNASSIGNED = [0x0378, 0x2065, 0xFFF0, 0xE0080, 0xEFFFF]
+
+
+@hypothesis.given(strategies.sampled_from(NONCHARACTERS + UNASSIGNED), TEXTS, TEXTS)
+def test_no_name_has_what_is_no_character(code, before, after):
+    for name in (f"{before}{chr(code)}{after}", chr(code), f"Team {chr(code)}"):
+        with pytest.raises(ValueError, match="a name has no"):
+            names.check(name)
+
+
+@hypothesis.given(strategies.characters(categories=["Cn"]))
+def test_no_name_has_what_unicode_has_not_assigned(letter):
+    with pytest.raises(ValueError, match="Unicode does not know"):
+        names.check_letters(f"a{letter}b")
+
+
+@pytest.mark.parametrize("letter", ["\ufffc", "\ufffd"])
+def test_what_stands_for_something_lost_is_in_no_name(letter):
+    for name in (f"Team {letter}", letter, letter * 2):
+        with pytest.raises(ValueError, match="placeholders"):
+            names.check(name)
+
+
+MARKS = strategies.characters(categories=["M"])
+
+
+@hypothesis.given(strategies.lists(MARKS, min_size=9, max_size=40), strategies.sampled_from(["", "\u200d", "\u3164"]))
+def test_marks_are_not_piled_up(marks, between):
+    with pytest.raises(ValueError, match="marks in a row"):
+        names.check(f"a{between.join(marks)}b")
+
+
+@hypothesis.given(strategies.lists(strategies.sampled_from("\u0300\u0323\u0e49\u0f71\u093f"), max_size=8))
+def test_a_few_marks_are_a_letters(marks):
+    name = f"Te{''.join(marks)}am{''.join(marks)}"
+    assert names.check(name) == name
+
+
+def test_marks_that_a_letter_brings_along_count():
+    assert names.check("\u01d6" + "\u0301" * 6)
+    with pytest.raises(ValueError, match="marks in a row"):
+        names.check("\u01d6" + "\u0301" * 7)
+
+
 @hypothesis.given(TEXTS)
 @hypothesis.settings(max_examples=500)
 def test_what_is_a_name_leaves_something_to_compare(text):

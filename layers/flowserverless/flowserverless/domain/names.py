@@ -34,7 +34,18 @@ _IGNORABLE = frozenset(itertools.chain.from_iterable(range(first, last + 1) for 
 BIDI_CONTROLS = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 # Drawn as blanks although Unicode calls them symbols, letters or marks: empty Braille, empty hieroglyphs.
 BLANKS = frozenset("\u2800\U0001d159\U00013441\U00013442\U00016fe4")
-_REFUSED = {"Cc": "control characters", "Cs": "half a character", "Co": "private characters"}
+# Cn are noncharacters and what Unicode has not assigned. Versions of Python know different versions of Unicode: a
+# letter so new that this one does not know it is refused until it does.
+_REFUSED = {
+    "Cc": "control characters",
+    "Cs": "half a character",
+    "Co": "private characters",
+    "Cn": "characters that Unicode does not know",
+}
+# What stands for an object or a letter that got lost.
+_PLACEHOLDERS = "\ufffc\ufffd"
+# Scripts that pile up marks need four or five; more of them cover the lines above and below.
+MOST_MARKS = 8
 _BREAKS = "\u2028\u2029"
 # Nobody sees them and no script needs them.
 _NEEDLESS = "\u00ad\u200b\u2060\ufeff"
@@ -75,9 +86,23 @@ def check_letters(name: str) -> str:
             raise ValueError("a name has no characters that turn the direction of writing")
         if letter in _BREAKS or letter in _NEEDLESS:
             raise ValueError("a name has no line separators, soft hyphens or blanks without a width")
+        if letter in _PLACEHOLDERS:
+            raise ValueError("a name has no placeholders of lost characters")
+    if _most_marks(name) > MOST_MARKS:
+        raise ValueError(f"a name has no more than {MOST_MARKS} combining marks in a row")
     return name
 
 
+def _most_marks(name: str) -> int:
+    # Decomposed, because a letter typed with its marks has as many. What nobody sees between marks does not part them.
+    seen = (letter for letter in unicodedata.normalize("NFD", name) if _is_mark(letter) or not _is_unseen(letter))
+    return max((len(list(row)) for marks, row in itertools.groupby(seen, _is_mark) if marks), default=0)
+
+
+def _is_mark(letter: str) -> bool:
+    return unicodedata.category(letter).startswith("M")
+
+
 def _is_visible(letter: str) -> bool:
-    # A mark alone is drawn on nothing; of what this version of Unicode does not know, nothing is known.
+    # A mark alone is drawn on nothing.
     return unicodedata.category(letter)[0] in "LNPS" and letter not in BLANKS and not _is_unseen(letter)
