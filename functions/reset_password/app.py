@@ -9,9 +9,9 @@ app = api.app(public=True)
 @app.post("/users/password/reset", **api.operation("reset_password", 200, 429, tag="users", public=True))
 def reset_password(body: user_requests.ResetPassword) -> user_views.UserHandle:
     """Set a new password; every token that the user has is refused from now on."""
-    before = api.now()
     user = users.reset_password(body.user, body.code, body.password)
-    signouts.sign_out_everywhere(user.id, before)
+    # After the reset, because until then others could sign in by the old password.
+    signouts.sign_out_everywhere(user.id, api.now())
     return {"id": user.id, "username": user.name}
 
 

@@ -445,6 +445,8 @@ def test_all_tokens_of_a_user_signed_out_at_once(authorize, directory):
     signouts.sign_out_everywhere(USER, moment)
     before, after = int(moment.timestamp()) - 1, int(moment.timestamp()) + 1
     assert authorize(bearer(signed(auth_time=before, iat=before))) == nobody("signed out")
+    # A token says no more than the second in which its user signed in.
+    assert authorize(bearer(signed(auth_time=before + 1, iat=before + 1))) == nobody("signed out")
     # Refreshing a session does not make it younger.
     assert authorize(bearer(signed(auth_time=before, iat=after))) == nobody("signed out")
     assert authorize(bearer(signed(auth_time=after, iat=after)))["user"] == USER

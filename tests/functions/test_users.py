@@ -13,8 +13,9 @@ import gateway
 import policies
 import pytest
 from botocore import awsrequest
+from moto.cognitoidp import models
 
-from flowserverless import api, cursor, departure, users
+from flowserverless import api, cursor, departure, revocation, users
 from flowserverless import aws as services
 from flowserverless.domain import errors
 from flowserverless.store import groups, signouts, workflows
@@ -26,7 +27,17 @@ STRANGER = "0ada0000-0000-4000-8000-00000000ffff"
 
 
 @pytest.fixture
-def cognito(table, cognito_calls, monkeypatch):
+def waits(monkeypatch):
+    """How long was waited for: nobody sleeps, but the clocks of Cognito and the operations are ahead by as much."""
+    seen = []
+    monkeypatch.setattr(revocation, "wait", seen.append)
+    monkeypatch.setattr(api, "now", lambda: datetime.now(UTC) + timedelta(seconds=sum(seen)))
+    monkeypatch.setattr(models, "time", types.SimpleNamespace(time=lambda: time.time() + sum(seen)))
+    return seen
+
+
+@pytest.fixture
+def cognito(table, cognito_calls, waits, monkeypatch):
     """An empty user pool: its client, the `calls` that moto does not know, and `failing` to let an operation fail."""
     (declared,) = template.resources("AWS::Cognito::UserPool").values()
     (app,) = template.resources("AWS::Cognito::UserPoolClient").values()
@@ -683,6 +694,87 @@ def test_a_password_is_reset_by_the_code_from_the_e_mail(register, post, log_in,
     assert not signouts.is_signed_out("any", handle["id"], int(time.time()) + 1)
 
 
+def is_refused(answer):
+    """Whether the authorizer refuses the token that the operation answered."""
+    said = claims(answer.json["token"])
+    return signouts.is_signed_out(said["jti"], said["sub"], said["auth_time"])
+
+
+def test_no_session_outlives_a_reset_and_the_next_one_lives(register, post, log_in, table):
+    register("ada")
+    before = [log_in() for _ in range(3)]
+    assert post("reset_password", {"username": "ada", "code": "654321", "password": "battery staple"}).status == 200
+    assert all(is_refused(session) for session in before)
+    assert not is_refused(log_in("ada", "battery staple"))
+
+
+def test_who_signs_in_while_the_password_is_reset_is_signed_out(register, post, log_in, monkeypatch):
+    register("ada")
+    reset, late, moment = users.reset_password, [], datetime.now(UTC)
+
+    def slow(*said):
+        late.append(log_in())
+        user = reset(*said)
+        monkeypatch.setattr(api, "now", lambda: moment + timedelta(seconds=5))
+        return user
+
+    monkeypatch.setattr(users, "reset_password", slow)
+    monkeypatch.setattr(api, "now", lambda: moment - timedelta(seconds=5))
+    assert post("reset_password", {"username": "ada", "code": "654321", "password": "battery staple"}).status == 200
+    assert is_refused(late[0])
+
+
+def test_no_session_outlives_another_password_but_the_one_that_begins(invoke, register, log_in, cognito):
+    register("ada")
+    before = [log_in() for _ in range(4)]
+    answer = change(invoke, person(before[1].json), PASSWORD, "battery staple")
+    assert all(is_refused(session) for session in before)
+    assert not is_refused(answer)
+    assert not is_refused(log_in("ada", "battery staple"))
+
+
+def test_a_session_after_a_revocation_lives(invoke, register, log_in):
+    register("ada")
+    for _ in range(3):
+        before = log_in()
+        assert not is_refused(before)
+        revoke(invoke, "ada")
+        assert is_refused(before)
+    assert not is_refused(log_in())
+
+
+def test_in_the_second_of_a_sign_out_the_password_is_asked_for_again(register, log_in, cognito, waits, monkeypatch):
+    handle = register("ada")
+    signouts.sign_out_everywhere(handle["id"], datetime.now(UTC) + timedelta(seconds=1))
+    changed = {"UserPoolId": cognito.pool, "Username": "ada", "Password": "battery staple", "Permanent": True}
+
+    def meanwhile(seconds):
+        waits.append(seconds)
+        with policies.asked():
+            cognito.client.admin_set_user_password(**changed)
+
+    monkeypatch.setattr(revocation, "wait", meanwhile)
+    assert refused(log_in()) == (401, "WRONG_CREDENTIALS")
+    assert len(waits) == 1
+    assert not is_refused(log_in("ada", "battery staple"))
+
+
+def test_nobody_waits_who_need_not(register, log_in, waits):
+    handle = register("ada")
+    assert log_in().status == 200
+    signouts.sign_out_everywhere(handle["id"], datetime.now(UTC) - timedelta(seconds=2))
+    assert log_in().status == 200
+    assert waits == []
+
+
+def test_nobody_waits_for_long(register, log_in, waits, cognito):
+    handle = register("ada")
+    signouts.sign_out_everywhere(handle["id"], datetime.now(UTC) + timedelta(minutes=1))
+    assert refused(log_in()) == (503, "BUSY")
+    assert waits == [revocation.LONGEST_WAIT_SECONDS] * (revocation.TRIES - 1)
+    assert len(cognito.calls) == revocation.TRIES
+
+
 def test_a_password_is_reset_by_name_or_id(register, post, log_in, table):
     handle = register("ada")
     for number, user in enumerate(("ada", handle["id"])):
@@ -760,17 +852,20 @@ def change(invoke, who, present, password):
 
 def test_a_password_is_changed_by_who_knows_it_and_all_other_sessions_end(invoke, register, log_in, cognito):
     handle = register("ada")
-    ada = person(log_in().json)
+    session = log_in().json
+    ada, before = person(session), claims(session["token"])
     answer = change(invoke, ada, PASSWORD, "battery staple")
     assert (answer.status, answer.json["id"]) == (200, handle["id"])
     assert set(answer.json) == {"id", "username", "token", "expiresAt"}
     assert log_in("ada", PASSWORD).status == 401
     assert log_in("ada", "battery staple").status == 200
+    # No token can be told from another but by its second: all older ones are refused, of the change's second too.
+    assert signouts.is_signed_out(ada.token, ada.id, before["auth_time"])
     new = claims(answer.json["token"])
-    assert signouts.is_signed_out(ada.token, ada.id, new["auth_time"])
-    assert signouts.is_signed_out("any", ada.id, new["auth_time"] - 2)
+    assert signouts.is_signed_out("any", ada.id, new["auth_time"] - 1)
     assert not signouts.is_signed_out(new["jti"], ada.id, new["auth_time"])
-    assert len({call["Token"] for call in cognito.calls}) == 4
+    # Whoever is given a token or proves a password gets no other key to the account.
+    assert len({call["Token"] for call in cognito.calls}) == len(cognito.calls) >= 4
 
 
 def test_a_wrong_present_password_changes_nothing(invoke, register, log_in, cognito, subtests):

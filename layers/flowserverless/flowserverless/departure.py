@@ -6,8 +6,8 @@ Every step may be repeated by the user, who signs in until the last one: members
 from collections.abc import Mapping
 from datetime import datetime
 
-from flowserverless import revocation, user_views, users
-from flowserverless.store import groups, table, usernames
+from flowserverless import user_views, users
+from flowserverless.store import groups, signouts, table, usernames
 
 ROUNDS = 20
 # How many groups are read at once.
@@ -20,7 +20,7 @@ def depart(caller: Mapping[str, str], password: str, now: datetime) -> user_view
     users.prove(name, password)
     _leave_all(user)
     users.delete(name)
-    revocation.end(user, now)
+    signouts.sign_out_everywhere(user, now)
     # Somebody may have added the user to a group meanwhile; nobody can any more.
     _leave_all(user)
     usernames.release(name, user)

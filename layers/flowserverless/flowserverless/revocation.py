@@ -1,17 +1,40 @@
-"""Ending the sessions of a user: by themselves, an organiser, or what an administrator did to them in Cognito."""
+"""Ending the sessions of a user: by themselves, an organiser, or what an administrator did to them in Cognito.
 
-from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
+And beginning one that was not ended already.
+"""
+
+import time
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
 from typing import Any
 
 from flowserverless import task, user_views, users
 from flowserverless.domain import errors, people
-from flowserverless.store import signouts
+from flowserverless.store import signouts, table
 
 # What CloudTrail writes where a value could be somebody's address or telephone number.
 HIDDEN = "HIDDEN_DUE_TO_SECURITY_REASONS"
-# Tokens say the second in which their user signed in: all of that second are ended.
-SECOND = timedelta(seconds=1)
+TRIES = 3
+# A second is enough, and another one for clocks that differ.
+LONGEST_WAIT_SECONDS = 2
+# Tests wait in their own way.
+wait: Callable[[float], None] = time.sleep
+
+
+def log_in(name: str, password: str) -> users.Session:
+    """Sign in, for a token that no sign-out of all sessions has ended already. Raises Unauthenticated, Busy.
+
+    In the second of such a sign-out there is none. The password is asked for again after it, because it may be the one
+    that was changed.
+    """
+    for left in reversed(range(TRIES)):
+        session = users.log_in(name, password)
+        missing = signouts.last_second(session.id) + 1 - session.since
+        if missing <= 0:
+            return session
+        if left:
+            wait(min(missing, LONGEST_WAIT_SECONDS))
+    raise table.Busy("the sessions of this user are ended at this moment; sign in again in a few seconds")
 
 
 def revoke(named: str, now: datetime) -> user_views.SignedOut:
@@ -22,22 +45,18 @@ def revoke(named: str, now: datetime) -> user_views.SignedOut:
         user = None
     if user is None and not people.is_id(named):
         raise errors.NotFound(f"unknown user '{named[:100]}'", "UNKNOWN_USER")
-    end(user.id if user else named.lower(), now)
+    signouts.sign_out_everywhere(user.id if user else named.lower(), now)
     return {"id": user.id, "username": user.name} if user else {"id": named.lower()}
 
 
-def end(user: str, moment: datetime) -> None:
-    """Refuse all tokens that a user had at a moment."""
-    signouts.sign_out_everywhere(user, moment + SECOND)
-
-
-def change_password(caller: Mapping[str, str], present: str, password: str) -> users.Session:
+def change_password(
+    caller: Mapping[str, str], present: str, password: str, clock: Callable[[], datetime]
+) -> users.Session:
     """Another password for the caller, whose sessions end but for the one that begins. Raises InvalidRequest."""
     proof = users.change_password(caller["name"], present, password)
-    # The moment is Cognito's, whose clock says when people sign in: the session that begins now is not older than it.
-    signouts.sign_out_everywhere(proof.id, datetime.fromtimestamp(proof.since, UTC))
-    signouts.sign_out(caller["tokenId"], int(caller["expires"]))
-    return users.log_in(caller["name"], password)
+    # The clock is read after the change, because until then others could sign in by the old password.
+    signouts.sign_out_everywhere(proof.id, max(clock(), datetime.fromtimestamp(proof.since, UTC)))
+    return log_in(caller["name"], password)
 
 
 def heed(record: dict[str, Any]) -> dict[str, Any]:
@@ -46,7 +65,7 @@ def heed(record: dict[str, Any]) -> dict[str, Any]:
     if user is None:
         task.logger.error("the record does not say which user was meant", extra={"record": record.get("eventID")})
         return {"user": None}
-    end(user, datetime.fromisoformat(record["eventTime"]))
+    signouts.sign_out_everywhere(user, datetime.fromisoformat(record["eventTime"]))
     return {"user": user, "because": record["eventName"]}
 
 
