@@ -1,9 +1,10 @@
 """The locked room in which one step runs: its directories, its user, its end.
 
 What holds everywhere: a fresh run directory and home, an environment that is written from nothing, no open file of
-the function, a session of its own, resource limits, no way to gain privileges, and a warden (see `warden.py`) that
-bounds time, memory, processes and disk and leaves nothing alive. The function hides its memory and its environment
-from processes of the same user: `/proc/<parent>/environ` does not show the function's credentials to a step.
+the function, a session of its own, resource limits, no way to gain privileges, calls of the kernel that are refused
+(see `refusals.py`), and a warden (see `warden.py`) that bounds time, memory, processes and disk and leaves nothing
+alive. The function hides its memory and its environment from processes of the same user: `/proc/<parent>/environ`
+does not show the function's credentials to a step.
 
 Who a step is depends on who we are:
 
@@ -25,6 +26,7 @@ import json
 import os
 import pathlib
 import re
+import secrets
 import select
 import stat
 import subprocess
@@ -44,6 +46,7 @@ import warden
 GRACE_SECONDS = 10.0
 CHUNK = 1 << 20
 FIRST_USER = 0x70000000
+USERS = 1 << 28
 NOBODY = 65534
 # Packages for steps come as a layer, which Lambda unpacks here.
 LAYER = "/opt/python"
@@ -67,7 +70,7 @@ class Cage:
 
     def __init__(self, packages: str | None = None) -> None:
         processes.hide()
-        self._base = tempfile.mkdtemp(prefix="step-")
+        self._base = os.path.realpath(tempfile.mkdtemp(prefix="step-"))
         # Everybody may pass, nobody may list; the directories inside belong to the step alone.
         os.chmod(self._base, 0o711)  # noqa: S103
         self._user = lodger()
@@ -121,6 +124,7 @@ class Cage:
             base=self._base,
             directories=(self.directory, self.home),
             places=self._sweep.places,
+            needed=(*_installations(interpreter()), *self._imported),
             closed=closed(),
             user=self._user,
             seconds=seconds,
@@ -186,6 +190,11 @@ def interpreter() -> str:
     return os.environ.get("STEP_PYTHON") or sys.executable
 
 
+def _installations(program: str) -> list[str]:
+    """The folders that an interpreter and what it is a link to belong to, as `sys.prefix` and `sys.base_prefix` do."""
+    return [os.path.dirname(os.path.dirname(path)) for path in (os.path.abspath(program), os.path.realpath(program))]
+
+
 def closed() -> list[str]:
     """The folders that no step of a user of its own shall see."""
     return [os.path.realpath(folder) for folder in os.environ.get("STEP_CLOSED", "").split(os.pathsep) if folder]
@@ -195,8 +204,8 @@ def lodger() -> int | None:
     """The user that a step becomes; None stays who we are."""
     if os.geteuid() != 0:
         return None
-    # One for each process: users of the same number could kill each other, and would share a limit on processes.
-    candidates = (FIRST_USER + os.getpid(), NOBODY)
+    # One for each step: users of the same number could kill each other, and would share a limit on processes.
+    candidates = (FIRST_USER + secrets.randbelow(USERS), NOBODY)
     # Where there are no other users, root is an ordinary user of the system around.
     return next((user for user in candidates if _exists("uid", user) and _exists("gid", user)), None)
 

@@ -2,7 +2,8 @@
 
 On one machine, root gives a step namespaces: without a network but its own loopback, without others' System V objects
 and message queues, without /dev/shm (which AWS Lambda has not either) and with a handful of devices, with the folders
-of the stack covered, and with nothing to write to but its own directories, /tmp and /var/tmp. Where the kernel refuses
+of the stack covered, and with nothing to write to but its own directories and a /tmp and /var/tmp that are its own:
+what else is there is other steps'. Where the kernel refuses
 one of them (in most containers, say), the step does without: files are still guarded by their modes, and swept.
 
 In AWS Lambda, and for an ordinary user, no wall is raised.
@@ -14,6 +15,7 @@ import fcntl
 import os
 import pathlib
 import socket
+import stat
 import struct
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -36,20 +38,21 @@ IFF_UP = 0x1
 
 DEVICES = ("full", "null", "ptmx", "pts", "random", "tty", "urandom", "zero")
 LINKS = {"fd": "/proc/self/fd", "stdin": "fd/0", "stdout": "fd/1", "stderr": "fd/2"}
-# Lambda lets a step write to the first; what is left in both is swept.
-WRITABLE = ("/tmp", "/var/tmp")  # noqa: S108
+# Lambda lets a step write to the first. Here they are folders on disk: memory for files would be counted by nobody.
+TEMPORARY = ("/tmp", "/var/tmp")  # noqa: S108
 NETWORK = "a step reaches the network, and so every service of this machine"
-FILES = "a step sees /dev/shm and the project's folder, and may write wherever everybody may"
+FILES = "a step sees /dev/shm and the project's folder, shares /tmp with others, and may write wherever everybody may"
 
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
 @contextlib.contextmanager
-def around(base: str, own: Sequence[str], closed: Sequence[str]) -> Iterator[list[str]]:
+def around(base: str, own: Sequence[str], needed: Sequence[str], closed: Sequence[str]) -> Iterator[list[str]]:
     """Meanwhile this process and its children are behind the walls; it yields what is open for want of one.
 
-    `base` belongs to this process alone, the step writes to the directories `own` in it, and nobody sees the content
-    of the folders `closed`. Afterwards this process sees all files again; it stays without a network.
+    `base` belongs to this process alone, and the step writes to the directories `own` in it. In the temporary
+    directories of the machine it sees `base` and the folders `needed` only, and nobody sees the content of the
+    folders `closed`. Afterwards this process sees all files again; it stays without a network.
     """
     missing = []
     try:
@@ -60,7 +63,7 @@ def around(base: str, own: Sequence[str], closed: Sequence[str]) -> Iterator[lis
     with open("/proc/self/ns/mnt", "rb") as outside:
         try:
             _call("unshare", CLONE_NEWNS)
-            _close_files(base, own, closed)
+            _close_files(base, own, needed, closed)
         except OSError:
             _leave(outside.fileno())
             missing.append(FILES)
@@ -70,10 +73,12 @@ def around(base: str, own: Sequence[str], closed: Sequence[str]) -> Iterator[lis
             _leave(outside.fileno())
 
 
-def _close_files(base: str, own: Sequence[str], closed: Sequence[str]) -> None:
-    writable = [os.path.realpath(place) for place in (*WRITABLE, *own) if os.path.isdir(place)]
+def _close_files(base: str, own: Sequence[str], needed: Sequence[str], closed: Sequence[str]) -> None:
+    own = [os.path.realpath(place) for place in own]
+    temporary = sorted({os.path.realpath(place) for place in TEMPORARY if os.path.isdir(place)})
     _mount(None, "/", MS_REC | MS_PRIVATE)
-    for place in writable:
+    _replace_temporary(temporary, os.path.join(base, "temporary"), (base, *needed))
+    for place in own:
         _mount(place, place, MS_BIND | MS_REC)
     for folder in closed:
         if os.path.isdir(folder) and not _is_within(base, folder):
@@ -81,8 +86,31 @@ def _close_files(base: str, own: Sequence[str], closed: Sequence[str]) -> None:
     _replace_devices(os.path.join(base, "devices"))
     _set_read_only("/", True, AT_RECURSIVE)
     # A process writes there how likely the kernel shall end it; what matters there belongs to root.
-    for place in (*writable, "/proc"):
+    for place in (*temporary, *own, "/proc"):
         _set_read_only(place, False)
+
+
+def _replace_temporary(places: Sequence[str], folder: str, needed: Sequence[str]) -> None:
+    """Put an empty directory in the place of each, in which only what is needed is where it was."""
+    # Other steps, who know no name in it, do not pass here either.
+    os.mkdir(folder, stat.S_IRWXU)
+    ways = {path for folder in needed for path in (os.path.abspath(folder), os.path.realpath(folder))}
+    # What lies in another comes after it.
+    kept = sorted(path for path in ways if any(path.startswith(f"{place}/") for place in places))
+    with contextlib.ExitStack() as stack:
+        opened = {path: os.open(path, os.O_PATH | os.O_CLOEXEC) for path in kept}
+        for descriptor in opened.values():
+            stack.callback(os.close, descriptor)
+        for number, place in enumerate(places):
+            own = os.path.join(folder, str(number))
+            os.mkdir(own)
+            # Root keeps it: nobody but root moves what is needed out of the way.
+            os.chmod(own, stat.S_ISVTX | 0o777)  # noqa: S103
+            _mount(own, place, MS_BIND)
+            for path in kept:
+                if path.startswith(f"{place}/"):
+                    os.makedirs(path, exist_ok=True)
+                    _mount(f"/proc/self/fd/{opened[path]}", path, MS_BIND)
 
 
 def _replace_devices(folder: str) -> None:
@@ -142,7 +170,7 @@ def main() -> None:
     """Print what steps of this user can reach because the kernel grants this user no walls, one thing a line."""
     missing = [NETWORK, FILES]
     if os.geteuid() == 0:
-        with tempfile.TemporaryDirectory() as base, around(base, (), ()) as found:
+        with tempfile.TemporaryDirectory() as base, around(base, (), (), ()) as found:
             missing = found
     for line in missing:
         print(line)

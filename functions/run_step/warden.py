@@ -24,6 +24,7 @@ from typing import NamedTuple, NoReturn
 import disk
 import leftovers
 import processes
+import refusals
 import walls
 
 TICK_SECONDS = 0.05
@@ -38,8 +39,9 @@ class Order(NamedTuple):
     """What to execute, as whom and within which bounds (bytes and seconds).
 
     `user` says who to become (see `processes.become`), and a user of its own stays behind `walls` that hide the
-    folders `closed`. `base` holds all that belongs to the step. `directories` in it are those that the step fills; what
-    its user owns directly in one of the `places`, which are shared with others, counts as well.
+    folders `closed` and show the folders `needed`. `base` holds all that belongs to the step. `directories` in it are
+    those that the step fills; what its user owns directly in one of the `places`, which are shared with others, counts
+    as well.
     """
 
     commands: Sequence[Sequence[str]]
@@ -47,6 +49,7 @@ class Order(NamedTuple):
     base: str
     directories: Sequence[str]
     places: Sequence[str]
+    needed: Sequence[str]
     closed: Sequence[str]
     user: int | None
     seconds: float
@@ -155,6 +158,7 @@ class Warden:
                 file.write("1000")
             self._set_limits()
             processes.become(self._order.user)
+            refusals.install()
             os.umask(0o022)
             os.chdir(self._order.directories[0])
             os.execve(words[0], list(words), dict(self._order.environment))  # noqa: S606 - a shell is what we start
@@ -249,6 +253,8 @@ def main() -> None:
     """Carry out the order that comes on standard input."""
     processes.hide()
     processes.adopt_orphans()
+    # The step has to pass through directories that lead to what it needs.
+    os.umask(0o022)
     (size,) = SIZE.unpack(_read(SIZE.size))
     order = Order(**json.loads(_read(size)))
     with contextlib.suppress(BrokenPipeError):
@@ -266,7 +272,7 @@ def main() -> None:
 def _walls(order: Order) -> contextlib.AbstractContextManager[object]:
     if order.user is None:
         return contextlib.nullcontext()
-    return walls.around(order.base, order.directories, order.closed)
+    return walls.around(order.base, order.directories, order.needed, order.closed)
 
 
 def _limit(kind: int, most: int, spare: int = 0) -> None:

@@ -100,10 +100,12 @@ def test_an_ordinary_user_stays_who_it_is(monkeypatch):
     assert stage.cage.lodger() is None
 
 
-def test_root_gives_every_process_a_user_of_its_own(monkeypatch):
+def test_root_gives_every_step_a_user_of_its_own(monkeypatch):
     monkeypatch.setattr(stage.cage.os, "geteuid", lambda: 0)
     monkeypatch.setattr(stage.cage, "_exists", lambda kind, number: True)
-    assert stage.cage.lodger() == OWN_USER
+    users = {stage.cage.lodger() for _ in range(20)}
+    assert len(users) == 20
+    assert all(stage.cage.FIRST_USER <= user < 1 << 31 for user in users)
 
 
 def test_root_stays_root_only_where_there_is_nobody_else(monkeypatch):

@@ -41,8 +41,8 @@ def run(store, who):
 
 @pytest.fixture
 def open_folder():
-    """A folder to which everybody has a way."""
-    with tempfile.TemporaryDirectory(prefix="open-", dir="/var/tmp") as folder:
+    """A folder to which everybody has a way; behind walls there is none such in /var/tmp."""
+    with tempfile.TemporaryDirectory(prefix="open-", dir="/var/lib" if IS_ROOT else "/var/tmp") as folder:
         os.chmod(folder, 0o755)
         yield pathlib.Path(folder)
 
@@ -120,6 +120,140 @@ def test_a_user_of_its_own_leaves_nothing_anywhere(store, run, who, request):
         assert left == ([] if IS_ROOT else written)
         assert f"/tmp/left-{os.getpid()}" in written, "as in Lambda"
         assert (f"{ours}/left-{os.getpid()}" in written) == (who != "root")
+
+
+@pytest.fixture(params=["/tmp", "/var/tmp"])
+def temporary(request):
+    return request.param
+
+
+@pytest.mark.parametrize("parent", [None, "/tmp", "/var/tmp"])
+def test_a_step_has_temporary_directories_of_its_own_wherever_its_own_directories_are(
+    store, run, who, temporary, parent, monkeypatch, request
+):
+    """What steps put there that run at the same time, theirs and others see elsewhere."""
+    with tempfile.TemporaryDirectory(prefix="steps-", dir=parent) as folder:
+        os.chmod(folder, 0o711)
+        monkeypatch.setattr(tempfile, "tempdir", folder if parent else tempfile.gettempdir())
+        others = pathlib.Path(temporary, f"others-{os.getpid()}")
+        others.write_text("labels")
+        request.addfinalizer(others.unlink)
+        others.chmod(0o666)
+        mine = pathlib.Path(temporary, f"mine-{os.getpid()}")
+        request.addfinalizer(lambda: mine.unlink(missing_ok=True))
+        write = f"echo mine > {mine} && cat {mine} && stat -c %a {temporary}"
+        spy = f"cat {others} && echo x > {others}"
+        assert run(f"({write} && ({spy}; true)) > said && $python -c 'import flowserv; print(1)'")["reason"] is None
+    alone = who == "root"
+    assert store.outputs()["said"].decode() == ("mine\n1777\n" if alone else "mine\n1777\nlabels")
+    assert others.read_text() == ("labels" if alone else "x\n")
+    assert mine.exists() == (not IS_ROOT)
+
+
+def test_a_step_cannot_move_what_it_needs_out_of_its_temporary_directory(store, run, who, monkeypatch):
+    with tempfile.TemporaryDirectory(prefix="steps-", dir="/tmp") as folder:
+        os.chmod(folder, 0o711)
+        monkeypatch.setattr(tempfile, "tempdir", folder)
+        # An ordinary user may, and the function says so then.
+        move = f"mv {folder} /tmp/moved-{os.getpid()} && echo moved > moved" if IS_ROOT else "true"
+        assert run(f"ls -A /tmp > seen; {move}; true")["reason"] is None
+    assert "moved" not in store.outputs()
+    if who == "root":
+        assert store.outputs()["seen"].decode().split() == [os.path.basename(folder)]
+
+
+def test_interpreter_and_packages_in_a_temporary_directory_are_seen(store, monkeypatch):
+    with tempfile.TemporaryDirectory(prefix="python-", dir="/tmp") as folder:
+        os.chmod(folder, 0o755)
+        subprocess.run([stage.PYTHON, "-m", "venv", "--without-pip", f"{folder}/venv"], check=True)
+        package = pathlib.Path(folder, "layer", "packaged.py")
+        package.parent.mkdir(mode=0o755)
+        package.write_text("value = 42")
+        monkeypatch.setenv("STEP_PYTHON", f"{folder}/venv/bin/python")
+        monkeypatch.setattr(stage.cage, "LAYER", str(package.parent))
+        result = store.run("$python -c 'import packaged, sys; print(packaged.value, sys.prefix)' > found")
+    assert result["reason"] is None
+    assert store.outputs()["found"].decode() == f"42 {folder}/venv\n"
+
+
+REFUSED = """
+import ctypes, errno, os, platform
+c = ctypes.CDLL(None, use_errno=True)
+calls = {"x86_64": (248, 249, 250, 272, 56, 435, 165), "aarch64": (217, 218, 219, 97, 220, 435, 40)}[platform.machine()]
+add_key, request_key, keyctl, unshare, clone, clone3, mount = calls
+def says(number, *arguments):
+    ctypes.set_errno(0)
+    result = c.syscall(number, *(ctypes.c_long(one) if isinstance(one, int) else one for one in arguments))
+    if number == clone and result == 0:
+        os._exit(0)
+    return errno.errorcode.get(ctypes.get_errno(), "works")
+print("add_key", says(add_key, b"user", b"flowserverless-test", b"left", 4, -4))
+print("request_key", says(request_key, b"user", b"flowserverless-test", 0, -4))
+print("keyctl", says(keyctl, 0, -4, 0))
+for flag in (0x10000000, 0x00020000, 0x40000000, 0x10000000 | 0x200):
+    print("unshare", says(unshare, flag), "clone", says(clone, flag | 17, 0, 0, 0, 0))
+print("setns", c.setns(0, 0), errno.errorcode[ctypes.get_errno()])
+print("clone3", says(clone3, 0, 0))
+print("mount", says(mount, b"none", b"/mnt", b"tmpfs", 0, 0))
+print("fsopen", says(430, b"tmpfs", 0))
+print("files", says(unshare, 0x200))
+"""
+
+
+def test_calls_that_reach_what_nobody_counts_or_all_share_are_refused(store, run):
+    """New namespaces, in which a step could mount memory, and the keyrings of its user, which outlive it."""
+    assert run(f"{python(REFUSED)} > said; unshare -Ur true || echo refused >> said")["reason"] is None
+    assert store.outputs()["said"].decode().splitlines() == [
+        "add_key EPERM",
+        "request_key EPERM",
+        "keyctl EPERM",
+        *["unshare EPERM clone EPERM"] * 4,
+        "setns -1 EPERM",
+        "clone3 ENOSYS",
+        "mount EPERM",
+        "fsopen EPERM",
+        "files works",
+        "refused",
+    ]
+
+
+EVERYTHING_ELSE = """
+import multiprocessing, os, subprocess, threading
+def answer(pipe):
+    pipe.send(os.getpid())
+if __name__ == "__main__":
+    found = []
+    threads = [threading.Thread(target=found.append, args=(number,)) for number in range(3)]
+    [thread.start() for thread in threads], [thread.join() for thread in threads]
+    child = os.fork()
+    if child == 0:
+        os._exit(3)
+    print(sorted(found), os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+    print(subprocess.run(["sh", "-c", "echo inner | cat"], capture_output=True, text=True).stdout.strip())
+    child = os.posix_spawn("/bin/sh", ["sh", "-c", "exit 4"], {})
+    print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+    for method in ("fork", "spawn"):
+        context = multiprocessing.get_context(method)
+        here, there = context.Pipe()
+        process = context.Process(target=answer, args=(there,))
+        process.start()
+        print(here.recv() == process.pid)
+        process.join()
+"""
+
+
+def test_threads_and_processes_work_as_ever(store, run):
+    assert run("$python all.py > said", inputs={"all.py": EVERYTHING_ELSE.encode()})["reason"] is None
+    assert store.outputs()["said"].decode().splitlines() == ["[0, 1, 2] 3", "inner", "4", "True", "True"]
+
+
+def test_where_the_kernel_refuses_the_filter_a_step_runs_without(monkeypatch):
+    refusals = stage.warden.refusals
+    monkeypatch.setattr(refusals.platform, "machine", lambda: "riscv64")
+    assert refusals.install() is False
+    monkeypatch.undo()
+    monkeypatch.setattr(refusals, "_libc", type("Refusing", (), {"prctl": staticmethod(lambda *_: -1)}))
+    assert refusals.install() is False
 
 
 SHARED_OBJECTS = """
