@@ -14,6 +14,7 @@ import moto
 import policies
 import pytest
 from botocore import awsrequest
+from moto.utilities import paginator
 
 from flowserverless import aws as services
 from local import emulator, template
@@ -88,9 +89,21 @@ def cognito_calls(aws: None) -> Iterator[list[dict[str, Any]]]:
         events.unregister(name, done)
 
 
+class PageTokens(paginator.TokenDecoder):
+    """As Cognito's: whatever is no token is refused, JSON of another kind too, at which moto breaks."""
+
+    def decode(self, token: str) -> Any:
+        """The token's content; raises ValueError, as moto expects it."""
+        try:
+            return super().decode(token)
+        except AttributeError:
+            raise ValueError("a token is an object") from None
+
+
 @pytest.fixture
 def user_pool(cognito_calls: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch) -> str:
     """The id of a user pool, which is empty; everybody may register."""
+    monkeypatch.setattr(paginator, "TokenDecoder", PageTokens)
     client = clients.of("cognito-idp")
     pool: str = client.create_user_pool(PoolName="users")["UserPool"]["Id"]
     flows = ["ALLOW_USER_PASSWORD_AUTH", "ALLOW_REFRESH_TOKEN_AUTH"]

@@ -25,6 +25,7 @@ from flowserverless.store import table as stored
 from local import emulator
 
 EXAMPLES = 25
+LONGEST_CURSOR = 2000
 DOCUMENT = json.loads((emulator.PROJECT / "functions" / "get_openapi" / "openapi.json").read_text("utf-8"))
 HTTP = ("get", "put", "post", "delete")
 ROUTES = {
@@ -448,7 +449,9 @@ def test_a_cursor_that_was_tampered_with_is_taken_or_refused(operation, place):
         if letter:
             made = made[:at] + letter + made[at + 1 :]
         answer = place.ask(operation, query={"cursor": made})
-        assert answer.status == 200 or answer.json["code"] in ("INVALID_CURSOR", "OUTDATED_CURSOR")
+        # Two names as long as a key can be are more than the service ever hands out, or takes.
+        refusals = ("INVALID_CURSOR", "OUTDATED_CURSOR") if len(made) <= LONGEST_CURSOR else ("INVALID_REQUEST",)
+        assert answer.status == 200 or answer.json["code"] in refusals
 
     send()
 
