@@ -72,26 +72,12 @@ class RequestActivation(requests.Body):
         return self.user_id or self.id or self.username or ""
 
 
-class ActivateUser(requests.Body):
+class ActivateUser(RequestActivation):
     """The code that came by e-mail, for a user by id (`id` is what flowServ's client sends) or by name."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"username": "ada", "code": "123456"}]})
 
-    user_id: UserName | None = Field(None, alias="userId")
-    id: UserName | None = None
-    username: UserName | None = None
     code: Code
-
-    @model_validator(mode="after")
-    def _somebody(self) -> "ActivateUser":
-        if not self.user:
-            raise ValueError("userId or username is needed")
-        return self
-
-    @property
-    def user(self) -> str:
-        """Whose code it is: an id or a name."""
-        return self.user_id or self.id or self.username or ""
 
 
 class ChangePassword(requests.Body):
