@@ -171,8 +171,8 @@ def story() -> Iterator[tuple[str, Count]]:
 
     content = publish.package(PROJECT / "examples" / "greetings")
     files.write("inbox/workflows/greetings.zip", content)
-    report, count = invoke("register_workflow", {"key": "inbox/workflows/greetings.zip"})
-    yield "register_workflow", count
+    report, count = invoke("publish_workflow", {"key": "inbox/workflows/greetings.zip"})
+    yield "publish_workflow", count
     group, count = invoke(
         "create_group", request("POST", "/workflows/{workflowId}/groups", {"name": "Ada"}, workflowId="greetings")
     )

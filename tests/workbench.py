@@ -98,7 +98,7 @@ class Bench:
         """Publish a workflow with one group, which has the workflow's id."""
         key = f"inbox/workflows/{name}.zip"
         self.put(key, package(template, files, executable))
-        report = self.invoke("register_workflow", dropped(self.bucket, key))
+        report = self.invoke("publish_workflow", dropped(self.bucket, key))
         assert report["status"] == "accepted", report
         event = {"name": f"Group of {name}", "identifier": name}
         self.call("create_group", "POST", "/workflows/{workflowId}/groups", {"workflowId": name}, body=event)

@@ -834,7 +834,7 @@ def test_the_archive_of_an_active_run_is_not_a_reason_to_cancel_it(place):
 def test_a_package_in_a_folder_of_the_inbox_publishes_nothing(place, invoke):
     key = "inbox/workflows/elsewhere/w.zip"
     files.write(key, b"whatever")
-    report = invoke("register_workflow", {"key": key})
+    report = invoke("publish_workflow", {"key": key})
     assert (report["status"], [fault["place"] for fault in report["faults"]]) == ("rejected", ["name"])
 
 

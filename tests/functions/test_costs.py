@@ -16,7 +16,7 @@ print(json.dumps({name: [dict(count.calls), count.read_units, count.write_units]
 """
 # Calls by service, read units and write units.
 EXPECTED = {
-    "register_workflow": [
+    "publish_workflow": [
         {
             "s3.HeadObject": 1,
             "s3.GetObject": 1,

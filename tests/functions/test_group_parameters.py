@@ -49,7 +49,7 @@ def test_a_workflow_that_no_run_can_start_is_refused_when_it_is_published(bench)
     needed = [{"name": f"f{n}", "dtype": "file"} for n in range(91)]
     template = {"workflow": {"steps": [workbench.STEP]}, "parameters": needed}
     bench.put("inbox/workflows/other.zip", workbench.package(template))
-    report = bench.invoke("register_workflow", workbench.dropped(bench.bucket, "inbox/workflows/other.zip"))
+    report = bench.invoke("publish_workflow", workbench.dropped(bench.bucket, "inbox/workflows/other.zip"))
     assert report["status"] == "rejected"
     (fault,) = report["faults"]
     assert fault["place"] == "workflow.json parameters"

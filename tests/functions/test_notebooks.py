@@ -45,7 +45,7 @@ def register(bench):
 
     def call():
         bench.put(KEY, workbench.package(TEMPLATE, FILES))
-        return bench.invoke("register_workflow", workbench.dropped(bench.bucket, KEY))
+        return bench.invoke("publish_workflow", workbench.dropped(bench.bucket, KEY))
 
     return call
 

@@ -20,7 +20,7 @@ def publish(bench, *parameters, files=None, **elements):
     key = "inbox/workflows/bench.zip"
     template = {"workflow": {"steps": STEPS}, "parameters": [*parameters], **elements}
     bench.put(key, workbench.package(template, files))
-    return bench.invoke("register_workflow", workbench.dropped(bench.bucket, key))
+    return bench.invoke("publish_workflow", workbench.dropped(bench.bucket, key))
 
 
 def opened(bench, *parameters, **more):

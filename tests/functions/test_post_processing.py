@@ -364,7 +364,7 @@ def test_who_publishes_it_need_not_wait_for_the_reconciler(change, process, invo
     def publish(*outputs):
         changed = {**contest.POST_PROCESSING, "outputs": [{"source": name} for name in outputs]}
         files.write("inbox/workflows/w.zip", workbench.package(contest.template(postproc=changed)))
-        return invoke("register_workflow", {"key": "inbox/workflows/w.zip"})
+        return invoke("publish_workflow", {"key": "inbox/workflows/w.zip"})
 
     with monkeypatch.context() as during:
         during.setattr(postprocessing, "start_if_owed", raising(error))
@@ -413,7 +413,7 @@ def redrawn(number):
 def test_a_workflow_without_ranked_runs_is_published_without_post_processing(invoke, state_machine):
     for number in range(2):
         files.write("inbox/workflows/w.zip", workbench.package(redrawn(number)))
-        assert invoke("register_workflow", {"key": "inbox/workflows/w.zip"})["status"] == "accepted"
+        assert invoke("publish_workflow", {"key": "inbox/workflows/w.zip"})["status"] == "accepted"
     head = workflows.get("w")
     assert (head.due, head.active_run, shown(), stored()) == (None, None, None, [])
     assert executions(state_machine) == {}
@@ -476,7 +476,7 @@ def test_a_run_that_is_ranked_while_results_are_withdrawn_is_post_processed(chan
     assert start() is not None
 
 
-@pytest.mark.parametrize("operation", ["post_process", "register_workflow"])
+@pytest.mark.parametrize("operation", ["post_process", "publish_workflow"])
 def test_whoever_finds_the_board_empty_withdraws_what_was_drawn(change, process, invoke, operation):
     best = change()
     process()

@@ -40,7 +40,7 @@ def publish(bench, public=None, own=None, files=None, targets=("code/score.py",)
         for name, text in content.items():
             archive.writestr(name, text)
     bench.put(KEY, buffer.getvalue())
-    return bench.invoke("register_workflow", workbench.dropped(bench.bucket, KEY))
+    return bench.invoke("publish_workflow", workbench.dropped(bench.bucket, KEY))
 
 
 def listed(bench):

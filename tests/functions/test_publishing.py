@@ -20,7 +20,7 @@ def register(invoke, monkeypatch, table, bucket, state_machine):
 
     def call(template):
         bench.put(KEY, workbench.package(template))
-        answer = invoke("register_workflow", workbench.dropped(bench.bucket, KEY))
+        answer = invoke("publish_workflow", workbench.dropped(bench.bucket, KEY))
         written = bench.s3.get_object(Bucket=bench.bucket, Key=f"{KEY}.report.json")["Body"]
         assert json.load(written) == answer
         return answer

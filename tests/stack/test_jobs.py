@@ -68,7 +68,7 @@ def with_batch(deploy: Callable[..., stack.Stack], jobs: pathlib.Path) -> stack.
     if here.endpoint_url is None:
         return here
     for function, more in {
-        "RegisterWorkflow": {"BATCH": "true"},
+        "PublishWorkflow": {"BATCH": "true"},
         "StartRun": {"BATCH": "true"},
         "StageStep": {"API_URL": here.api_url},
     }.items():

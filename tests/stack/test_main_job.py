@@ -209,7 +209,7 @@ def test_a_run_of_three_steps_is_thirteen_transitions(
 
 @pytest.mark.parametrize(
     ("function", "event", "answer"),
-    [("GetRunFunction", "get_run", '"statusCode": 403'), ("RegisterWorkflowFunction", "register_workflow", '"status"')],
+    [("GetRunFunction", "get_run", '"statusCode": 403'), ("PublishWorkflowFunction", "publish_workflow", '"status"')],
 )
 def test_sam_remote_invoke_takes_the_sample_events(
     deployed: stack.Stack, function: str, event: str, answer: str

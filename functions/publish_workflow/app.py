@@ -5,9 +5,9 @@ from typing import Any
 from flowserverless import api, registration, task
 
 
-def register_workflow(event: dict[str, Any]) -> dict[str, Any]:
+def publish_workflow(event: dict[str, Any]) -> dict[str, Any]:
     """Validate the package, publish it, and answer the report that is also written beside the zip."""
     return registration.register(event, api.now())
 
 
-handler = task.handler(register_workflow)
+handler = task.handler(publish_workflow)
