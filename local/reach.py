@@ -21,7 +21,7 @@ import tempfile
 from typing import Any
 
 PROJECT = pathlib.Path(__file__).resolve().parent.parent
-WALLS = PROJECT / "functions" / "run_step" / "walls.py"
+NAMESPACES = PROJECT / "functions" / "run_step" / "runner" / "namespaces.py"
 TOP = pathlib.Path("/var/lib/flowserverless")
 NOBODY = 65534
 # Interpreters are beside the folders of projects, because all projects of this machine can use them.
@@ -129,7 +129,7 @@ def interpreter(python: pathlib.Path) -> pathlib.Path:
 
 def open_doors() -> list[str]:
     """What steps of a stack that this user starts can reach though they should not, one sentence each."""
-    said = subprocess.check_output([sys.executable, "-I", WALLS], text=True).splitlines()
+    said = subprocess.check_output([sys.executable, "-I", NAMESPACES], text=True).splitlines()
     if is_needed():
         return said
     return ["a step is you: it can do to your files and other processes what any program of yours can", *said]

@@ -28,9 +28,9 @@ def processes(marker: str) -> list[int]:
 
 
 def host(marker: str) -> int:
-    """The process that executes the function whose step has a marker on its command line: its warden's parent."""
+    """The process that executes the function whose step has a marker on its command line: its supervisor's parent."""
     pid = processes(marker)[0]
-    while b"/warden.py" not in pathlib.Path(f"/proc/{pid}/cmdline").read_bytes():
+    while b"runner.supervisor" not in pathlib.Path(f"/proc/{pid}/cmdline").read_bytes():
         pid = _parent(pid)
     return _parent(pid)
 

@@ -4,9 +4,7 @@ import math
 import platform
 from typing import Any
 
-import steps
-import transfer
-import verdicts
+from runner import outcome, step, transfer
 
 # Time to deliver what there is when a step is stopped because the function itself has not much left.
 RESERVE_SECONDS = 20
@@ -17,7 +15,7 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     remaining = getattr(context, "get_remaining_time_in_millis", None)
     seconds = remaining() / 1000 - RESERVE_SECONDS if remaining else math.inf
     try:
-        manifest = steps.fetch_manifest(event["manifestUrl"])
+        manifest = step.fetch_manifest(event["manifestUrl"])
     except transfer.Refused as refusal:
-        return verdicts.not_started(f"the manifest of the step could not be read: {refusal}").document()
-    return {**steps.perform(manifest, seconds).document(), "python": platform.python_version()}
+        return outcome.not_started(f"the manifest of the step could not be read: {refusal}").document()
+    return {**step.perform(manifest, seconds).document(), "python": platform.python_version()}

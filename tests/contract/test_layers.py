@@ -8,10 +8,10 @@ import sys
 from collections.abc import Iterator
 
 import pytest
-import run_step_stage as stage
 from packaging import requirements, utils
 
 from local import emulator
+from runner import notebooks, pythonpath
 
 LAYERS = emulator.PROJECT / "layers"
 DEPENDENCIES = LAYERS / "dependencies"
@@ -40,8 +40,8 @@ def needed(project: str) -> set[str]:
 def imported(folder: pathlib.Path) -> Iterator[str]:
     """The names of the modules that the sources below a folder import from elsewhere."""
     # What is there for steps is imported by them, and by no function.
-    sources = [path for path in folder.rglob("*.py") if not path.is_relative_to(stage.library.FLOWSERV)]
-    own = {path.stem for path in sources} | {"flowserverless"}
+    sources = [path for path in folder.rglob("*.py") if not path.is_relative_to(pythonpath.FLOWSERV)]
+    own = {path.stem for path in sources} | {"flowserverless", "runner"}
     for path in sources:
         for node in ast.walk(ast.parse(path.read_text("utf-8"))):
             match node:
@@ -81,4 +81,4 @@ def test_the_notebooks_layer_has_what_was_asked_for_and_is_built_where_steps_loo
     asked = pins(NOTEBOOKS / "requirements.txt").items()
     assert asked <= pins(NOTEBOOKS / "requirements.lock").items()
     assert {"papermill", "ipykernel"} <= dict(asked).keys()
-    assert f'--target "$(ARTIFACTS_DIR)/{stage.kernels.FOLDER}"' in (NOTEBOOKS / "Makefile").read_text("utf-8")
+    assert f'--target "$(ARTIFACTS_DIR)/{notebooks.FOLDER}"' in (NOTEBOOKS / "Makefile").read_text("utf-8")

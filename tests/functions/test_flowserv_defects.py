@@ -32,8 +32,8 @@ ELSEWHERE = {
     ),
     6: (
         "A step is ended with every process that it started, whether it is canceled or its run deleted.",
-        "functions/test_run_step_bounds.py::test_a_canceled_step_that_ignores_signals_and_forks_is_gone_within_five_seconds",
-        "functions/test_run_step_bounds.py::test_a_background_process_of_another_session_does_not_outlive_the_step",
+        "runner/test_limits.py::test_a_canceled_step_that_ignores_signals_and_forks_is_gone_within_five_seconds",
+        "runner/test_limits.py::test_a_background_process_of_another_session_does_not_outlive_the_step",
     ),
     15: (
         "Runs expire, but for active ones and those that the leaderboard shows.",
@@ -53,7 +53,7 @@ ELSEWHERE = {
         "Arguments reach commands as environment variables, never as part of their text.",
         "unit/test_plans.py::test_the_shell_takes_arguments_for_what_they_are",
         "unit/test_plans.py::test_no_argument_changes_a_command",
-        "functions/test_run_step_basics.py::test_the_parameters_of_a_workflow_are_data_and_no_code",
+        "runner/test_basics.py::test_the_parameters_of_a_workflow_are_data_and_no_code",
     ),
     32: (
         "Every dependency is pinned with its digest, and the layers are complete.",

@@ -6,12 +6,13 @@ import shlex
 import subprocess
 
 import pytest
-import run_step_stage as stage
 import workbench
 
 from flowserverless.domain import errors, plans, templates, variable_names
 from flowserverless.store import runs as stored_runs
 from flowserverless.store import workflows
+from runner import container
+from support import runner
 
 NAMES = {
     "declared by an earlier step": "lines",
@@ -35,7 +36,7 @@ OWN = {"labels": "data/labels.csv"}
 
 @pytest.fixture
 def store():
-    with stage.Store() as store:
+    with runner.Store() as store:
         yield store
 
 
@@ -53,9 +54,9 @@ def in_batch(store, *commands, **members):
     """As a job does: fetch, the user's container, deliver."""
     with store.room() as room:
         url = store.stage(*commands, outcome=store.form("runs/r/outcomes/000.json"), **members)
-        if stage.container.main(["fetch", url, room]) == 0:
+        if container.main(["fetch", url, room]) == 0:
             subprocess.run(["/bin/sh", f"{room}/step.sh"], env={"PATH": os.environ["PATH"]}, check=False)
-        stage.container.main(["deliver", url, room])
+        container.main(["deliver", url, room])
     return json.loads(store.objects["runs/r/outcomes/000.json"])
 
 
@@ -122,10 +123,10 @@ def test_functions_get_what_earlier_functions_returned_and_hand_on_only_their_ow
         inputs={"m.py": b"def fn(a, b, text):\n    return a + b + len(text)\n"},
         earlier=store.earlier(a=10, long="x" * 1_000_000, more={}),
         values={"a": 1, "b": 100},
-        result=store.form(stage.RETURNED),
+        result=store.form(runner.RETURNED),
     )
     assert result["reason"] is None
-    assert json.loads(store.objects[stage.RETURNED]) == {"c": 1_000_110}
+    assert json.loads(store.objects[runner.RETURNED]) == {"c": 1_000_110}
 
 
 @pytest.mark.parametrize("name", [*list(NAMES.values())[3:], "not a name", "", "BASH_ENV", "x" * 200])

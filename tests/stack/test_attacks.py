@@ -104,7 +104,7 @@ def apart(bounded: stack.Stack) -> bool:
     """Whether steps are somebody else than all around them: in AWS, and where root can give them a user of their own.
 
     Elsewhere they are the user who started the stack, and can do to other processes and shared places what that
-    user can, as cage.py says; what is theirs alone is kept from others there too.
+    user can, as sandbox.py says; what is theirs alone is kept from others there too.
     """
     return bounded.endpoint_url is None or os.geteuid() == 0
 

@@ -26,7 +26,7 @@ JOB = re.compile(r"\d{3}-[\w-]{32}", re.ASCII)
 # Batch refuses less.
 SHORTEST_SECONDS = 60
 LARGEST_OUTCOME = 300_000
-# The manifest brings the program along; its words are those of functions/run_step/__main__.py.
+# The manifest brings the program along; its words are those of functions/run_step/runner/container.py.
 BOOTSTRAP = """\
 import base64, json, runpy, sys, tempfile, time, urllib.request
 url, action, room = sys.argv[1:]

@@ -1,1 +1,0 @@
-../../layers/flowserverless/flowserverless/domain/paths.py

@@ -1,0 +1,1 @@
+"""Runs one step of a run: fetches its inputs, runs its commands in a sandbox, delivers what they made."""

@@ -1,0 +1,1 @@
+../../../layers/flowserverless/flowserverless/domain/paths.py

@@ -1,0 +1,186 @@
+"""One step from beginning to end: fetch the inputs, run it in the cage, deliver its outputs, say how it went."""
+
+import dataclasses
+import functools
+import json
+import math
+import os
+import threading
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from runner import (
+    log,
+    manifest,
+    monitor,
+    notebooks,
+    outcome,
+    outputs,
+    paths,
+    return_values,
+    sandbox,
+    transfer,
+    user_code,
+    variables,
+)
+
+
+def fetch_manifest(url: str) -> manifest.Manifest:
+    """The manifest at a signed URL. Raises transfer.Refused if there is none to be had."""
+    return manifest.parse(transfer.document(url))
+
+
+def perform(manifest: manifest.Manifest, seconds: float = math.inf) -> outcome.Result:
+    """Execute a step within `seconds` from now, or less if the step's own limit is lower."""
+    started_at, deadline = outcome.now(), time.monotonic() + seconds
+    step_log = log.StepLog(manifest.limits.log_bytes)
+    with sandbox.Sandbox(_packages(manifest)) as room, monitor.Monitor(manifest, step_log) as watch:
+        ended = execute(manifest, room, step_log, watch.canceled, deadline)
+    transfer.hang_up()
+    if watch.canceled.is_set():
+        canceled = f"step {manifest.name!r} was stopped because its run was canceled"
+        ended = outcome.Outcome(ended.exit_code, outcome.Reason("CANCELED", canceled))
+    return outcome.result(ended, started_at, step_log)
+
+
+def execute(
+    manifest: manifest.Manifest,
+    room: sandbox.Sandbox,
+    step_log: log.StepLog,
+    canceled: threading.Event,
+    deadline: float,
+) -> outcome.Outcome:
+    """Fetch, run and deliver, as far as it gets; `deadline` is a moment of the monotonic clock."""
+    so_far = outcome.Outcome()
+    try:
+        digests = fetch_inputs(manifest, room.directory, canceled)
+        if canceled.is_set():
+            return so_far
+        earlier = return_values.fetch(manifest)
+        commands, environment = prepare(manifest, room, earlier), variables.of(manifest, earlier)
+        if manifest.kind == "notebook":
+            environment |= notebooks.variables(room.home)
+        room.hand_over()
+        before = outputs.stamps(room.directory, digests)
+        seconds = min(manifest.limits.seconds, max(1.0, deadline - time.monotonic()))
+        report = room.run(commands, environment, manifest.limits, seconds, step_log.add, canceled)
+        so_far = outcome.Outcome(report.status, outcome.judge(manifest, seconds, report))
+        # The files of a canceled run may be on their way to deletion: nothing new is put there.
+        if not canceled.is_set():
+            harvest = collect(manifest, room.directory, before)
+            reason = outcome.judge_size(manifest, harvest, so_far.reason)
+            so_far = outcome.Outcome(report.status, reason, harvest)
+            deliver(manifest, harvest, canceled)
+            so_far = hand_on(manifest, room.home, so_far)
+    except transfer.Refused as refusal:
+        return so_far.refused(manifest.name, refusal)
+    except sandbox.Broken as problem:
+        how = "was not started" if isinstance(problem, sandbox.OutOfReach) else "could not be watched to its end"
+        detail = f"step {manifest.name!r} {how}: {problem}"
+        return outcome.Outcome(reason=outcome.Reason("SYSTEM_ERROR", detail))
+    return so_far
+
+
+def fetch_inputs(manifest: manifest.Manifest, directory: str, stop: threading.Event) -> dict[str, bytes]:
+    """Fetch the inputs into the run directory, and nothing more once `stop` is set; the SHA-256 of each by its path.
+
+    Raises transfer.Refused for the first that cannot be had; optional ones may be missing.
+    """
+    digests: dict[str, bytes] = {}
+    outputs.make_directories(directory, (f"{folder}/" for folder in manifest.folders))
+    transfer.in_parallel(functools.partial(_fetch_input, directory, digests), manifest.inputs, stop)
+    return digests
+
+
+def _fetch_input(directory: str, digests: dict[str, bytes], entry: manifest.Input) -> None:
+    try:
+        path = paths.normalise(entry.path)
+        target = os.path.join(directory, path)
+        os.makedirs(os.path.dirname(target), exist_ok=True)
+        digests[path] = transfer.download(entry.url, target, entry.size, entry.sha256)
+        outputs.describe(target, entry)
+    except transfer.Refused as refusal:
+        if not (entry.optional and refusal.is_missing):
+            raise _not_had(entry, refusal) from None
+    except (OSError, ValueError) as error:
+        raise transfer.Refused(f"input {entry.path!r} could not be stored: {transfer.plain(error)}") from None
+
+
+def _not_had(entry: manifest.Input, refusal: transfer.Refused) -> transfer.Refused:
+    """Why an input is not there; of an upload, whose bytes are known, in words for those who uploaded it."""
+    if entry.sha256 and isinstance(refusal, transfer.Changed):
+        problem = f"input {entry.path!r} is not the file that was uploaded: it has {refusal}"
+        return transfer.Changed(f"{problem}; upload it again and start another run")
+    if entry.sha256 and refusal.status == transfer.NOT_FOUND:
+        return transfer.Deleted(f"input {entry.path!r} is an upload that was deleted meanwhile")
+    return transfer.Refused(f"input {entry.path!r} could not be fetched: {refusal}", refusal.status)
+
+
+def prepare(manifest: manifest.Manifest, room: sandbox.Sandbox, earlier: Mapping[str, Any]) -> list[list[str]]:
+    """The commands of a step as programs with arguments; functions and notebooks are run by a program of ours."""
+    outputs.make_directories(room.directory, (*(manifest.outputs or ()), *manifest.always))
+    if manifest.kind == "container":
+        return [["/bin/sh", "-c", command] for command in manifest.commands]
+    order = os.path.join(room.home, "order.json")
+    with open(order, "w", encoding="utf-8") as file:
+        json.dump(
+            {
+                "kind": manifest.kind,
+                "values": {**manifest.variables, **manifest.values, **earlier},
+                "code": manifest.code,
+                "notebook": manifest.notebook,
+                "result": return_values.path(room.home) if manifest.result else None,
+            },
+            file,
+        )
+    # A notebook's files may have the names of modules (`code/` is one): -P keeps the run directory out of the way.
+    return [[sandbox.interpreter(), *(["-P"] if manifest.kind == "notebook" else []), "-c", _program(), order]]
+
+
+def collect(manifest: manifest.Manifest, directory: str, before: Mapping[str, outputs.Stamp]) -> outputs.Harvest:
+    """What the step made and is to be delivered."""
+    return outputs.harvest(directory, before, manifest)
+
+
+def deliver(manifest: manifest.Manifest, harvest: outputs.Harvest, stop: threading.Event) -> None:
+    """Upload files, then what the step did to the directory: whoever reads that finds the files that it names.
+
+    Raises transfer.Refused with the name of the first that was refused.
+    """
+
+    def post(file: outputs.Output) -> None:
+        try:
+            transfer.post_file(manifest.upload, manifest.upload.key + file.path, file.source)
+        except transfer.Refused as refusal:
+            problem = f"output {file.path!r} could not be delivered: {refusal}"
+            raise transfer.Refused(problem, refusal.status, refusal.code) from None
+        except OSError as error:
+            raise transfer.Refused(f"output {file.path!r} could not be read: {transfer.plain(error)}") from None
+
+    transfer.in_parallel(post, harvest.files, stop)
+    if manifest.tree and not stop.is_set():
+        content = json.dumps(harvest.tree()).encode()
+        transfer.post_bytes(manifest.tree, manifest.tree.key, content, "application/json")
+
+
+def hand_on(manifest: manifest.Manifest, home: str, so_far: outcome.Outcome) -> outcome.Outcome:
+    """Hand on what the function of a step returned that succeeded; one that returned nothing usable has failed."""
+    if manifest.result is None or so_far.reason:
+        return so_far
+    try:
+        return_values.hand_on(manifest, return_values.take(home))
+    except return_values.Unusable as problem:
+        detail = f"step {manifest.name!r}: what its function returned {problem}"
+        return dataclasses.replace(so_far, reason=outcome.Reason("STEP_FAILED", detail))
+    return so_far
+
+
+def _packages(manifest: manifest.Manifest) -> str | None:
+    return notebooks.packages() if manifest.kind == "notebook" else None
+
+
+@functools.cache
+def _program() -> str:
+    with open(user_code.__file__, encoding="utf-8") as file:
+        return file.read()

@@ -1,0 +1,1 @@
+../../../layers/flowserverless/flowserverless/domain/variable_names.py

@@ -1,0 +1,1 @@
+"""What several test modules share: doubles of services, and a stage for what is tested."""
