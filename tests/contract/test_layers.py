@@ -2,15 +2,20 @@
 
 import ast
 import importlib.metadata
+import importlib.util
+import marshal
+import os
 import pathlib
 import re
+import shutil
+import subprocess
 import sys
 from collections.abc import Iterator
 
 import pytest
 from packaging import requirements, utils
 
-from local import emulator
+from local import emulator, template
 from runner import notebooks, pythonpath
 
 LAYERS = emulator.PROJECT / "layers"
@@ -77,8 +82,87 @@ def test_the_layers_hold_all_that_is_imported(folder):
     assert {utils.canonicalize_name(project) for project in used} - held <= BROUGHT_BY_LAMBDA
 
 
-def test_the_notebooks_layer_has_what_was_asked_for_and_is_built_where_steps_look():
+def test_the_notebooks_layer_has_what_was_asked_for_and_is_built_where_steps_look(tmp_path):
     asked = pins(NOTEBOOKS / "requirements.txt").items()
     assert asked <= pins(NOTEBOOKS / "requirements.lock").items()
     assert {"papermill", "ipykernel"} <= dict(asked).keys()
-    assert f'--target "$(ARTIFACTS_DIR)/{notebooks.FOLDER}"' in (NOTEBOOKS / "Makefile").read_text("utf-8")
+    built(NOTEBOOKS, tmp_path)
+    assert [path.name for path in (tmp_path / "artifacts").iterdir()] == [notebooks.FOLDER]
+
+
+BUILT = [DEPENDENCIES, TOKENS, NOTEBOOKS, LAYERS / "flowserverless"]
+THIS_PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
+CHECKED_BY_NOBODY = (0b01).to_bytes(4, "little")
+# Stands for python3: its pip installs one package at once, without an index.
+PYTHON = f"""#!/bin/sh
+case "$*" in
+    "-m pip install "*)
+        for target; do :; done
+        mkdir -p "$target/package"
+        echo 'NAMES = {{"a", "b"}}' > "$target/package/__init__.py" ;;
+    *) exec {sys.executable} "$@" ;;
+esac
+"""
+
+
+def built(layer: pathlib.Path, into: pathlib.Path, python: str = THIS_PYTHON) -> subprocess.CompletedProcess[str]:
+    """Build a layer as SAM does, in a copy of its folder with what links lead to, for a version of Python."""
+    shutil.copytree(layer, into / "copy")
+    (into / "bin").mkdir()
+    (into / "bin" / "python3").write_text(PYTHON)
+    (into / "bin" / "python3").chmod(0o755)
+    environment = {
+        "PATH": os.pathsep.join([str(into / "bin"), os.environ.get("PATH", os.defpath)]),
+        "ARTIFACTS_DIR": str(into / "artifacts"),
+        "LAYER_PYTHON": python,
+    }
+    command = ["make", f"build-{layer.name.capitalize()}Layer"]
+    return subprocess.run(command, cwd=into / "copy", env=environment, check=True, capture_output=True, text=True)
+
+
+def files(folder: pathlib.Path) -> dict[str, bytes]:
+    """All files below a folder by their paths in it."""
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+@pytest.mark.parametrize("layer", BUILT, ids=lambda layer: layer.name)
+def test_a_layer_ships_byte_code_of_every_module_that_does_not_depend_on_times(layer, tmp_path):
+    said = built(layer, tmp_path).stdout
+    assert "WARNING" not in said
+    modules = list((tmp_path / "artifacts").rglob("*.py"))
+    assert modules
+    for module in modules:
+        code = pathlib.Path(importlib.util.cache_from_source(str(module))).read_bytes()
+        assert code[:4] == importlib.util.MAGIC_NUMBER
+        assert code[4:8] == CHECKED_BY_NOBODY
+        assert code[8:16] == importlib.util.source_hash(module.read_bytes())
+        assert marshal.loads(code[16:]).co_filename == f"/opt/{module.relative_to(tmp_path / 'artifacts')}"
+
+
+@pytest.mark.parametrize("layer", BUILT, ids=lambda layer: layer.name)
+def test_a_layer_is_the_same_wherever_it_is_built(layer, tmp_path):
+    folders = [tmp_path / "here", tmp_path / "elsewhere"]
+    for folder in folders:
+        folder.mkdir()
+        built(layer, folder)
+    one, other = (files(folder / "artifacts") for folder in folders)
+    assert one == other
+
+
+@pytest.mark.parametrize("layer", BUILT, ids=lambda layer: layer.name)
+def test_a_build_for_another_python_than_those_at_hand_says_so_and_goes_on(layer, tmp_path):
+    # `sam build` shows what make writes to stdout, and drops its stderr.
+    said = built(layer, tmp_path, "2.99").stdout
+    assert "WARNING" in said
+    assert "Lambda reads it with Python 2.99, and here is Python 3." in said
+    held = files(tmp_path / "artifacts")
+    assert any(name.endswith(".py") for name in held)
+    assert not any(name.endswith(".pyc") for name in held)
+
+
+def test_layers_are_built_for_the_python_that_the_template_asks_for():
+    show = ["make", "--makefile", "python.mk", "--eval", "show:; @echo $(LAYER_PYTHON)", "show"]
+    shown = subprocess.run(
+        show, cwd=LAYERS, env={"PATH": os.environ["PATH"]}, check=True, capture_output=True, text=True
+    )
+    assert f"python{shown.stdout.strip()}" == template.defaults()["PythonRuntime"]
