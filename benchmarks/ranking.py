@@ -249,7 +249,7 @@ def _item(entry: rankings.Entry, partition: str) -> table.EntryItem:
     )
 
 
-def _group(contest: Contest, group: str, boards: dict[str, dict[str, str] | None]) -> table.GroupItem:
+def _group(contest: Contest, group: str, bests: dict[str, dict[str, str] | None]) -> table.GroupItem:
     return table.GroupItem(
         *table.group(group),
         group=group,
@@ -257,7 +257,7 @@ def _group(contest: Contest, group: str, boards: dict[str, dict[str, str] | None
         name=f"Group {group}",
         owner="u-ada",
         created_at=_moment(0),
-        boards=rankings.written(boards),
+        boards=rankings.written(bests),
     )
 
 

@@ -485,17 +485,17 @@ def test_a_cursor_belongs_to_one_listing(place):
     for operation in ("list_runs", "list_uploads", "list_groups", "list_workflow_groups", "list_workflows"):
         at = cursor.write(listings(place)[operation], "g")
         assert place.ask(operation, query={"cursor": at}).status == 200
-    cursors = {}
+    given = {}
     for operation in ("list_runs", "list_groups", "list_workflow_groups", "list_workflows"):
-        cursors[operation] = place.ask(operation, query={"limit": "1"}).json["next"]
+        given[operation] = place.ask(operation, query={"limit": "1"}).json["next"]
     for operation in LISTINGS:
-        for origin, at in cursors.items():
+        for origin, at in given.items():
             if origin == operation:
                 assert place.ask(operation, query={"cursor": at}).status == 200
             else:
                 assert place.refuses(operation, query={"cursor": at})["code"] == "INVALID_CURSOR"
     of_another_group = "/groups/{groupId}/runs", {"groupId": "h"}
-    answer = place.call("list_runs", "GET", *of_another_group, query={"cursor": cursors["list_runs"]})
+    answer = place.call("list_runs", "GET", *of_another_group, query={"cursor": given["list_runs"]})
     assert answer.status == 400
 
 
@@ -814,11 +814,11 @@ def test_a_group_is_deleted_though_somebody_else_deletes_its_runs(place, monkeyp
     from flowserverless import deletion
 
     place.cancel(place.run)
-    delete = deletion.delete
+    once = deletion.delete
 
     def twice(run, now):
-        delete(run, now)
-        delete(run, now)
+        once(run, now)
+        once(run, now)
 
     monkeypatch.setattr(deletion, "delete", twice)
     assert place.ask("delete_group").status == 204

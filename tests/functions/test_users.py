@@ -37,7 +37,7 @@ def waits(monkeypatch):
 
 
 @pytest.fixture
-def cognito(table, cognito_calls, waits, monkeypatch):
+def user_pool_calls(table, cognito_calls, waits, monkeypatch):
     """An empty user pool: its client, the `calls` that moto does not know, and `failing` to let an operation fail."""
     (declared,) = template.resources("AWS::Cognito::UserPool").values()
     (app,) = template.resources("AWS::Cognito::UserPoolClient").values()
@@ -70,7 +70,7 @@ def cognito(table, cognito_calls, waits, monkeypatch):
 
 
 @pytest.fixture
-def post(invoke, cognito):
+def post(invoke, user_pool_calls):
     """Call an operation for which the authorizer is not asked."""
 
     def call(operation, body):
@@ -126,26 +126,26 @@ def claims(token):
     return json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
 
 
-def states(cognito):
-    found = cognito.client.list_users(UserPoolId=cognito.pool)["Users"]
+def states(user_pool_calls):
+    found = user_pool_calls.client.list_users(UserPoolId=user_pool_calls.pool)["Users"]
     return {user["Username"]: user["UserStatus"] for user in found}
 
 
 # Registering
 
 
-def test_who_registers_can_sign_in_at_once(register, log_in, cognito):
+def test_who_registers_can_sign_in_at_once(register, log_in, user_pool_calls):
     handle = register("ada")
     assert set(handle) == {"id", "username", "active", "warnings"}
     assert (handle["username"], handle["active"]) == ("ada", True)
-    assert states(cognito) == {"ada": "CONFIRMED"}
+    assert states(user_pool_calls) == {"ada": "CONFIRMED"}
     assert log_in().json["id"] == handle["id"]
 
 
-def test_an_address_is_verified_first(register, post, log_in, cognito):
+def test_an_address_is_verified_first(register, post, log_in, user_pool_calls):
     handle = register("ada", email="ada@example.org")
     assert handle["active"] is False
-    assert states(cognito) == {"ada": "UNCONFIRMED"}
+    assert states(user_pool_calls) == {"ada": "UNCONFIRMED"}
     assert refused(log_in()) == (401, "NOT_ACTIVE")
     answer = post("activate_user", {"userId": handle["id"], "code": "123456"})
     assert (answer.status, answer.json) == (200, {"id": handle["id"], "username": "ada"})
@@ -153,31 +153,31 @@ def test_an_address_is_verified_first(register, post, log_in, cognito):
 
 
 @pytest.mark.parametrize("by", ["userId", "id", "username"])
-def test_a_user_is_activated_by_id_or_name(register, post, cognito, by):
+def test_a_user_is_activated_by_id_or_name(register, post, user_pool_calls, by):
     handle = register("ada", email="ada@example.org", verify=True)
     named = handle["username" if by == "username" else "id"]
     assert post("activate_user", {by: named, "code": "123456"}).json["username"] == "ada"
-    assert states(cognito) == {"ada": "CONFIRMED"}
+    assert states(user_pool_calls) == {"ada": "CONFIRMED"}
 
 
-def test_old_clients_register_without_verification(register, cognito):
+def test_old_clients_register_without_verification(register, user_pool_calls):
     assert register("ada", email="ada@example.org", verify=False)["active"] is True
     assert register("bob", verify=False)["active"] is True
     assert register("cy", verify=None)["active"] is True
-    assert set(states(cognito).values()) == {"CONFIRMED"}
+    assert set(states(user_pool_calls).values()) == {"CONFIRMED"}
 
 
 def test_without_an_address_there_is_nothing_to_verify(register):
     assert register("ada", verify=True)["active"] is True
 
 
-def test_where_addresses_are_needed_nobody_gets_round_them(post, register, cognito, monkeypatch):
+def test_where_addresses_are_needed_nobody_gets_round_them(post, register, user_pool_calls, monkeypatch):
     monkeypatch.setenv("SELF_REGISTRATION", "verified")
     answer = post("register_user", {"username": "ada", "password": PASSWORD, "verify": False})
     assert refused(answer) == (400, "EMAIL_NEEDED")
-    assert states(cognito) == {}
+    assert states(user_pool_calls) == {}
     assert register("ada", email="ada@example.org", verify=False)["active"] is False
-    assert states(cognito) == {"ada": "UNCONFIRMED"}
+    assert states(user_pool_calls) == {"ada": "UNCONFIRMED"}
 
 
 def test_who_registers_is_told_when_a_forgotten_password_is_lost(register):
@@ -188,45 +188,45 @@ def test_who_registers_is_told_when_a_forgotten_password_is_lost(register):
     assert "warnings" not in register("cy", email="cy@example.org")
 
 
-def codes_sent(cognito):
-    return [call["Username"] for call in cognito.calls if "Token" not in call]
+def codes_sent(user_pool_calls):
+    return [call["Username"] for call in user_pool_calls.calls if "Token" not in call]
 
 
 @pytest.mark.parametrize("by", ["userId", "id", "username"])
-def test_an_activation_code_is_sent_again(register, post, cognito, by):
+def test_an_activation_code_is_sent_again(register, post, user_pool_calls, by):
     handle = register("ada", email="ada@example.org")
     named = handle["username" if by == "username" else "id"]
     answer = post("request_activation", {by: named})
     assert (answer.status, answer.json) == (200, {"requestId": named})
-    assert codes_sent(cognito) == ["ada"]
+    assert codes_sent(user_pool_calls) == ["ada"]
 
 
-def test_asking_for_an_activation_code_tells_nothing_about_users(register, post, cognito, subtests):
+def test_asking_for_an_activation_code_tells_nothing_about_users(register, post, user_pool_calls, subtests):
     register("ada", email="ada@example.org")
     known = post("request_activation", {"username": "ada"})
     for code in users.NO_CODE_SENT:
-        with subtests.test(code), cognito.failing("ResendConfirmationCode", code):
+        with subtests.test(code), user_pool_calls.failing("ResendConfirmationCode", code):
             unknown = post("request_activation", {"username": "ada"})
             assert (known.status, known.headers, known.body) == (unknown.status, unknown.headers, unknown.body)
     assert post("request_activation", {"username": STRANGER}).json == {"requestId": STRANGER}
-    with cognito.failing("ResendConfirmationCode", "TooManyRequestsException"):
+    with user_pool_calls.failing("ResendConfirmationCode", "TooManyRequestsException"):
         assert refused(post("request_activation", {"username": "ada"})) == (429, "TOO_MANY_ATTEMPTS")
     for body in ({}, {"username": None}, {"username": "a b"}):
         assert refused(post("request_activation", body)) == (400, "INVALID_REQUEST")
 
 
-def test_a_mistyped_address_does_not_keep_the_name(register, post, log_in, cognito):
+def test_a_mistyped_address_does_not_keep_the_name(register, post, log_in, user_pool_calls):
     first = register("ada", email="ada@exmaple.org")
     second = register("ada", email="ada@example.org", password="another horse")
     assert second["id"] != first["id"]
-    assert (second["active"], states(cognito)) == (False, {"ada": "UNCONFIRMED"})
+    assert (second["active"], states(user_pool_calls)) == (False, {"ada": "UNCONFIRMED"})
     assert refused(post("activate_user", {"userId": first["id"], "code": "123456"})) == (400, "INVALID_CODE")
     assert post("activate_user", {"userId": second["id"], "code": "123456"}).status == 200
     assert log_in("ada", PASSWORD).status == 401
     assert log_in("ada", "another horse").status == 200
 
 
-def test_nobody_gets_ones_own_password_activated_by_the_code_of_another(register, post, cognito):
+def test_nobody_gets_ones_own_password_activated_by_the_code_of_another(register, post, user_pool_calls):
     handle = register("ada", email="ada@example.org")
     again = {"username": "ada", "password": "evil horses", "email": "ada@example.org"}
     for email in ("ada@example.org", "Ada@Example.org", None):
@@ -236,7 +236,7 @@ def test_nobody_gets_ones_own_password_activated_by_the_code_of_another(register
     # Nor by way of an address of one's own.
     register("ada", email="eve@example.org")
     assert refused(post("register_user", again)) == (409, "NAME_TAKEN")
-    assert handle["id"] not in str(cognito.client.list_users(UserPoolId=cognito.pool))
+    assert handle["id"] not in str(user_pool_calls.client.list_users(UserPoolId=user_pool_calls.pool))
 
 
 def test_addresses_are_not_tried_without_end(register, post):
@@ -248,28 +248,28 @@ def test_addresses_are_not_tried_without_end(register, post):
 
 @pytest.mark.parametrize("name", ["ada", "Ada"])
 @pytest.mark.parametrize("email", ["ada@example.org", "other@example.org", None])
-def test_a_name_whose_code_has_expired_is_free(register, cognito, monkeypatch, name, email):
+def test_a_name_whose_code_has_expired_is_free(register, user_pool_calls, monkeypatch, name, email):
     first = register("ada", email="ada@example.org")
     later = datetime.now(UTC) + users.CODE_LIFE + timedelta(seconds=1)
     monkeypatch.setattr(api, "now", lambda: later)
     more = {"email": email} if email else {}
     second = register(name, **more)
     assert second["id"] != first["id"]
-    assert list(states(cognito)) == [name]
+    assert list(states(user_pool_calls)) == [name]
 
 
-def test_an_active_user_keeps_the_name_for_ever(register, post, cognito, monkeypatch):
+def test_an_active_user_keeps_the_name_for_ever(register, post, user_pool_calls, monkeypatch):
     register("ada", email="ada@example.org")
     post("activate_user", {"username": "ada", "code": "123456"})
     monkeypatch.setattr(api, "now", lambda: datetime.now(UTC) + 400 * users.CODE_LIFE)
     for email in ("ada@example.org", "eve@example.org", None):
         body = {"username": "ada", "password": PASSWORD, "email": email}
         assert refused(post("register_user", body)) == (409, "NAME_TAKEN")
-    assert states(cognito) == {"ada": "CONFIRMED"}
+    assert states(user_pool_calls) == {"ada": "CONFIRMED"}
 
 
-def test_a_registration_that_died_halfway_frees_its_name(register, post, cognito, monkeypatch):
-    cognito.client.sign_up(ClientId=users._app(), Username="ada", Password=PASSWORD)
+def test_a_registration_that_died_halfway_frees_its_name(register, post, user_pool_calls, monkeypatch):
+    user_pool_calls.client.sign_up(ClientId=users._app(), Username="ada", Password=PASSWORD)
     body = {"username": "ada", "password": PASSWORD, "email": "ada@example.org"}
     assert refused(post("register_user", body)) == (409, "NAME_TAKEN")
     monkeypatch.setattr(api, "now", lambda: datetime.now(UTC) + users.CODE_LIFE + timedelta(seconds=1))
@@ -277,17 +277,17 @@ def test_a_registration_that_died_halfway_frees_its_name(register, post, cognito
 
 
 @pytest.mark.parametrize("mode", ["closed", None])
-def test_where_registration_is_closed(post, cognito, monkeypatch, mode):
+def test_where_registration_is_closed(post, user_pool_calls, monkeypatch, mode):
     monkeypatch.delenv("SELF_REGISTRATION")
     if mode:
         monkeypatch.setenv("SELF_REGISTRATION", mode)
     body = {"username": "ada", "password": PASSWORD, "email": "ada@example.org"}
     assert refused(post("register_user", body)) == (403, "REGISTRATION_CLOSED")
-    assert states(cognito) == {}
+    assert states(user_pool_calls) == {}
 
 
-def test_a_pool_that_only_administrators_fill_is_closed(post, cognito):
-    with cognito.failing("SignUp", "NotAuthorizedException"):
+def test_a_pool_that_only_administrators_fill_is_closed(post, user_pool_calls):
+    with user_pool_calls.failing("SignUp", "NotAuthorizedException"):
         answer = post("register_user", {"username": "ada", "password": PASSWORD})
     assert refused(answer) == (403, "REGISTRATION_CLOSED")
 
@@ -346,26 +346,26 @@ SAME_NAMES = {
 
 
 @pytest.mark.parametrize("kind", SAME_NAMES)
-def test_nobody_is_called_what_looks_like_another_name(register, post, log_in, cognito, kind):
+def test_nobody_is_called_what_looks_like_another_name(register, post, log_in, user_pool_calls, kind):
     first, second = SAME_NAMES[kind]
     for name, lookalike in ((first, second), (f"2-{second}", f"2-{first}")):
         register(name)
         assert refused(post("register_user", {"username": lookalike, "password": PASSWORD})) == (409, "NAME_TAKEN")
         assert log_in(name).json["username"] == name
         assert log_in(lookalike).status == 401
-        assert lookalike not in states(cognito)
+        assert lookalike not in states(user_pool_calls)
 
 
-def test_a_name_is_free_again_when_its_user_was_deleted(register, cognito):
+def test_a_name_is_free_again_when_its_user_was_deleted(register, user_pool_calls):
     first = register("ada")
-    cognito.client.admin_delete_user(UserPoolId=cognito.pool, Username="ada")
+    user_pool_calls.client.admin_delete_user(UserPoolId=user_pool_calls.pool, Username="ada")
     second = register("Ada")
     assert second["id"] != first["id"]
-    cognito.client.admin_delete_user(UserPoolId=cognito.pool, Username="Ada")
+    user_pool_calls.client.admin_delete_user(UserPoolId=user_pool_calls.pool, Username="Ada")
     assert register("Ada")["id"] != second["id"]
 
 
-def test_of_two_who_register_names_that_look_alike_at_once_one_gets_it(post, register, cognito, monkeypatch):
+def test_of_two_who_register_names_that_look_alike_at_once_one_gets_it(post, register, user_pool_calls, monkeypatch):
     holder = users.usernames.holder
     others = iter(["ADA"])
 
@@ -377,16 +377,16 @@ def test_of_two_who_register_names_that_look_alike_at_once_one_gets_it(post, reg
 
     monkeypatch.setattr(users.usernames, "holder", late)
     assert refused(post("register_user", {"username": "ada", "password": PASSWORD})) == (409, "NAME_TAKEN")
-    assert states(cognito) == {"ADA": "CONFIRMED"}
+    assert states(user_pool_calls) == {"ADA": "CONFIRMED"}
 
 
-def test_names_that_cannot_be(post, cognito, subtests):
+def test_names_that_cannot_be(post, user_pool_calls, subtests):
     for kind, name in BAD_NAMES.items():
         with subtests.test(kind):
             answer = post("register_user", {"username": name, "password": PASSWORD})
             assert refused(answer) == (400, "INVALID_REQUEST")
             assert "username" in answer.json["detail"]
-    assert states(cognito) == {}
+    assert states(user_pool_calls) == {}
 
 
 BAD_PASSWORDS = {
@@ -401,17 +401,17 @@ BAD_PASSWORDS = {
 }
 
 
-def test_passwords_that_cannot_be(post, cognito, subtests):
+def test_passwords_that_cannot_be(post, user_pool_calls, subtests):
     for kind, password in BAD_PASSWORDS.items():
         with subtests.test(kind):
             answer = post("register_user", {"username": "ada", "password": password})
             assert refused(answer) == (400, "INVALID_REQUEST")
             assert answer.json["detail"].startswith("password ") or "password: " in answer.json["detail"]
             assert not password or str(password) not in answer.json["detail"]
-    assert states(cognito) == {}
+    assert states(user_pool_calls) == {}
 
 
-def test_what_is_wrong_with_a_value_is_said_in_words(post, cognito, subtests):
+def test_what_is_wrong_with_a_value_is_said_in_words(post, user_pool_calls, subtests):
     good = {"username": "ada", "password": PASSWORD}
     for wrong, words in (
         ({"username": "ada lovelace"}, "a user name has no spaces"),
@@ -439,15 +439,15 @@ def test_passwords_are_taken_literally(post, log_in):
                 assert log_in(name, wrong).status == 401
 
 
-def test_addresses_that_cannot_be(post, cognito, subtests):
+def test_addresses_that_cannot_be(post, user_pool_calls, subtests):
     for email in ("", "ada", "ada@", "@example.org", "a b@example.org", "a@b@c", 5):
         with subtests.test(email=email):
             answer = post("register_user", {"username": "ada", "password": PASSWORD, "email": email})
             assert refused(answer) == (400, "INVALID_REQUEST")
-    assert states(cognito) == {}
+    assert states(user_pool_calls) == {}
 
 
-def test_what_cognito_may_say_to_a_registration(post, cognito, subtests):
+def test_what_cognito_may_say_to_a_registration(post, user_pool_calls, subtests):
     expected = {
         "InvalidPasswordException": (400, "WEAK_PASSWORD"),
         "InvalidParameterException": (400, "INVALID_REQUEST"),
@@ -457,14 +457,14 @@ def test_what_cognito_may_say_to_a_registration(post, cognito, subtests):
         "InternalErrorException": (500, "INTERNAL_ERROR"),
     }
     for code, refusal in expected.items():
-        with subtests.test(code), cognito.failing("SignUp", code):
+        with subtests.test(code), user_pool_calls.failing("SignUp", code):
             assert refused(post("register_user", {"username": "ada", "password": PASSWORD})) == refusal
 
 
 # Signing in
 
 
-def test_signing_in_gives_the_callers_token_and_when_it_ends(register, log_in, cognito):
+def test_signing_in_gives_the_callers_token_and_when_it_ends(register, log_in, user_pool_calls):
     handle = register("ada")
     answer = log_in()
     assert answer.status == 200
@@ -478,11 +478,11 @@ def test_signing_in_gives_the_callers_token_and_when_it_ends(register, log_in, c
     assert answer.json["expiresAt"].endswith(".000000+00:00")
 
 
-def test_no_other_key_to_the_account_is_left(register, log_in, cognito):
+def test_no_other_key_to_the_account_is_left(register, log_in, user_pool_calls):
     register("ada")
     log_in()
     log_in()
-    assert len({call["Token"] for call in cognito.calls}) == 2
+    assert len({call["Token"] for call in user_pool_calls.calls}) == 2
 
 
 def test_every_sign_in_gives_another_token(register, log_in):
@@ -498,7 +498,7 @@ def test_a_wrong_password_and_an_unknown_user_look_the_same(register, log_in):
     assert (wrong.status, wrong.headers, wrong.body) == (unknown.status, unknown.headers, unknown.body)
 
 
-def test_what_cognito_may_say_to_a_sign_in(log_in, cognito, subtests):
+def test_what_cognito_may_say_to_a_sign_in(log_in, user_pool_calls, subtests):
     expected = {
         "NotAuthorizedException": (401, "WRONG_CREDENTIALS"),
         "UserNotFoundException": (401, "WRONG_CREDENTIALS"),
@@ -509,26 +509,26 @@ def test_what_cognito_may_say_to_a_sign_in(log_in, cognito, subtests):
         "InternalErrorException": (500, "INTERNAL_ERROR"),
     }
     for code, refusal in expected.items():
-        with subtests.test(code), cognito.failing("InitiateAuth", code):
+        with subtests.test(code), user_pool_calls.failing("InitiateAuth", code):
             assert refused(log_in()) == refusal
 
 
-def test_a_token_that_cannot_be_confined_to_this_service_is_not_given(register, log_in, cognito):
+def test_a_token_that_cannot_be_confined_to_this_service_is_not_given(register, log_in, user_pool_calls):
     register("ada")
-    with cognito.failing("RevokeToken", "TooManyRequestsException"):
+    with user_pool_calls.failing("RevokeToken", "TooManyRequestsException"):
         answer = log_in()
     assert refused(answer) == (429, "TOO_MANY_ATTEMPTS")
     assert "token" not in answer.json
 
 
-def test_a_disabled_user_cannot_sign_in(register, log_in, cognito):
+def test_a_disabled_user_cannot_sign_in(register, log_in, user_pool_calls):
     register("ada")
-    cognito.client.admin_disable_user(UserPoolId=cognito.pool, Username="ada")
+    user_pool_calls.client.admin_disable_user(UserPoolId=user_pool_calls.pool, Username="ada")
     assert refused(log_in()) == (401, "WRONG_CREDENTIALS")
 
 
-def test_a_temporary_password_is_no_way_in(log_in, cognito):
-    cognito.client.admin_create_user(UserPoolId=cognito.pool, Username="ada", TemporaryPassword=PASSWORD)
+def test_a_temporary_password_is_no_way_in(log_in, user_pool_calls):
+    user_pool_calls.client.admin_create_user(UserPoolId=user_pool_calls.pool, Username="ada", TemporaryPassword=PASSWORD)
     assert refused(log_in()) == (401, "PASSWORD_CHANGE_REQUIRED")
 
 
@@ -619,9 +619,9 @@ def test_an_organiser_ends_all_sessions_of_a_user(invoke, register, log_in, by):
     assert not signouts.is_signed_out("any", STRANGER, since)
 
 
-def test_sessions_of_a_deleted_user_are_ended_by_id(invoke, register, cognito):
+def test_sessions_of_a_deleted_user_are_ended_by_id(invoke, register, user_pool_calls):
     handle = register("ada")
-    cognito.client.admin_delete_user(UserPoolId=cognito.pool, Username="ada")
+    user_pool_calls.client.admin_delete_user(UserPoolId=user_pool_calls.pool, Username="ada")
     assert refused(revoke(invoke, "ada")) == (404, "UNKNOWN_USER")
     since = int(time.time())
     answer = revoke(invoke, handle["id"].upper())
@@ -630,7 +630,7 @@ def test_sessions_of_a_deleted_user_are_ended_by_id(invoke, register, cognito):
 
 
 @pytest.mark.parametrize("named", ["eve", "a b", "x" * 400, "\u202eada", "a,b", '"', "Zoe\u0308"])
-def test_there_are_no_sessions_of_nobody(invoke, cognito, named):
+def test_there_are_no_sessions_of_nobody(invoke, user_pool_calls, named):
     assert revoke(invoke, named).status == 404
 
 
@@ -653,7 +653,7 @@ def record(**changed):
     return event
 
 
-def test_a_record_of_an_administrators_act_ends_the_sessions_of_its_user(invoke, cognito):
+def test_a_record_of_an_administrators_act_ends_the_sessions_of_its_user(invoke, user_pool_calls):
     event = record()
     user = event["detail"]["additionalEventData"]["sub"]
     assert invoke("watch_users", event) == {"user": user, "because": "AdminDisableUser"}
@@ -662,7 +662,7 @@ def test_a_record_of_an_administrators_act_ends_the_sessions_of_its_user(invoke,
     assert not signouts.is_signed_out("any", user, moment + 1)
 
 
-def test_a_record_that_comes_late_leaves_later_sessions_alone(invoke, cognito):
+def test_a_record_that_comes_late_leaves_later_sessions_alone(invoke, user_pool_calls):
     event = record(eventTime="2026-01-01T00:00:00Z")
     user = invoke("watch_users", event)["user"]
     assert not signouts.is_signed_out("any", user, int(time.time()) - 60)
@@ -724,7 +724,7 @@ def test_who_signs_in_while_the_password_is_reset_is_signed_out(register, post, 
     assert is_refused(late[0])
 
 
-def test_no_session_outlives_another_password_but_the_one_that_begins(invoke, register, log_in, cognito):
+def test_no_session_outlives_another_password_but_the_one_that_begins(invoke, register, log_in, user_pool_calls):
     register("ada")
     before = [log_in() for _ in range(4)]
     answer = change(invoke, person(before[1].json), PASSWORD, "battery staple")
@@ -743,15 +743,15 @@ def test_a_session_after_a_revocation_lives(invoke, register, log_in):
     assert not is_refused(log_in())
 
 
-def test_in_the_second_of_a_sign_out_the_password_is_asked_for_again(register, log_in, cognito, waits, monkeypatch):
+def test_in_the_second_of_a_sign_out_the_password_is_asked_for_again(register, log_in, user_pool_calls, waits, monkeypatch):
     handle = register("ada")
     signouts.sign_out_everywhere(handle["id"], datetime.now(UTC) + timedelta(seconds=1))
-    changed = {"UserPoolId": cognito.pool, "Username": "ada", "Password": "battery staple", "Permanent": True}
+    changed = {"UserPoolId": user_pool_calls.pool, "Username": "ada", "Password": "battery staple", "Permanent": True}
 
     def meanwhile(seconds):
         waits.append(seconds)
         with policies.asked():
-            cognito.client.admin_set_user_password(**changed)
+            user_pool_calls.client.admin_set_user_password(**changed)
 
     monkeypatch.setattr(revocation, "wait", meanwhile)
     assert refused(log_in()) == (401, "WRONG_CREDENTIALS")
@@ -767,12 +767,12 @@ def test_nobody_waits_who_need_not(register, log_in, waits):
     assert waits == []
 
 
-def test_nobody_waits_for_long(register, log_in, waits, cognito):
+def test_nobody_waits_for_long(register, log_in, waits, user_pool_calls):
     handle = register("ada")
     signouts.sign_out_everywhere(handle["id"], datetime.now(UTC) + timedelta(minutes=1))
     assert refused(log_in()) == (503, "BUSY")
     assert waits == [revocation.LONGEST_WAIT_SECONDS] * (revocation.TRIES - 1)
-    assert len(cognito.calls) == revocation.TRIES
+    assert len(user_pool_calls.calls) == revocation.TRIES
 
 
 def test_a_password_is_reset_by_name_or_id(register, post, log_in, table):
@@ -784,18 +784,18 @@ def test_a_password_is_reset_by_name_or_id(register, post, log_in, table):
         assert log_in("ada", password).status == 200
 
 
-def test_asking_for_a_reset_tells_nothing_about_users(register, post, cognito, subtests):
+def test_asking_for_a_reset_tells_nothing_about_users(register, post, user_pool_calls, subtests):
     register("ada")
     known = post("request_password_reset", {"username": "ada"})
     assert known.json == {"requestId": "ada"}
     for code in users.NO_CODE_SENT:
-        with subtests.test(code), cognito.failing("ForgotPassword", code):
+        with subtests.test(code), user_pool_calls.failing("ForgotPassword", code):
             unknown = post("request_password_reset", {"username": "ada"})
             assert (known.status, known.headers, known.body) == (unknown.status, unknown.headers, unknown.body)
 
 
-def test_asking_for_resets_is_bounded_by_cognito(post, cognito):
-    with cognito.failing("ForgotPassword", "TooManyRequestsException"):
+def test_asking_for_resets_is_bounded_by_cognito(post, user_pool_calls):
+    with user_pool_calls.failing("ForgotPassword", "TooManyRequestsException"):
         assert refused(post("request_password_reset", {"username": "ada"})) == (429, "TOO_MANY_ATTEMPTS")
 
 
@@ -806,24 +806,24 @@ def test_asking_for_resets_is_bounded_by_cognito(post, cognito):
         ("reset_password", "ConfirmForgotPassword", {"password": "battery staple"}),
     ],
 )
-def test_trying_codes_tells_nothing_about_users(register, post, cognito, table, subtests, operation, call, more):
+def test_trying_codes_tells_nothing_about_users(register, post, user_pool_calls, table, subtests, operation, call, more):
     handle = register("ada")
     unknown = post(operation, {"username": "eve", "code": "000000", **more})
     nobody = post(operation, {"username": STRANGER, "code": "000000", **more})
     assert unknown.body == nobody.body
     for code in users.CODE_REFUSALS:
-        with subtests.test(code), cognito.failing(call, code):
+        with subtests.test(code), user_pool_calls.failing(call, code):
             wrong = post(operation, {"username": "ada", "code": "000000", **more})
             assert refused(wrong) == (400, "INVALID_CODE")
             assert (wrong.body, wrong.headers) == (unknown.body, unknown.headers)
     assert not signouts.is_signed_out("any", handle["id"], 0)
 
 
-def test_a_new_password_follows_the_rules(register, post, cognito):
+def test_a_new_password_follows_the_rules(register, post, user_pool_calls):
     register("ada")
     short = post("reset_password", {"username": "ada", "code": "1", "password": "short"})
     assert refused(short) == (400, "INVALID_REQUEST")
-    with cognito.failing("ConfirmForgotPassword", "InvalidPasswordException"):
+    with user_pool_calls.failing("ConfirmForgotPassword", "InvalidPasswordException"):
         weak = post("reset_password", {"username": "ada", "code": "1", "password": "battery staple"})
     assert refused(weak) == (400, "WEAK_PASSWORD")
 
@@ -850,7 +850,7 @@ def change(invoke, who, present, password):
     return gateway.answer(invoke("change_password", gateway.event("PUT", "/users/password", body=body, user=who)))
 
 
-def test_a_password_is_changed_by_who_knows_it_and_all_other_sessions_end(invoke, register, log_in, cognito):
+def test_a_password_is_changed_by_who_knows_it_and_all_other_sessions_end(invoke, register, log_in, user_pool_calls):
     handle = register("ada")
     session = log_in().json
     ada, before = person(session), claims(session["token"])
@@ -865,19 +865,19 @@ def test_a_password_is_changed_by_who_knows_it_and_all_other_sessions_end(invoke
     assert signouts.is_signed_out("any", ada.id, new["auth_time"] - 1)
     assert not signouts.is_signed_out(new["jti"], ada.id, new["auth_time"])
     # Whoever is given a token or proves a password gets no other key to the account.
-    assert len({call["Token"] for call in cognito.calls}) == len(cognito.calls) >= 4
+    assert len({call["Token"] for call in user_pool_calls.calls}) == len(user_pool_calls.calls) >= 4
 
 
-def test_a_wrong_present_password_changes_nothing(invoke, register, log_in, cognito, subtests):
+def test_a_wrong_present_password_changes_nothing(invoke, register, log_in, user_pool_calls, subtests):
     handle = register("ada")
     ada = person(log_in().json)
     assert refused(change(invoke, ada, "wrong horse", "battery staple")) == (400, "WRONG_PASSWORD")
     for code in ("NotAuthorizedException", "PasswordResetRequiredException", "UserNotFoundException"):
-        with subtests.test(code), cognito.failing("InitiateAuth", code):
+        with subtests.test(code), user_pool_calls.failing("InitiateAuth", code):
             assert refused(change(invoke, ada, PASSWORD, "battery staple")) == (400, "WRONG_PASSWORD")
-    with cognito.failing("ChangePassword", "InvalidPasswordException"):
+    with user_pool_calls.failing("ChangePassword", "InvalidPasswordException"):
         assert refused(change(invoke, ada, PASSWORD, "battery staple")) == (400, "WEAK_PASSWORD")
-    with cognito.failing("InitiateAuth", "TooManyRequestsException"):
+    with user_pool_calls.failing("InitiateAuth", "TooManyRequestsException"):
         assert refused(change(invoke, ada, PASSWORD, "battery staple")) == (429, "TOO_MANY_ATTEMPTS")
     assert refused(change(invoke, ada, PASSWORD, "short")) == (400, "INVALID_REQUEST")
     assert log_in().status == 200
@@ -901,11 +901,11 @@ def test_users_are_listed_by_id_and_name_and_nothing_else(invoke, register):
     assert listed(invoke, query="x") == {"users": []}
 
 
-def test_users_who_cannot_sign_in_are_not_listed(invoke, register, cognito):
+def test_users_who_cannot_sign_in_are_not_listed(invoke, register, user_pool_calls):
     for name in ("ada", "adam"):
         register(name)
     register("adele", email="adele@example.org")
-    cognito.client.admin_disable_user(UserPoolId=cognito.pool, Username="adam")
+    user_pool_calls.client.admin_disable_user(UserPoolId=user_pool_calls.pool, Username="adam")
     assert [user["username"] for user in listed(invoke, query="ad")["users"]] == ["ada"]
 
 
@@ -920,7 +920,7 @@ def test_a_prefix_is_only_a_prefix(invoke, register):
     assert len(listed(invoke, query="a")["users"]) == 6
 
 
-def test_paging_shows_everybody_once(invoke, cognito):
+def test_paging_shows_everybody_once(invoke, user_pool_calls):
     everybody = {f"user{number:03}" for number in range(130)}
     for name in everybody:
         users.register(name, PASSWORD, None, False, datetime.now(UTC))
@@ -938,14 +938,14 @@ def test_paging_shows_everybody_once(invoke, cognito):
     assert "next" not in listed(invoke)
 
 
-def test_everybody_is_as_many_as_the_document_says(invoke, cognito, monkeypatch):
+def test_everybody_is_as_many_as_the_document_says(invoke, user_pool_calls, monkeypatch):
     document = json.loads((emulator.PROJECT / "functions" / "get_openapi" / "openapi.json").read_text("utf-8"))
     (limit,) = (each["schema"] for each in document["paths"]["/users"]["get"]["parameters"] if each["name"] == "limit")
     assert limit["default"] == limit["maximum"] == 1000
     assert users.MOST_CALLS * users.MOST_IN_A_CALL >= 1.5 * limit["default"]
 
 
-def test_what_was_found_before_cognito_had_enough_is_shown(invoke, cognito):
+def test_what_was_found_before_cognito_had_enough_is_shown(invoke, user_pool_calls):
     for number in range(70):
         users.register(f"user{number}", PASSWORD, None, False, datetime.now(UTC))
     seen = listed(invoke, limit="60")
@@ -958,29 +958,29 @@ def test_what_was_found_before_cognito_had_enough_is_shown(invoke, cognito):
         return None
 
     name = "before-call.cognito-identity-provider.ListUsers"
-    cognito.client.meta.events.register_first(name, tired)
+    user_pool_calls.client.meta.events.register_first(name, tired)
     try:
         page = listed(invoke)
         answer = gateway.answer(invoke("list_users", gateway.event("GET", "/users", user=gateway.ADA)))
     finally:
-        cognito.client.meta.events.unregister(name, tired)
+        user_pool_calls.client.meta.events.unregister(name, tired)
     assert page["users"] == seen["users"]
     assert refused(answer) == (429, "TOO_MANY_ATTEMPTS")
     assert len(listed(invoke, cursor=page["next"])["users"]) == 10
 
 
-def test_a_made_up_cursor(invoke, register, cognito, subtests):
+def test_a_made_up_cursor(invoke, register, user_pool_calls, subtests):
     register("ada")
     for at in ("x", "bm90IGpzb24", "WzFd", "W10", "eyJhIjoxfQ", "ü"):
         with subtests.test(at):
             asked = gateway.event("GET", "/users", query={"cursor": at}, user=gateway.ADA)
             assert refused(gateway.answer(invoke("list_users", asked))) == (400, "INVALID_CURSOR")
     asked = gateway.event("GET", "/users", query={"cursor": cursor.write(users.LISTING, "made up")}, user=gateway.ADA)
-    with cognito.failing("ListUsers", "InvalidParameterException"):
+    with user_pool_calls.failing("ListUsers", "InvalidParameterException"):
         assert refused(gateway.answer(invoke("list_users", asked))) == (400, "INVALID_CURSOR")
 
 
-def test_limits_that_cannot_be(invoke, cognito, subtests):
+def test_limits_that_cannot_be(invoke, user_pool_calls, subtests):
     for limit in ("0", "1001", "-1", "x", "1.5"):
         with subtests.test(limit):
             asked = gateway.event("GET", "/users", query={"limit": limit}, user=gateway.ADA)
@@ -993,7 +993,7 @@ def test_members_are_found_by_id_or_name(register):
     assert users.find([]) == {}
 
 
-def test_all_unknown_members_are_named(register, cognito):
+def test_all_unknown_members_are_named(register, user_pool_calls):
     register("ada")
     register("new", email="new@example.org")
     with pytest.raises(errors.InvalidRequest) as refusal:
@@ -1003,15 +1003,15 @@ def test_all_unknown_members_are_named(register, cognito):
     assert "ada" not in refusal.value.detail.replace(STRANGER, "")
 
 
-def test_somebody_called_like_the_id_of_another_is_not_taken_for_them(register, cognito):
+def test_somebody_called_like_the_id_of_another_is_not_taken_for_them(register, user_pool_calls):
     ada = register("ada")["id"]
-    cognito.client.admin_create_user(UserPoolId=cognito.pool, Username=ada)
+    user_pool_calls.client.admin_create_user(UserPoolId=user_pool_calls.pool, Username=ada)
     assert users.find([ada]) == {ada: "ada"}
 
 
-def test_an_overloaded_cognito_is_no_unknown_user(register, cognito):
+def test_an_overloaded_cognito_is_no_unknown_user(register, user_pool_calls):
     register("ada")
-    with cognito.failing("AdminGetUser", "TooManyRequestsException"), pytest.raises(errors.OverQuota):
+    with user_pool_calls.failing("AdminGetUser", "TooManyRequestsException"), pytest.raises(errors.OverQuota):
         users.find(["ada"])
 
 
@@ -1053,7 +1053,7 @@ def test_nothing_secret_is_logged(register, log_in, post, caplog, table):
         assert secret not in logged
 
 
-def test_the_sample_events_play_a_users_story(invoke, cognito, table):
+def test_the_sample_events_play_a_users_story(invoke, user_pool_calls, table):
     story = {
         "register_user": 201,
         "activate_user": 200,
@@ -1074,7 +1074,7 @@ def test_the_sample_events_play_a_users_story(invoke, cognito, table):
 
 
 @pytest.fixture
-def place(cognito, bucket):
+def place(user_pool_calls, bucket):
     """A workflow in which groups can be made."""
     contest.publish("w", contest.template())
 
@@ -1109,7 +1109,7 @@ def names_in(identifier):
     return owner, sorted(one.name for one in people)
 
 
-def test_an_account_is_deleted_and_its_name_is_nowhere(invoke, register, log_in, cognito, place):
+def test_an_account_is_deleted_and_its_name_is_nowhere(invoke, register, log_in, user_pool_calls, place):
     ada, bob, cy = register("ada-lovelace"), register("bob"), register("cy")
     found("mine", ada, cy, bob)
     found("theirs", bob, ada)
@@ -1118,7 +1118,7 @@ def test_an_account_is_deleted_and_its_name_is_nowhere(invoke, register, log_in,
     since = int(time.time())
     answer = depart(invoke, me)
     assert (answer.status, answer.json) == (200, {"id": ada["id"], "username": "ada-lovelace"})
-    assert sorted(states(cognito)) == ["bob", "cy"]
+    assert sorted(states(user_pool_calls)) == ["bob", "cy"]
     assert log_in("ada-lovelace").status == 401
     assert signouts.is_signed_out("any", ada["id"], since)
     assert names_in("mine") == ("bob", ["bob", "cy"])
@@ -1148,30 +1148,30 @@ def test_what_a_group_did_stays_when_its_only_member_leaves(invoke, register, lo
     assert gateway.answer(invoke("delete_group", gone)).status in (202, 204)
 
 
-def test_a_token_alone_deletes_no_account(invoke, register, log_in, cognito, place):
+def test_a_token_alone_deletes_no_account(invoke, register, log_in, user_pool_calls, place):
     ada = register("ada")
     found("g", ada)
     me = person(log_in().json)
     assert refused(depart(invoke, me, "wrong horse")) == (400, "WRONG_PASSWORD")
-    with cognito.failing("InitiateAuth", "TooManyRequestsException"):
+    with user_pool_calls.failing("InitiateAuth", "TooManyRequestsException"):
         assert refused(depart(invoke, me)) == (429, "TOO_MANY_ATTEMPTS")
     assert names_in("g") == ("ada", ["ada"])
     assert log_in().status == 200
     assert not signouts.is_signed_out("any", ada["id"], 0)
 
 
-def test_a_deletion_that_was_interrupted_is_repeated(invoke, register, log_in, cognito, place):
+def test_a_deletion_that_was_interrupted_is_repeated(invoke, register, log_in, user_pool_calls, place):
     ada = register("ada")
     found("g", ada)
     me = person(log_in().json)
-    with cognito.failing("AdminDeleteUser", "InternalErrorException"):
+    with user_pool_calls.failing("AdminDeleteUser", "InternalErrorException"):
         assert refused(depart(invoke, me)) == (500, "INTERNAL_ERROR")
     assert log_in().status == 200
     assert depart(invoke, me).status == 200
-    assert states(cognito) == {}
+    assert states(user_pool_calls) == {}
 
 
-def test_who_is_added_to_a_group_meanwhile_is_not_in_it(invoke, register, log_in, cognito, place, monkeypatch):
+def test_who_is_added_to_a_group_meanwhile_is_not_in_it(invoke, register, log_in, user_pool_calls, place, monkeypatch):
     ada, bob = register("ada"), register("bob")
     delete = users.delete
 

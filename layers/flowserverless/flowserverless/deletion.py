@@ -193,10 +193,10 @@ def go_on(group_id: str, now: datetime, seconds: float) -> bool:
 def _delete_some(group: table.GroupItem, now: datetime) -> bool:
     """Delete a batch of what is left; says whether that was the group itself."""
     found, _ = stored_runs.newest(ids.RunId(group.group, ""), RUNS_AT_ONCE, None, None)
-    for run in found:
+    for each in found:
         # Somebody else may be deleting it, or the group, at the same moment.
         with contextlib.suppress(errors.NotFound):
-            delete(run, runs.timestamp(now))
+            delete(each, runs.timestamp(now))
     items, _ = ([], False) if found else groups.uploads(group.group, UPLOADS_AT_ONCE)
     _remove_uploads(group.group, items, now)
     if found or items or not groups.sweep(group.group):

@@ -143,28 +143,28 @@ def read(
     contents = _contents(_open(source, max_files), max_bytes, max_files, found)
     loaded = documents.Documents(lambda path: contents.read(path, documents.LARGEST))
     warned = loaded.warned
-    manifest = _manifest(contents, loaded, found)
+    described = _manifest(contents, loaded, found)
     document = template = None
     with _collecting(found):
-        document = loaded.load(manifest.specfile) if manifest.specfile else None
+        document = loaded.load(described.specfile) if described.specfile else None
         template = _template(document, available, lambda_images, python, warned) if document else None
-    instructions = _instructions(manifest, contents, found)
-    files, folders = _files(manifest, contents, found)
+    text = _instructions(described, contents, found)
+    files, folders = _files(described, contents, found)
     checksums = _checksums(contents, found)
     if document and template:
         named = needs.check(template, files, folders)
         found += _placed(document, [*layout.check(template, files, folders), *named.wrong], template)
         found += _placed(document, [*_obstacles(template), *_unlike_flowserv(template)], template)
         warned += _placed(document, [*layout.doubts(template, files), *named.doubtful], template)
-    public = _public(manifest, document, template, contents, files, found, warned)
+    public = _public(described, document, template, contents, files, found, warned)
     if found or template is None:
         # What is wrong with a file is found again by everyone who needs it.
         raise faults.Faults(dict.fromkeys(found), dict.fromkeys(warned))
     return Package(
-        name=manifest.name,
-        description=manifest.description,
-        instructions=instructions,
-        specfile=manifest.specfile,
+        name=described.name,
+        description=described.description,
+        instructions=text,
+        specfile=described.specfile,
         template=template,
         files={target: contents.members[path].filename for target, path in files.items()},
         checksums={target: checksums[path] for target, path in files.items()},

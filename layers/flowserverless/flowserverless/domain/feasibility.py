@@ -100,9 +100,9 @@ def _value(one: parameters.Parameter) -> object:
 def _variables(context: Mapping[str, object], needed: Mapping[str, parameters.Parameter]) -> int:
     """The bytes of a step's environment with the shortest arguments; a parameter that is not needed has no value."""
     return sum(
-        len(name.encode()) + 2 + min(len(casting.text(value).encode()) for value in values)
+        len(name.encode()) + 2 + min(len(casting.text(value).encode()) for value in possible)
         for name, declared in context.items()
-        if (values := _possible(declared, needed))
+        if (possible := _possible(declared, needed))
     )
 
 

@@ -202,8 +202,8 @@ def bind(
     wrong is that files do not exist.
     """
     binding = _Binding(uploads, static, {one.place for one in _all(parameters) if one.place})
-    values = dict(_values(parameters, _given(parameters, arguments, binding), binding))
-    for name, value in values.items():
+    found = dict(_values(parameters, _given(parameters, arguments, binding), binding))
+    for name, value in found.items():
         size = len(casting.text(value).encode(errors="replace"))
         if size > LONGEST_TEXT:
             binding.problems.append(f"argument '{elements.clipped(name)}' has {size} bytes, more than {LONGEST_TEXT}")
@@ -214,7 +214,7 @@ def bind(
         raise errors.InvalidRequest("; ".join(binding.problems)[:2000], "INVALID_ARGUMENTS")
     if binding.unknown:
         raise errors.NotFound(f"unknown file {', '.join(binding.unknown)}"[:2000], "UNKNOWN_FILE")
-    return Bound(values, tuple(binding.files))
+    return Bound(found, tuple(binding.files))
 
 
 def _values(

@@ -180,10 +180,10 @@ def _require_free(named: Iterable[str]) -> None:
             raise errors.InvalidRequest(f"the workflow has to be published anew: {elements.shown(name)} {problem}")
 
 
-def _values(context: Mapping[str, object], values: Mapping[str, object]) -> dict[str, object]:
+def _values(context: Mapping[str, object], arguments: Mapping[str, object]) -> dict[str, object]:
     """The context with its references replaced; what has no value is left out, and so unset for the shell."""
     _require_free(context)
-    replaced = {name: _value(declared, values) for name, declared in context.items()}
+    replaced = {name: _value(declared, arguments) for name, declared in context.items()}
     return {name: casting.json_value(value) for name, value in replaced.items() if value is not None}
 
 
@@ -198,8 +198,8 @@ def _value(declared: object, values: Mapping[str, object]) -> object:
     return named.yes if str(value).lower() == "true" else named.no
 
 
-def _variables(values: Mapping[str, object]) -> dict[str, str]:
-    variables = {name: casting.text(value) for name, value in values.items()}
+def _variables(arguments: Mapping[str, object]) -> dict[str, str]:
+    variables = {name: casting.text(value) for name, value in arguments.items()}
     size = sum(len(name) + len(text.encode()) + 2 for name, text in variables.items())
     if size > LARGEST_ENVIRONMENT:
         raise errors.InvalidRequest(f"the arguments make {size} bytes, more than {LARGEST_ENVIRONMENT}")

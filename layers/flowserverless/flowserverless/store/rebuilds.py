@@ -90,14 +90,14 @@ def _waiting(item: table.RebuildItem) -> table.WorkflowItem | None:
 
 
 def _change(item: table.RebuildItem, group: table.GroupItem, joins: bool) -> None:
-    boards = rankings.bests(group)
+    bests = rankings.bests(group)
     if joins:
-        boards[item.board] = None
+        bests[item.board] = None
     else:
-        del boards[item.board]
+        del bests[item.board]
 
     def compose(transaction: TransactWrite) -> None:
-        rankings.revise(transaction, group, boards)
+        rankings.revise(transaction, group, bests)
         if joins:
             wanted = table.WorkflowItem.next_board == item.board
             transaction.condition_check(table.WorkflowItem, *table.workflow(item.workflow), condition=wanted)

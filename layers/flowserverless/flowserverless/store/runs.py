@@ -309,9 +309,9 @@ def _finish_run(
         nonlocal changed
         members.require(transaction, by)
         transaction.save(to_item(final, stop), condition=ACTIVE)
-        boards = rankings.enter(transaction, group, entries)
-        rankings.revise(transaction, group, boards, ended=1)
-        changed = _raise_version(transaction, now.workflow, rankings.bests(group), boards, str(final.finished_at))
+        bests = rankings.enter(transaction, group, entries)
+        rankings.revise(transaction, group, bests, ended=1)
+        changed = _raise_version(transaction, now.workflow, rankings.bests(group), bests, str(final.finished_at))
 
     table.commit(compose)
     return Ended(final, won=True, ranking_changed=changed)
@@ -489,9 +489,9 @@ def _delete(found: Context, now: str, by: table.Key | None) -> bool:
         if (closes_at := _inbox_closes_at(run)) > now:
             transaction.save(table.InboxItem(*table.inbox(parsed), until=closes_at, due="FORM", due_at=now))
         if group:
-            boards = rankings.leave(transaction, group, run, successors)
-            rankings.revise(transaction, group, boards)
-            changed = _raise_version(transaction, workflow, rankings.bests(group), boards, now)
+            bests = rankings.leave(transaction, group, run, successors)
+            rankings.revise(transaction, group, bests)
+            changed = _raise_version(transaction, workflow, rankings.bests(group), bests, now)
         else:
             transaction.condition_check(
                 table.WorkflowItem,
