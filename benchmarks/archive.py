@@ -37,7 +37,7 @@ from boto3.s3 import transfer
 from botocore import config, response
 
 import benchmarks
-from flowserverless import archive
+from flowserverless.store import archive
 from local import emulator
 
 BUCKET = "results"

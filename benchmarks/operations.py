@@ -167,10 +167,10 @@ def _tree(path: str, size: int) -> dict[str, Any]:
 
 def story() -> Iterator[tuple[str, Count]]:
     """Every operation on runs once, in the order in which a group meets them."""
-    from flowserverless.store import files, table
+    from flowserverless.store import bucket, table
 
     content = publish.package(PROJECT / "examples" / "greetings")
-    files.write("inbox/workflows/greetings.zip", content)
+    bucket.write("inbox/workflows/greetings.zip", content)
     report, count = invoke("publish_workflow", {"key": "inbox/workflows/greetings.zip"})
     yield "publish_workflow", count
     group, count = invoke(
@@ -180,7 +180,7 @@ def story() -> Iterator[tuple[str, Count]]:
     announced = {"name": "names.txt", "size": 6, "sha256": "0" * 64}
     upload, count = invoke("upload_file", request("POST", "/uploads/{groupId}/files", announced, groupId=group["id"]))
     yield "upload_file (announce)", count
-    files.write(files.upload(group["id"], upload["id"]), b"Grace\n")
+    bucket.write(bucket.upload(group["id"], upload["id"]), b"Grace\n")
     item = table.get(table.upload(group["id"], upload["id"]))
     item.update(actions=[table.UploadItem.pending.set(False)])
     value = {"type": "$file", "value": {"fileId": upload["id"]}}
@@ -198,12 +198,12 @@ def story() -> Iterator[tuple[str, Count]]:
         "finishedAt": run["createdAt"],
     }
     yield "stage_step (first)", invoke("stage_step", {**task, "step": 0, "outcome": None})[1]
-    files.write(files.run(run["id"], "files/results/greetings.txt"), b"Hello, Grace!\n")
-    files.write_json(files.tree(run["id"], 0), _tree("results/greetings.txt", 14))
+    bucket.write(bucket.run(run["id"], "files/results/greetings.txt"), b"Hello, Grace!\n")
+    bucket.write_json(bucket.tree(run["id"], 0), _tree("results/greetings.txt", 14))
     yield "stage_step (second)", invoke("stage_step", {**task, "step": 1, "outcome": outcome})[1]
     summary = {"people": 1, "lines": 1, "first": "Hello, Grace!"}
-    files.write_json(files.run(run["id"], "files/results/summary.json"), summary)
-    files.write_json(files.tree(run["id"], 1), _tree("results/summary.json", len(json.dumps(summary))))
+    bucket.write_json(bucket.run(run["id"], "files/results/summary.json"), summary)
+    bucket.write_json(bucket.tree(run["id"], 1), _tree("results/summary.json", len(json.dumps(summary))))
     yield "update_run", invoke("update_run", {**task, "outcome": outcome, "failure": None})[1]
     yield "post_process", invoke("post_process", {"workflow": "greetings"})[1]
     one = {"runId": run["id"]}

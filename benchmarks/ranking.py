@@ -27,10 +27,11 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from benchmarks import operations
-from flowserverless import leaderboard, measuring
-from flowserverless.domain import ids, ranking, results, runs
-from flowserverless.store import rankings, table, workflows
-from flowserverless.store import runs as stored_runs
+from flowserverless.api import leaderboard
+from flowserverless.domain import ids, runs
+from flowserverless.domain.ranking import rank_keys, results
+from flowserverless.operations import metrics
+from flowserverless.store import boards, run_items, table, workflow_items
 from local import emulator, template
 
 SIZES = ((100, 10), (10_000, 100), (100_000, 1000))
@@ -146,11 +147,11 @@ class Contest:
         """End the next run, as update_run does once it has read the result file."""
         run = self.waiting.pop()
         values = (float(accuracy), 10, "baseline")
-        ended = stored_runs.finish(
+        ended = run_items.finish(
             run,
             self.workflow,
             lambda now: runs.end(now, runs.State.SUCCESS, _moment(self.entries)),
-            lambda board: (measuring.schema(self.workflow, board), values),
+            lambda board: (metrics.schema(self.workflow, board), values),
         )
         assert ended.won
         assert ended.ranking_changed == (accuracy > 1)
@@ -207,9 +208,9 @@ def filled(entries: int, of_groups: int) -> Contest:
         files=[],
         published_at=_moment(0),
     )
-    workflows.publish(published, post_processed=True)
+    workflow_items.publish(published, post_processed=True)
     board = str(published.board)
-    best: dict[str, rankings.Entry] = {}
+    best: dict[str, boards.Entry] = {}
     chance = random.Random(entries)
     with table.Item.batch_write() as batch:
         for number in range(entries):
@@ -229,14 +230,14 @@ def filled(entries: int, of_groups: int) -> Contest:
     return contest
 
 
-def _entry(contest: Contest, number: int, chance: random.Random) -> rankings.Entry:
+def _entry(contest: Contest, number: int, chance: random.Random) -> boards.Entry:
     group = contest.groups[number % len(contest.groups)]
     run, at = _run_id(group, number), _moment(number)
     values = (round(chance.random(), 4), chance.randrange(10, 100), chance.choice(("baseline", "improved")))
-    return rankings.Entry(ranking.key(SCHEMA, values, at, run), run, group, at, at, at, values)
+    return boards.Entry(rank_keys.key(SCHEMA, values, at, run), run, group, at, at, at, values)
 
 
-def _item(entry: rankings.Entry, partition: str) -> table.EntryItem:
+def _item(entry: boards.Entry, partition: str) -> table.EntryItem:
     return table.EntryItem(
         partition,
         entry.key,
@@ -257,7 +258,7 @@ def _group(contest: Contest, group: str, bests: dict[str, dict[str, str] | None]
         name=f"Group {group}",
         owner="u-ada",
         created_at=_moment(0),
-        boards=rankings.written(bests),
+        boards=boards.written(bests),
     )
 
 
@@ -266,7 +267,7 @@ def _begin(contest: Contest, number: int) -> str:
     run = runs.Run(
         id=_run_id(group, number),
         workflow=contest.workflow,
-        version=workflows.get(contest.workflow).version,
+        version=workflow_items.get(contest.workflow).version,
         state=runs.State.RUNNING,
         created_at=_moment(number),
         started_at=_moment(number),
@@ -276,7 +277,7 @@ def _begin(contest: Contest, number: int) -> str:
         executors=("lambda",),
         steps=(runs.Step("score", runs.State.RUNNING, _moment(number)),),
     )
-    stored_runs.create(run, None, 1000)
+    run_items.create(run, None, 1000)
     return run.id
 
 

@@ -89,7 +89,7 @@ def document() -> dict[str, Any]:
 
 def _module(path: pathlib.Path) -> Any:
     source = path.read_text("utf-8")
-    if "\napp = api.app(" not in source:
+    if "\napp = api.App(" not in source:
         return None
     specification = importlib.util.spec_from_file_location(f"documented_{path.parent.name}", path)
     module = importlib.util.module_from_spec(specification)
@@ -118,7 +118,7 @@ def _schemes() -> dict[str, Any]:
 
 
 def _finish(method: str, operation: dict[str, Any], schemas: dict[str, Any]) -> None:
-    from flowserverless import api
+    from flowserverless.api import openapi
 
     responses = operation["responses"]
     # Beside every GET it would only be in the way; the document's description says that it is answered.
@@ -127,7 +127,7 @@ def _finish(method: str, operation: dict[str, Any], schemas: dict[str, Any]) -> 
     # Powertools documents the status that it would answer with; this service answers 400.
     responses.pop("422", None)
     if method in ("post", "put"):
-        responses["415"] = api.described_problem(415)
+        responses["415"] = openapi.described_problem(415)
     if method == "get" and "200" in responses:
         responses["200"]["headers"] = TAG
         responses["304"] = {"description": "Not Modified", "headers": TAG}
@@ -156,10 +156,10 @@ def _share_problems(responses: dict[str, Any], shared: dict[str, Any]) -> None:
 def _problem(status: int) -> Any:
     from http import HTTPStatus
 
-    from flowserverless import api
+    from flowserverless.api import problems
 
     code, detail = EXAMPLES["problems"][str(status)]
-    return json.loads(api.problem(HTTPStatus(status), detail, code).body)
+    return json.loads(problems.problem(HTTPStatus(status), detail, code).body)
 
 
 def _form(part: str) -> dict[str, Any]:
@@ -169,7 +169,7 @@ def _form(part: str) -> dict[str, Any]:
 
 
 def _schema(model: str, schemas: dict[str, Any]) -> dict[str, str]:
-    from flowserverless import requests
+    from flowserverless.api import requests
 
     schemas[model] = getattr(requests, model).model_json_schema()
     return {"$ref": f"#/components/schemas/{model}"}

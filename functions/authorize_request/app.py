@@ -2,12 +2,12 @@
 
 from typing import Any
 
-from flowserverless import admission
+from flowserverless.auth import authenticate
 
 
 def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
     """Let the request through, with what is known of its caller."""
-    known = admission.context(event)
+    known = authenticate.context(event)
     api, stage = event["methodArn"].split("/")[:2]
     statement = {"Action": "execute-api:Invoke", "Effect": "Allow", "Resource": f"{api}/{stage}/*"}
     return {

@@ -2,12 +2,13 @@
 
 from typing import Any
 
-from flowserverless import api, ingestion, task
+from flowserverless import clock, events
+from flowserverless.operations import ingest
 
 
 def await_results(event: dict[str, Any]) -> dict[str, Any]:
     """Keep the token, and take results that were delivered before there was one."""
-    return ingestion.wait(event, api.now())
+    return ingest.wait(event, clock.now())
 
 
-handler = task.handler(await_results)
+handler = events.handler(await_results)

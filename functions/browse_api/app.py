@@ -4,20 +4,21 @@ from typing import Any
 
 from aws_lambda_powertools.event_handler import Response
 
-from flowserverless import api, browsing, service
-from flowserverless.store import files
+from flowserverless import api
+from flowserverless.api import descriptor, docs_page
+from flowserverless.store import bucket
 
-app = api.app(public=True)
+app = api.App(public=True)
 HTML = {"text/html": {"schema": {"type": "string"}}}
 
 
 @app.get("/docs", **api.operation("browse_api", 200, tag="service", public=True, content=HTML))
 def browse_api() -> Response[Any]:
     """The API as a page (Swagger UI)."""
-    document = f"{service.url(app.current_event.raw_event)}/openapi.json"
-    policy = browsing.policy(document, files.origins())
+    document = f"{descriptor.url(app.current_event.raw_event)}/openapi.json"
+    policy = docs_page.policy(document, bucket.origins())
     headers = {"Cache-Control": "public, max-age=3600", "Content-Security-Policy": policy}
-    return Response(200, "text/html; charset=utf-8", browsing.page(document), headers)
+    return Response(200, "text/html; charset=utf-8", docs_page.page(document), headers)
 
 
 handler = api.handler(app)

@@ -1,15 +1,17 @@
 """PUT /users/password: another password for the caller, who knows the present one."""
 
-from flowserverless import api, revocation, user_requests, user_views
+from flowserverless import api, clock
+from flowserverless.api import handles, requests, views
+from flowserverless.operations import change
 
-app = api.app()
+app = api.App()
 
 
 @app.put("/users/password", **api.operation("change_password", 200, 429, tag="users"))
-def change_password(body: user_requests.ChangePassword) -> user_views.Session:
+def change_password(body: requests.ChangePassword) -> handles.Session:
     """Change the password; all sessions end, and the answer is a new one."""
-    session = revocation.change_password(api.authorizer(app), body.password, body.new_password, api.now)
-    return user_views.session(session)
+    session = change.password(api.authorizer(app), body.password, body.new_password, clock.now)
+    return views.session(session)
 
 
 handler = api.handler(app)

@@ -1,14 +1,16 @@
 """POST /workflows/{workflowId}/groups: a new group that submits to the workflow, owned by the caller."""
 
-from flowserverless import access, api, membership, requests, views
+from flowserverless import api, clock
+from flowserverless.api import handles, requests
+from flowserverless.operations import create
 
-app = api.app()
+app = api.App()
 
 
 @app.post("/workflows/<workflowId>/groups", **api.operation("create_group", 201, 409, tag="groups"))
-def create_group(workflowId: api.WorkflowId, body: requests.CreateGroup) -> views.GroupHandle:
+def create_group(workflowId: api.WorkflowId, body: requests.CreateGroup) -> handles.GroupHandle:
     """Create a group. Its name is unique in the workflow; the caller is always a member."""
-    return membership.create(access.caller(app), workflowId, body, api.now())
+    return create.group(api.caller(app), workflowId, body, clock.now())
 
 
 handler = api.handler(app)

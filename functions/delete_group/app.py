@@ -2,16 +2,17 @@
 
 from aws_lambda_powertools.event_handler import Response
 
-from flowserverless import access, api, deletion
+from flowserverless import api, clock
+from flowserverless.operations import delete
 
-app = api.app()
+app = api.App()
 LATER = {202: "The group is closed; what is left of it is being deleted"}
 
 
 @app.delete("/groups/<groupId>", **api.operation("delete_group", 204, 409, tag="groups", also=LATER))
 def delete_group(groupId: api.GroupId) -> api.Answer:
     """Delete a group; refused (409) while it has active runs. 202 where that takes longer than a request may."""
-    done = deletion.delete_group(access.caller(app), groupId, api.now())
+    done = delete.group(api.caller(app), groupId, clock.now())
     return Response(204 if done else 202, None, "")
 
 

@@ -1,14 +1,16 @@
 """POST /users/delete: the caller, who knows the password, is no user any more."""
 
-from flowserverless import api, departure, user_requests, user_views
+from flowserverless import api, clock
+from flowserverless.api import handles, requests
+from flowserverless.operations import delete
 
-app = api.app()
+app = api.App()
 
 
 @app.post("/users/delete", **api.operation("delete_user", 200, 429, tag="users"))
-def delete_user(body: user_requests.DeleteUser) -> user_views.UserHandle:
+def delete_user(body: requests.DeleteUser) -> handles.UserHandle:
     """Delete the caller's account. Groups, runs and rows of leaderboards stay, without the name."""
-    return departure.depart(api.authorizer(app), body.password, api.now())
+    return delete.user(api.authorizer(app), body.password, clock.now())
 
 
 handler = api.handler(app)

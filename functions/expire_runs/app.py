@@ -2,12 +2,13 @@
 
 from typing import Any
 
-from flowserverless import api, expiry, task
+from flowserverless import clock, events
+from flowserverless.operations import expire
 
 
 def expire_runs(_event: dict[str, Any]) -> dict[str, Any]:
     """Answer how many runs were deleted."""
-    return expiry.expire(api.now())
+    return expire.runs(clock.now())
 
 
-handler = task.handler(expire_runs)
+handler = events.handler(expire_runs)

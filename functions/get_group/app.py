@@ -1,14 +1,15 @@
 """GET /groups/{groupId}: a group with its members, uploaded files and newest runs."""
 
-from flowserverless import access, api, details, views
+from flowserverless import api
+from flowserverless.api import details, handles
 
-app = api.app()
+app = api.App()
 
 
 @app.get("/groups/<groupId>", **api.operation("get_group", 200, tag="groups"))
-def get_group(groupId: api.GroupId) -> views.GroupHandle:
+def get_group(groupId: api.GroupId) -> handles.GroupHandle:
     """Show a group."""
-    return details.group(access.caller(app), groupId)
+    return details.group(api.caller(app), groupId)
 
 
 handler = api.handler(app)

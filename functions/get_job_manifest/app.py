@@ -5,9 +5,10 @@ from typing import Annotated
 from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.openapi.params import Path
 
-from flowserverless import api, staging
+from flowserverless import api, clock
+from flowserverless.operations import stage
 
-app = api.app(public=True)
+app = api.App(public=True)
 JobId = Annotated[str, Path(description="Number of the step and the job's secret, by which it is let in")]
 
 
@@ -17,7 +18,7 @@ described = api.operation("get_job_manifest", 302, 409, tag="runs", public=True,
 @app.get("/runs/<runId>/jobs/<jobId>", **described)
 def get_job_manifest(runId: api.RunId, jobId: JobId) -> Response[str]:
     """Redirect to a manifest whose signed URLs work for some hours; for containers, not for people."""
-    return api.redirect(staging.manifest_of_job(runId, jobId, api.now()))
+    return api.redirect(stage.job(runId, jobId, clock.now()))
 
 
 handler = api.handler(app)

@@ -1,10 +1,11 @@
 """GET /workflows/{workflowId}/leaderboard: the ranking, as JSON or as CSV."""
 
-from flowserverless import api, leaderboard, listings, views
+from flowserverless import api
+from flowserverless.api import handles, leaderboard, listings, views
 
-app = api.app(public=True)
+app = api.App(public=True)
 ROUTE = "/workflows/<workflowId>/leaderboard"
-FORMS = {"application/json": {"model": views.Leaderboard}, "text/csv": {"schema": {"type": "string"}}}
+FORMS = {"application/json": {"model": handles.Leaderboard}, "text/csv": {"schema": {"type": "string"}}}
 
 
 @app.get(ROUTE, **api.operation("get_leaderboard", 200, tag="workflows", public=True, content=FORMS))

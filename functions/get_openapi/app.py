@@ -6,9 +6,10 @@ from typing import Any
 
 from aws_lambda_powertools.event_handler import Response
 
-from flowserverless import api, service
+from flowserverless import api
+from flowserverless.api import descriptor
 
-app = api.app(public=True)
+app = api.App(public=True)
 DOCUMENT = pathlib.Path(__file__).with_name("openapi.json")
 JSON = {"application/json": {"schema": {"type": "object"}}}
 
@@ -17,7 +18,7 @@ JSON = {"application/json": {"schema": {"type": "object"}}}
 def get_openapi() -> Response[Any]:
     """The OpenAPI document of this service, with the URL under which this request found it."""
     document = json.loads(DOCUMENT.read_text("utf-8"))
-    document["servers"] = [{"url": service.url(app.current_event.raw_event)}]
+    document["servers"] = [{"url": descriptor.url(app.current_event.raw_event)}]
     return Response(200, "application/json", document, {"Cache-Control": "public, max-age=3600"})
 
 

@@ -2,9 +2,10 @@
 
 from aws_lambda_powertools.event_handler import Response
 
-from flowserverless import api, downloads
+from flowserverless import api
+from flowserverless.api import downloads
 
-app = api.app(public=True)
+app = api.App(public=True)
 ROUTE = "/workflows/<workflowId>/files/<fileId>"
 
 

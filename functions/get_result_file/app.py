@@ -2,9 +2,11 @@
 
 from aws_lambda_powertools.event_handler import Response
 
-from flowserverless import access, api, downloads
+from flowserverless import api
+from flowserverless.api import downloads
+from flowserverless.auth import authorize
 
-app = api.app(public=True)
+app = api.App(public=True)
 
 
 @app.get(
@@ -13,7 +15,7 @@ app = api.app(public=True)
 )
 def get_result_file(runId: api.RunId, fileId: api.FileId) -> Response[str]:
     """Redirect to the file; the link works for a few minutes."""
-    run = access.downloadable_run(access.caller(app), runId)
+    run = authorize.downloadable_run(api.caller(app), runId)
     return api.redirect(downloads.file(run, fileId, api.is_head(app)))
 
 

@@ -2,15 +2,17 @@
 
 from aws_lambda_powertools.event_handler import Response
 
-from flowserverless import access, api, downloads
+from flowserverless import api
+from flowserverless.api import downloads
+from flowserverless.auth import authorize
 
-app = api.app(public=True)
+app = api.App(public=True)
 
 
 @app.get("/uploads/<groupId>/files/<fileId>", **api.operation("get_upload", 302, 409, tag="uploads", optional=True))
 def get_upload(groupId: api.GroupId, fileId: api.FileId) -> Response[str]:
     """Redirect to the file; the link works for a few minutes."""
-    upload = access.downloadable_upload(access.caller(app), groupId, fileId)
+    upload = authorize.downloadable_upload(api.caller(app), groupId, fileId)
     return api.redirect(downloads.upload(groupId, upload, api.is_head(app)))
 
 

@@ -2,16 +2,18 @@
 
 from aws_lambda_powertools.event_handler import Response
 
-from flowserverless import api, downloads, postprocessing
+from flowserverless import api
+from flowserverless.api import downloads
+from flowserverless.operations import post_process
 
-app = api.app(public=True)
+app = api.App(public=True)
 ROUTE = "/workflows/<workflowId>/downloads/archive"
 
 
 @app.get(ROUTE, **api.operation("get_workflow_archive", 302, tag="downloads", public=True))
 def get_workflow_archive(workflowId: api.WorkflowId) -> Response[str]:
     """Redirect to the archive (tar.gz); the link works for a few minutes."""
-    result = postprocessing.result(workflowId)
+    result = post_process.result(workflowId)
     return api.redirect(downloads.archive(result, "results.tar.gz", api.is_head(app)))
 
 

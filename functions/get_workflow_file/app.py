@@ -2,16 +2,18 @@
 
 from aws_lambda_powertools.event_handler import Response
 
-from flowserverless import api, downloads, postprocessing
+from flowserverless import api
+from flowserverless.api import downloads
+from flowserverless.operations import post_process
 
-app = api.app(public=True)
+app = api.App(public=True)
 ROUTE = "/workflows/<workflowId>/downloads/files/<fileId>"
 
 
 @app.get(ROUTE, **api.operation("get_workflow_file", 302, tag="downloads", public=True))
 def get_workflow_file(workflowId: api.WorkflowId, fileId: api.FileId) -> Response[str]:
     """Redirect to the file; the link works for a few minutes."""
-    return api.redirect(downloads.file(postprocessing.result(workflowId), fileId, api.is_head(app)))
+    return api.redirect(downloads.file(post_process.result(workflowId), fileId, api.is_head(app)))
 
 
 handler = api.handler(app)

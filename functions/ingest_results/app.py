@@ -2,12 +2,13 @@
 
 from typing import Any
 
-from flowserverless import api, ingestion, task
+from flowserverless import clock, events
+from flowserverless.operations import ingest
 
 
 def ingest_results(event: dict[str, Any]) -> dict[str, Any]:
     """Check and move what was delivered, let the execution go on, and answer the report written beside the marker."""
-    return ingestion.ingest(event, api.now())
+    return ingest.results(event, clock.now())
 
 
-handler = task.handler(ingest_results)
+handler = events.handler(ingest_results)

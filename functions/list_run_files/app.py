@@ -1,14 +1,16 @@
 """GET /runs/{runId}/files: the result files of a run, page by page."""
 
-from flowserverless import access, api, listings, views
+from flowserverless import api
+from flowserverless.api import handles, listings
+from flowserverless.auth import authorize
 
-app = api.app()
+app = api.App()
 
 
 @app.get("/runs/<runId>/files", **api.operation("list_run_files", 200, tag="runs"))
-def list_run_files(runId: api.RunId, limit: api.Limit = 100, cursor: api.Cursor = None) -> views.FileListing:
+def list_run_files(runId: api.RunId, limit: api.Limit = 100, cursor: api.Cursor = None) -> handles.FileListing:
     """List the files of a run in the order of the template's outputs; the run's handle has the first hundred."""
-    return listings.files_of(access.run(access.caller(app), runId).run, limit, cursor)
+    return listings.files_of(authorize.run(api.caller(app), runId).run, limit, cursor)
 
 
 handler = api.handler(app)

@@ -4,18 +4,20 @@ from typing import Annotated
 
 from aws_lambda_powertools.event_handler.openapi.params import Query
 
-from flowserverless import access, api, listings, views
+from flowserverless import api
+from flowserverless.api import handles, listings
+from flowserverless.auth import authorize
 
-app = api.app()
+app = api.App()
 State = Annotated[str | None, Query(description="Only runs in this state", examples=["SUCCESS"])]
 
 
 @app.get("/groups/<groupId>/runs", **api.operation("list_runs", 200, tag="runs"))
 def list_runs(
     groupId: api.GroupId, state: State = None, limit: api.Limit = 1000, cursor: api.Cursor = None
-) -> views.RunListing:
+) -> handles.RunListing:
     """List runs of a group, newest first; `next` leads to the following page."""
-    group, _ = access.group(access.caller(app), groupId)
+    group, _ = authorize.group(api.caller(app), groupId)
     return listings.runs_of(group, listings.state(state), limit, cursor)
 
 

@@ -1,14 +1,16 @@
 """GET /uploads/{groupId}/files: the input files that a group uploaded, newest first."""
 
-from flowserverless import access, api, listings, views
+from flowserverless import api
+from flowserverless.api import handles, listings
+from flowserverless.auth import authorize
 
-app = api.app()
+app = api.App()
 
 
 @app.get("/uploads/<groupId>/files", **api.operation("list_uploads", 200, tag="uploads"))
-def list_uploads(groupId: api.GroupId, limit: api.Limit = 1000, cursor: api.Cursor = None) -> views.UploadListing:
+def list_uploads(groupId: api.GroupId, limit: api.Limit = 1000, cursor: api.Cursor = None) -> handles.UploadListing:
     """List uploaded files, newest first. An announced one stays PENDING here until it is asked for by its id."""
-    access.group(access.caller(app), groupId)
+    authorize.group(api.caller(app), groupId)
     return listings.uploads_of(groupId, limit, cursor)
 
 

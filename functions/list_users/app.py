@@ -4,19 +4,21 @@ from typing import Annotated
 
 from aws_lambda_powertools.event_handler.openapi.params import Query
 
-from flowserverless import api, user_views, users
+from flowserverless import api
+from flowserverless.api import handles
+from flowserverless.aws import cognito
 
-app = api.app()
+app = api.App()
 Prefix = Annotated[str, Query(max_length=128, description="How the names begin")]
 # Cognito's own cursor is inside, which is long.
 Cursor = Annotated[str | None, Query(max_length=6000, description="`next` of the page before")]
 
 
 @app.get("/users", **api.operation("list_users", 200, 429, tag="users"))
-def list_users(query: Prefix = "", limit: api.Limit = 1000, cursor: Cursor = None) -> user_views.UserListing:
+def list_users(query: Prefix = "", limit: api.Limit = 1000, cursor: Cursor = None) -> handles.UserListing:
     """List users by the beginning of their name: all of them, up to 1000; `next` says whether there are more."""
-    found, following = users.search(query, limit, cursor)
-    page: user_views.UserListing = {"users": [{"id": user.id, "username": user.name} for user in found]}
+    found, following = cognito.search(query, limit, cursor)
+    page: handles.UserListing = {"users": [{"id": user.id, "username": user.name} for user in found]}
     return {**page, "next": following} if following else page
 
 

@@ -1,16 +1,17 @@
 """GET /workflows/{workflowId}/groups: the groups that take part in a workflow, as far as the caller may see them."""
 
-from flowserverless import access, api, listings, views
+from flowserverless import api
+from flowserverless.api import handles, listings
 
-app = api.app()
+app = api.App()
 
 
 @app.get("/workflows/<workflowId>/groups", **api.operation("list_workflow_groups", 200, tag="groups"))
 def list_workflow_groups(
     workflowId: api.WorkflowId, limit: api.Limit = 1000, cursor: api.Cursor = None
-) -> views.GroupListing:
+) -> handles.GroupListing:
     """List the caller's groups in a workflow; an organiser sees all of them."""
-    return listings.groups_in(access.caller(app), workflowId, limit, cursor)
+    return listings.groups_in(api.caller(app), workflowId, limit, cursor)
 
 
 handler = api.handler(app)

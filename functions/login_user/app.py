@@ -1,14 +1,16 @@
 """POST /users/login: a name and a password for a token."""
 
-from flowserverless import api, revocation, user_requests, user_views
+from flowserverless import api
+from flowserverless.api import handles, requests, views
+from flowserverless.operations import login
 
-app = api.app(public=True)
+app = api.App(public=True)
 
 
 @app.post("/users/login", **api.operation("login_user", 200, 401, 429, tag="users", public=True))
-def login_user(body: user_requests.LogIn) -> user_views.Session:
+def login_user(body: requests.LogIn) -> handles.Session:
     """Sign in. Further requests bring the token as `Authorization: Bearer ...` (or as `api_key`)."""
-    return user_views.session(revocation.log_in(body.username, body.password))
+    return views.session(login.user(body.username, body.password))
 
 
 handler = api.handler(app)

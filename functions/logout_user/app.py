@@ -1,18 +1,20 @@
 """POST /users/logout: the token that the request brings is refused from now on."""
 
-from flowserverless import api, credentials, user_views
-from flowserverless.store import signouts
+from flowserverless import api
+from flowserverless.api import handles
+from flowserverless.auth import credentials
+from flowserverless.store import revocations
 
 # Open, because a repeated call comes with a token that is refused already, and is no mistake.
-app = api.app(public=True)
+app = api.App(public=True)
 
 
 @app.post("/users/logout", **api.operation("logout_user", 200, tag="users"))
-def logout_user() -> user_views.SignedOut:
+def logout_user() -> handles.SignedOut:
     """Sign out."""
     said = api.authorizer(app)
     if said.get("user"):
-        signouts.sign_out(said["tokenId"], int(said["expires"]))
+        revocations.sign_out(said["tokenId"], int(said["expires"]))
         return {"id": said["user"], "username": said["name"]}
     if said.get("problem") == credentials.SIGNED_OUT:
         return {}

@@ -2,14 +2,15 @@
 
 from typing import Any
 
-from flowserverless import api, postprocessing, task
+from flowserverless import clock, events
+from flowserverless.operations import post_process
 
 
-def post_process(event: dict[str, Any]) -> dict[str, Any]:
+def start_post_processing(event: dict[str, Any]) -> dict[str, Any]:
     """Answer the id of the post-processing run that was started, or null; `again` asks for one in any case."""
-    start = postprocessing.start_again if event.get("again") else postprocessing.start_if_owed
-    run = start(event["workflow"], api.now())
+    start = post_process.start_again if event.get("again") else post_process.start_if_owed
+    run = start(event["workflow"], clock.now())
     return {"started": run.id if run else None}
 
 
-handler = task.handler(post_process)
+handler = events.handler(start_post_processing)

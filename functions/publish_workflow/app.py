@@ -2,12 +2,13 @@
 
 from typing import Any
 
-from flowserverless import api, registration, task
+from flowserverless import clock, events
+from flowserverless.operations import publish
 
 
 def publish_workflow(event: dict[str, Any]) -> dict[str, Any]:
     """Validate the package, publish it, and answer the report that is also written beside the zip."""
-    return registration.register(event, api.now())
+    return publish.workflow(event, clock.now())
 
 
-handler = task.handler(publish_workflow)
+handler = events.handler(publish_workflow)

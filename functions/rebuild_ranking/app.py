@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from flowserverless import api, rebuilding, task
+from flowserverless import clock, events
+from flowserverless.operations import rebuild
 
 # Well below the function's timeout: a page that was begun is finished.
 SECONDS = 120
@@ -10,7 +11,7 @@ SECONDS = 120
 
 def rebuild_ranking(event: dict[str, Any]) -> dict[str, Any]:
     """Go on for a while; answer whether nothing is left that can be done now."""
-    return {"done": rebuilding.go_on(event["workflow"], api.now(), SECONDS)}
+    return {"done": rebuild.ranking(event["workflow"], clock.now(), SECONDS)}
 
 
-handler = task.handler(rebuild_ranking)
+handler = events.handler(rebuild_ranking)

@@ -2,12 +2,13 @@
 
 from typing import Any
 
-from flowserverless import api, reconciliation, task
+from flowserverless import clock, events
+from flowserverless.operations import reconcile
 
 
 def reconcile_runs(event: dict[str, Any]) -> dict[str, Any]:
     """Reconcile the run that a status-change event names, or everything that is due."""
-    return reconciliation.reconcile(event, api.now())
+    return reconcile.runs(event, clock.now())
 
 
-handler = task.handler(reconcile_runs)
+handler = events.handler(reconcile_runs)

@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from flowserverless import api, deletion, task
+from flowserverless import clock, events
+from flowserverless.operations import delete
 
 # Well below the function's timeout: a batch that was begun is finished.
 SECONDS = 120
@@ -11,8 +12,8 @@ SECONDS = 120
 def remove_files(event: dict[str, Any]) -> dict[str, Any]:
     """Go on for a while; answer whether nothing is left."""
     if "group" in event:
-        return {"done": deletion.go_on(event["group"], api.now(), SECONDS)}
-    return {"done": deletion.remove_files(event["run"], api.now())}
+        return {"done": delete.rest_of_group(event["group"], clock.now(), SECONDS)}
+    return {"done": delete.files(event["run"], clock.now())}
 
 
-handler = task.handler(remove_files)
+handler = events.handler(remove_files)

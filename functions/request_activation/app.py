@@ -1,15 +1,17 @@
 """POST /users/activate/request: send the code that makes a registered user active once more."""
 
-from flowserverless import api, user_requests, user_views, users
+from flowserverless import api
+from flowserverless.api import handles, requests
+from flowserverless.aws import cognito
 
-app = api.app(public=True)
+app = api.App(public=True)
 described = api.operation("request_activation", 200, 429, tag="users", public=True)
 
 
 @app.post("/users/activate/request", **described)
-def request_activation(body: user_requests.RequestActivation) -> user_views.ResetRequest:
+def request_activation(body: requests.RequestActivation) -> handles.ResetRequest:
     """Ask for another code by e-mail; the answer is the same whether or not somebody waits for one."""
-    users.request_activation(body.user)
+    cognito.request_activation(body.user)
     return {"requestId": body.user}
 
 

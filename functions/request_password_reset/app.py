@@ -1,15 +1,17 @@
 """POST /users/password/request: send a code for a new password to the user's e-mail address."""
 
-from flowserverless import api, user_requests, user_views, users
+from flowserverless import api
+from flowserverless.api import handles, requests
+from flowserverless.aws import cognito
 
-app = api.app(public=True)
+app = api.App(public=True)
 described = api.operation("request_password_reset", 200, 429, tag="users", public=True)
 
 
 @app.post("/users/password/request", **described)
-def request_password_reset(body: user_requests.RequestPasswordReset) -> user_views.ResetRequest:
+def request_password_reset(body: requests.RequestPasswordReset) -> handles.ResetRequest:
     """Ask for a code, which only the e-mail holds; the answer is the same whether or not there is such a user."""
-    users.request_password_reset(body.username)
+    cognito.request_password_reset(body.username)
     return {"requestId": body.username}
 
 

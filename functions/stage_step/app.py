@@ -2,12 +2,13 @@
 
 from typing import Any
 
-from flowserverless import api, staging, task
+from flowserverless import clock, events
+from flowserverless.operations import stage
 
 
 def stage_step(event: dict[str, Any]) -> dict[str, Any]:
     """Answer the signed URL of the step's manifest."""
-    return staging.stage(event, api.now())
+    return stage.step(event, clock.now())
 
 
-handler = task.handler(stage_step)
+handler = events.handler(stage_step)

@@ -2,12 +2,13 @@
 
 from typing import Any
 
-from flowserverless import api, publication, task
+from flowserverless import clock, events
+from flowserverless.operations import finish
 
 
 def update_run(event: dict[str, Any]) -> dict[str, Any]:
     """Publish the run as the outcome of its last step says; answer its state and whether the ranking changed."""
-    return publication.publish(event, api.now())
+    return finish.run(event, clock.now())
 
 
-handler = task.handler(update_run)
+handler = events.handler(update_run)

@@ -2,12 +2,13 @@
 
 from typing import Any
 
-from flowserverless import revocation, task
+from flowserverless import events
+from flowserverless.operations import watch
 
 
 def watch_users(event: dict[str, Any]) -> dict[str, Any]:
     """Answer whose tokens are refused; nobody's where the record does not say who was meant."""
-    return revocation.heed(event["detail"])
+    return watch.users(event["detail"])
 
 
-handler = task.handler(watch_users)
+handler = events.handler(watch_users)

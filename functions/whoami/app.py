@@ -1,12 +1,13 @@
 """GET /users/whoami: who is calling."""
 
-from flowserverless import api, user_views
+from flowserverless import api
+from flowserverless.api import handles
 
-app = api.app()
+app = api.App()
 
 
 @app.get("/users/whoami", **api.operation("whoami", 200, tag="users"))
-def whoami() -> user_views.Me:
+def whoami() -> handles.Me:
     """Show the user whom the token speaks for."""
     said = api.authorizer(app)
     roles = [role for role in said.get("roles", "").split(",") if role]

@@ -85,7 +85,7 @@ def test_only_operations_that_are_public_in_code_go_without_the_authorizer(opera
     unguarded = {event.get("Auth", {}).get("Authorizer") == "NONE" for event in events}
     documented_public = bool(re.search(r"api\.operation\([^)]*public=True", source))
     assert unguarded == {documented_public}
-    assert "api.app(public=True)" in source or not documented_public
+    assert "api.App(public=True)" in source or not documented_public
 
 
 def test_the_openapi_document_is_that_of_the_code() -> None:
@@ -155,10 +155,10 @@ def test_every_body_has_an_example_that_is_such_a_body(where: str) -> None:
 
 
 def test_the_descriptor_names_routes_that_exist() -> None:
-    from flowserverless import service
+    from flowserverless.api import descriptor
 
     known = {re.sub(r"\{\w+\}", "{}", path) for operation in OPERATIONS for _, path in routes_of_template(operation)}
-    for pattern in service.ROUTES.values():
+    for pattern in descriptor.ROUTES.values():
         path = "/" + pattern.partition("?")[0]
         assert re.sub(r"\{\w+\}", "{}", path) in known
 
@@ -168,10 +168,10 @@ def test_reading_a_run_imports_no_client_of_s3_or_step_functions() -> None:
 import runpy, sys
 sys.path.insert(0, 'layers/flowserverless')
 runpy.run_path('functions/get_run/app.py')
-from flowserverless import aws
-assert aws.client.cache_info().currsize == 0
+from flowserverless.aws import clients
+assert clients.client.cache_info().currsize == 0
 assert not [name for name in sys.modules if name.startswith(('boto3'))], sys.modules
-assert 'flowserverless.archive' not in sys.modules
+assert 'flowserverless.store.archive' not in sys.modules
 """
     environment = {"AWS_DEFAULT_REGION": "us-east-1", "TABLE_NAME": "t", "PATH": ""}
     done = subprocess.run([sys.executable, "-c", code], cwd=PROJECT, env=environment, capture_output=True, text=True)
@@ -180,7 +180,7 @@ assert 'flowserverless.archive' not in sys.modules
 
 def test_the_domain_imports_the_standard_library_only() -> None:
     domain = PROJECT / "layers" / "flowserverless" / "flowserverless" / "domain"
-    for path in domain.glob("*.py"):
+    for path in domain.rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text("utf-8"))):
             names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
             if isinstance(node, ast.ImportFrom):

@@ -9,15 +9,15 @@ import types
 from collections.abc import Callable, Iterator
 from typing import Any
 
-import clients
 import moto
-import policies
 import pytest
 from botocore import awsrequest
 from moto.utilities import paginator
 
-from flowserverless import aws as services
+from flowserverless.aws import clients
+from flowserverless.store import transactions
 from local import emulator, template
+from support import aws_clients, policies
 
 FUNCTIONS = emulator.PROJECT / "functions"
 NOTHING = json.dumps({"StartAt": "Nothing", "States": {"Nothing": {"Type": "Pass", "End": True}}})
@@ -44,7 +44,7 @@ def table(aws: None) -> Iterator[str]:
     (declared,) = template.resources("AWS::DynamoDB::Table").values()
     accepted = ("AttributeDefinitions", "BillingMode", "GlobalSecondaryIndexes", "KeySchema")
     name = os.environ["TABLE_NAME"]
-    client = clients.of("dynamodb")
+    client = aws_clients.of("dynamodb")
     client.create_table(TableName=name, **{key: declared[key] for key in accepted if key in declared})
     client.get_waiter("table_exists").wait(TableName=name, WaiterConfig={"Delay": 1})
     yield name
@@ -56,7 +56,7 @@ def table(aws: None) -> Iterator[str]:
 def bucket(aws: None, monkeypatch: pytest.MonkeyPatch) -> str:
     """The name of the bucket, which is empty."""
     name = "flowserverless-test"
-    clients.of("s3").create_bucket(Bucket=name)
+    aws_clients.of("s3").create_bucket(Bucket=name)
     monkeypatch.setenv("BUCKET_NAME", name)
     return name
 
@@ -64,7 +64,7 @@ def bucket(aws: None, monkeypatch: pytest.MonkeyPatch) -> str:
 @pytest.fixture
 def state_machine(aws: None, monkeypatch: pytest.MonkeyPatch) -> str:
     """The ARN of a state machine that only records what was started; every name of one leads to it."""
-    client = clients.of("stepfunctions")
+    client = aws_clients.of("stepfunctions")
     role = "arn:aws:iam::123456789012:role/any"
     arn: str = client.create_state_machine(name="any", definition=NOTHING, roleArn=role)["stateMachineArn"]
     for name in ("STATE_MACHINE_ARN", "REMOVE_FILES_ARN", "COLLECT_FILES_ARN", "REBUILD_RANKING_ARN"):
@@ -75,7 +75,7 @@ def state_machine(aws: None, monkeypatch: pytest.MonkeyPatch) -> str:
 @pytest.fixture
 def cognito_calls(aws: None) -> Iterator[list[dict[str, Any]]]:
     """What was asked of Cognito that moto does not know: to revoke a token, to send a code once more."""
-    events, calls = services.client("cognito-idp").meta.events, []
+    events, calls = clients.client("cognito-idp").meta.events, []
 
     def done(params: dict[str, Any], **_: Any) -> tuple[awsrequest.AWSResponse, dict[str, Any]]:
         calls.append(json.loads(params["body"]))
@@ -104,7 +104,7 @@ class PageTokens(paginator.TokenDecoder):
 def user_pool(cognito_calls: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch) -> str:
     """The id of a user pool, which is empty; everybody may register."""
     monkeypatch.setattr(paginator, "TokenDecoder", PageTokens)
-    client = clients.of("cognito-idp")
+    client = aws_clients.of("cognito-idp")
     pool: str = client.create_user_pool(PoolName="users")["UserPool"]["Id"]
     flows = ["ALLOW_USER_PASSWORD_AUTH", "ALLOW_REFRESH_TOKEN_AUTH"]
     made = client.create_user_pool_client(UserPoolId=pool, ClientName="api", ExplicitAuthFlows=flows)
@@ -132,7 +132,7 @@ def invoke() -> Callable[[str, dict[str, Any]], Any]:
 
     def call(operation: str, event: dict[str, Any]) -> Any:
         # Not before the table has its name, which it gets after this file was read.
-        import requests_made
+        from support import requests_made
 
         with requests_made.committed() as writes, policies.asked() as asked:
             answer = _handler(FUNCTIONS / operation / "app.py")(event, _context(operation))
@@ -170,11 +170,9 @@ def interrupted(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[], Any],
 
     def interrupt(operation: Callable[[], Any], rival: Callable[[], Any]) -> tuple[Any, Any]:
         # Not before the table has its name, which it gets after this file was read.
-        import requests_made
+        from support import requests_made
 
-        from flowserverless.store import table as stored
-
-        commit = stored.commit
+        commit = transactions.commit
         answers: list[Any] = []
 
         def late(compose: Any) -> None:
@@ -185,7 +183,7 @@ def interrupted(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[], Any],
             commit(compose)
 
         with monkeypatch.context() as during:
-            during.setattr(stored, "commit", late)
+            during.setattr(transactions, "commit", late)
             late_answer = operation()
         assert answers, "it wrote without a transaction"
         return answers[0], late_answer

@@ -5,15 +5,16 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-import contest
-import gateway
 import pytest
 
-from flowserverless import api, credentials
+from flowserverless import clock
+from flowserverless.auth import credentials
 from flowserverless.domain import runs
-from flowserverless.store import files, groups, workflows
+from flowserverless.store import bucket as objects
+from flowserverless.store import group_items, workflow_items
 from flowserverless.store import table as stored
 from local import emulator, template
+from support import contest, gateway
 
 PASSWORD = "correct horse"
 DOCUMENT = emulator.PROJECT / "docs" / "security.md"
@@ -61,10 +62,10 @@ def test_the_table_has_every_operation_of_the_api() -> None:
 def place(table: str, bucket: str, state_machine: str, user_pool: str) -> dict[str, str]:
     """A workflow with post-processing results, and a group with a member, an upload, an ended and an active run."""
     contest.publish("w", contest.template())
-    head = workflows.get("w")
-    now = runs.timestamp(api.now())
+    head = workflow_items.get("w")
+    now = runs.timestamp(clock.now())
     group = stored.GroupItem(*stored.group("g"), group="g", workflow="w", name="G", owner="u-ada", created_at=now)
-    groups.create(group, {"u-ada": "ada", "u-bob": "bob"}, head)
+    group_items.create(group, {"u-ada": "ada", "u-bob": "bob"}, head)
     ended, active = contest.begin("w", "g"), contest.begin("w", "g")
     contest.end(ended, score=1.0)
     item = stored.get(stored.run(stored.ids.run_id(ended)))
@@ -76,14 +77,14 @@ def place(table: str, bucket: str, state_machine: str, user_pool: str) -> dict[s
             stored.RunItem.archive.set({"size": 1}),
         ]
     )
-    files.write(files.log(ended, 0), b"log")
+    objects.write(objects.log(ended, 0), b"log")
     post = str(stored.ids.RunId("w", stored.ids.run_id(ended).ulid, post_processing=True))
     result = stored.get(stored.run(stored.ids.run_id(ended)))
     copy = {name: value for name, value in result.attribute_values.items() if name not in ("pk", "sk", "kind", "group")}
     stored.RunItem(*stored.run(stored.ids.run_id(post)), **copy).save()
     head.update(actions=[stored.WorkflowItem.good_run.set(post), stored.WorkflowItem.last_run.set(post)])
-    upload = api.new_ulid()
-    files.write(files.upload("g", upload), b"x")
+    upload = clock.new_ulid()
+    objects.write(objects.upload("g", upload), b"x")
     stored.UploadItem(*stored.upload("g", upload), file=upload, name="x", size=1, created_at=now).save()
     return {"workflowId": "w", "groupId": "g", "ended": ended, "active": active, "upload": upload}
 
@@ -173,7 +174,7 @@ def test_a_token_that_is_refused_opens_what_is_open_to_strangers_and_nothing_els
 def test_post_processing_is_changed_by_organisers_only(
     operation: str, role: str, status: int, place: dict[str, str], invoke: Callable[[str, dict[str, Any]], Any]
 ) -> None:
-    shown = str(workflows.get("w").good_run)
+    shown = str(workflow_items.get("w").good_run)
     method = "PUT" if operation == "cancel_run" else "DELETE"
     request = gateway.event(method, "/runs/{runId}", {"runId": shown}, user=PEOPLE[role])
     assert gateway.answer(invoke(operation, request)).status == status

@@ -8,21 +8,19 @@ import io
 import json
 import re
 
-import clients
-import contest
-import gateway
-import json_strategies
 import pytest
-import requests_made
-import service as on_moto
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from flowserverless import api, cursor
+from flowserverless import logs
+from flowserverless.api import cursors
 from flowserverless.domain import names
-from flowserverless.store import files
+from flowserverless.operations import delete
+from flowserverless.store import bucket
 from flowserverless.store import table as stored
 from local import emulator
+from support import aws_clients, contest, gateway, json_strategies, requests_made
+from support import service as on_moto
 
 EXAMPLES = 25
 LONGEST_CURSOR = 2000
@@ -72,7 +70,7 @@ COUNT = {"name": "count", "dtype": "int", "defaultValue": 1, "range": "[0,1000]"
 @pytest.fixture
 def place(table, bucket, state_machine, user_pool, invoke, monkeypatch):
     """A workflow with a group `g` of ada's, an active run, and a user pool with grace in it."""
-    clients.of("cognito-idp").admin_create_user(UserPoolId=user_pool, Username="grace")
+    aws_clients.of("cognito-idp").admin_create_user(UserPoolId=user_pool, Username="grace")
     workflow = {**contest.TEMPLATE["workflow"], "parameters": {"count": "$[[count]]"}}
     contest.publish("w", contest.template(parameters=[COUNT], workflow=workflow))
     contest.join("w", "g")
@@ -118,7 +116,7 @@ class Place(on_moto.Service):
 
 def everything():
     """All items of the table."""
-    pages = clients.of("dynamodb").get_paginator("scan").paginate(TableName=stored.Item.Meta.table_name)
+    pages = aws_clients.of("dynamodb").get_paginator("scan").paginate(TableName=stored.Item.Meta.table_name)
     items = [item for page in pages for item in page["Items"]]
     return sorted(items, key=lambda item: (item["pk"]["S"], item["sk"]["S"]))
 
@@ -412,7 +410,7 @@ def test_cursors_that_make_no_sense(place):
     positions = ([], [None], [{}], [[1]], ["ä"], ["x" * 2000], [-1, -1], [7])
     assert listings(place).keys() == set(LISTINGS)
     for operation, listing in listings(place).items():
-        made = [cursor.write(listing, *position) for position in positions]
+        made = [cursors.write(listing, *position) for position in positions]
         for garbage in ("garbage", "ä", "=", "e30", "W10", "Nw", *made):
             place.refuses(operation, query={"cursor": garbage})
 
@@ -423,7 +421,7 @@ def test_any_cursor_is_taken_or_refused(operation, place):
     listing = listings(place)[operation]
 
     @settings(max_examples=EXAMPLES)
-    @given(st.text(max_size=30) | positions.map(lambda position: cursor.write(listing, *position)))
+    @given(st.text(max_size=30) | positions.map(lambda position: cursors.write(listing, *position)))
     def send(at):
         place.ask(operation, query={"cursor": at})
 
@@ -445,7 +443,7 @@ def test_a_cursor_that_was_tampered_with_is_taken_or_refused(operation, place):
     @settings(max_examples=2 * EXAMPLES)
     @given(positions, st.integers(0, 40), st.none() | letters)
     def send(position, at, letter):
-        made = cursor.write(listing, *position)
+        made = cursors.write(listing, *position)
         if letter:
             made = made[:at] + letter + made[at + 1 :]
         answer = place.ask(operation, query={"cursor": made})
@@ -459,7 +457,7 @@ def test_a_cursor_that_was_tampered_with_is_taken_or_refused(operation, place):
 def test_a_cursor_of_a_listing_of_names_holds_a_name(place):
     for operation in ("list_runs", "list_uploads", "list_groups", "list_workflow_groups", "list_workflows"):
         for tampered in ("~", "\x7f", "", "g!", "GROUP#g", "g" * 33):
-            at = cursor.write(listings(place)[operation], tampered)
+            at = cursors.write(listings(place)[operation], tampered)
             assert place.refuses(operation, query={"cursor": at})["code"] == "INVALID_CURSOR"
 
 
@@ -483,7 +481,7 @@ def test_a_cursor_belongs_to_one_listing(place):
     contest.publish("v")
     contest.join("w", "h")
     for operation in ("list_runs", "list_uploads", "list_groups", "list_workflow_groups", "list_workflows"):
-        at = cursor.write(listings(place)[operation], "g")
+        at = cursors.write(listings(place)[operation], "g")
         assert place.ask(operation, query={"cursor": at}).status == 200
     given = {}
     for operation in ("list_runs", "list_groups", "list_workflow_groups", "list_workflows"):
@@ -618,7 +616,7 @@ def signature(url):
 
 def test_the_request_id_is_in_the_log(place, monkeypatch):
     log = io.StringIO()
-    monkeypatch.setattr(api.logger.registered_handler, "stream", log)
+    monkeypatch.setattr(logs.logger.registered_handler, "stream", log)
     place.ask("get_group")
     place.ask("get_group", user=None)
     lines = [json.loads(line) for line in log.getvalue().splitlines()]
@@ -800,7 +798,7 @@ def test_no_refusal_shows_a_regular_expression(place):
 def test_patterns_are_documented_for_programs_and_never_a_constraint_of_their_own():
     schemas = DOCUMENT["components"]["schemas"]
     assert schemas["AnnounceUpload"]["properties"]["sha256"]["pattern"] == "^[0-9a-fA-F]{64}$"
-    for path in (emulator.PROJECT / "layers" / "flowserverless" / "flowserverless").glob("*.py"):
+    for path in (emulator.PROJECT / "layers" / "flowserverless" / "flowserverless").rglob("*.py"):
         assert not re.search(r"(?<!_)pattern=r?[\"']", path.read_text("utf-8")), path.name
 
 
@@ -811,16 +809,15 @@ def test_a_name_that_looks_like_another_is_refused(place, name):
 
 
 def test_a_group_is_deleted_though_somebody_else_deletes_its_runs(place, monkeypatch):
-    from flowserverless import deletion
 
     place.cancel(place.run)
-    once = deletion.delete
+    once = delete.run
 
     def twice(run, now):
         once(run, now)
         once(run, now)
 
-    monkeypatch.setattr(deletion, "delete", twice)
+    monkeypatch.setattr(delete, "run", twice)
     assert place.ask("delete_group").status == 204
     assert place.ask("get_group").status == 403
 
@@ -833,7 +830,7 @@ def test_the_archive_of_an_active_run_is_not_a_reason_to_cancel_it(place):
 
 def test_a_package_in_a_folder_of_the_inbox_publishes_nothing(place, invoke):
     key = "inbox/workflows/elsewhere/w.zip"
-    files.write(key, b"whatever")
+    bucket.write(key, b"whatever")
     report = invoke("publish_workflow", {"key": key})
     assert (report["status"], [fault["place"] for fault in report["faults"]]) == ("rejected", ["name"])
 
@@ -923,8 +920,8 @@ def test_the_page_of_the_api_runs_what_is_in_it_and_nothing_else(place):
         assert policy[name].split() == [f"'sha256-{digest}'" for digest in digests]
         assert f"<{kind} " not in page.replace(inside[0], "")
     assert " src=" not in page.replace(re.findall(r"<script>(.*?)</script>", page, re.S)[0], "")
-    own, api_itself, bucket, s3 = policy["connect-src"].split()
+    own, api_itself, objects, s3 = policy["connect-src"].split()
     url = place.ask("describe_service", user=None).json["url"]
     assert (own, api_itself) == ("'self'", url.removesuffix("/v1"))
-    assert files.link("any").startswith(f"{bucket}/any")
-    assert s3 == bucket.replace(f"{files.bucket()}.", "")
+    assert bucket.link("any").startswith(f"{objects}/any")
+    assert s3 == objects.replace(f"{bucket.bucket_name()}.", "")

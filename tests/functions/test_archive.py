@@ -15,7 +15,7 @@ import moto
 import pytest
 from botocore import exceptions, response
 
-from flowserverless import archive
+from flowserverless.store import archive
 
 BUCKET = "results"
 DESTINATION = "runs/g-1/archive.tar.gz"

@@ -13,7 +13,6 @@ import time
 import types
 from datetime import UTC, datetime, timedelta
 
-import gateway
 import hypothesis
 import jwt
 import pytest
@@ -22,10 +21,12 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 from hypothesis import strategies
 
-from flowserverless import admission, credentials, tokens
-from flowserverless import aws as services
-from flowserverless.store import signouts
+from flowserverless.auth import authenticate, credentials, tokens
+from flowserverless.aws import clients
+from flowserverless.store import revocations
+from flowserverless.store import table as stored
 from local import emulator
+from support import gateway
 
 POOL = "us-east-1_AbCdEf123"
 CLIENT = "1h57kf5cpq17m0eml12EXAMPLE"
@@ -132,9 +133,9 @@ def cognito(monkeypatch):
         monkeypatch.setenv("COGNITO_URL", url)
         monkeypatch.setenv("USER_POOL_ID", POOL)
         monkeypatch.setenv("USER_POOL_CLIENT_ID", CLIENT)
-        admission._keys.cache_clear()
+        authenticate._keys.cache_clear()
         yield seen
-    admission._keys.cache_clear()
+    authenticate._keys.cache_clear()
 
 
 @pytest.fixture
@@ -169,7 +170,7 @@ def directory(aws):
         return {"Groups": [{"GroupName": group} for group in known.groups]}
 
     hooks = {"AdminGetUser": user, "AdminListGroupsForUser": groups}
-    events = services.client("cognito-idp").meta.events
+    events = clients.client("cognito-idp").meta.events
     registered = [
         (f"before-call.cognito-identity-provider.{operation}", answer(operation, content))
         for operation, content in hooks.items()
@@ -434,7 +435,7 @@ def test_an_audience_in_an_access_token_is_about_other_services(authorize):
 def test_a_token_that_was_signed_out(authorize):
     token, other = signed(), signed(jti="another")
     assert authorize(bearer(token))["user"] == USER
-    signouts.sign_out(TOKEN_ID, int(time.time()) + 3600)
+    revocations.sign_out(TOKEN_ID, int(time.time()) + 3600)
     assert authorize(bearer(token)) == nobody("signed out")
     assert authorize({"api_key": token}) == nobody("signed out")
     assert authorize(bearer(other))["user"] == USER
@@ -442,7 +443,7 @@ def test_a_token_that_was_signed_out(authorize):
 
 def test_all_tokens_of_a_user_signed_out_at_once(authorize, directory):
     moment = datetime.now(UTC) - timedelta(minutes=5)
-    signouts.sign_out_everywhere(USER, moment)
+    revocations.sign_out_everywhere(USER, moment)
     before, after = int(moment.timestamp()) - 1, int(moment.timestamp()) + 1
     assert authorize(bearer(signed(auth_time=before, iat=before))) == nobody("signed out")
     # A token says no more than the second in which its user signed in.
@@ -456,8 +457,8 @@ def test_all_tokens_of_a_user_signed_out_at_once(authorize, directory):
 
 def test_a_moment_of_signing_out_everywhere_never_becomes_earlier(authorize):
     moment = datetime.now(UTC)
-    signouts.sign_out_everywhere(USER, moment)
-    signouts.sign_out_everywhere(USER, moment - timedelta(hours=1))
+    revocations.sign_out_everywhere(USER, moment)
+    revocations.sign_out_everywhere(USER, moment - timedelta(hours=1))
     since = int(moment.timestamp()) - 60
     assert authorize(bearer(signed(auth_time=since, iat=since))) == nobody("signed out")
 
@@ -515,14 +516,13 @@ def test_when_cognito_does_not_answer_nobody_is_let_in(authorize, directory, ope
 
 
 def test_signing_out_expires_by_itself_but_never_before_the_token(table):
-    from flowserverless.store import table as stored
 
     expires = int(time.time()) + 600
-    signouts.sign_out(TOKEN_ID, expires)
-    signouts.sign_out(TOKEN_ID, expires)
+    revocations.sign_out(TOKEN_ID, expires)
+    revocations.sign_out(TOKEN_ID, expires)
     assert stored.get(stored.token(TOKEN_ID)).expires >= expires + tokens.LEEWAY_SECONDS
     moment = datetime.now(UTC)
-    signouts.sign_out_everywhere(USER, moment)
+    revocations.sign_out_everywhere(USER, moment)
     longest = int((moment + timedelta(hours=24)).timestamp())
     assert stored.get(stored.token(USER)).expires >= longest + tokens.LEEWAY_SECONDS
 

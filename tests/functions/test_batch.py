@@ -3,13 +3,12 @@
 import base64
 import json
 
-import gateway
 import pytest
-import workbench
 
-from flowserverless import batch
 from flowserverless.domain import runs
-from flowserverless.store import runs as stored_runs
+from flowserverless.operations import batch_jobs
+from flowserverless.store import run_items
+from support import gateway, workbench
 
 API = "https://api.test/v1"
 ROUTE = "/runs/{runId}/jobs/{jobId}"
@@ -41,7 +40,7 @@ OUTCOME = {
 def bench(invoke, monkeypatch, table, bucket, state_machine):
     monkeypatch.setenv("BATCH", "true")
     monkeypatch.setenv("API_URL", API)
-    monkeypatch.setattr(batch, "_program", lambda: b"the program")
+    monkeypatch.setattr(batch_jobs, "_program", lambda: b"the program")
     bench = workbench.Bench(invoke, monkeypatch)
     bench.publish(JOB)
     return bench
@@ -53,7 +52,7 @@ def run(bench):
 
 
 def stage(bench, run, step=0, outcome=None):
-    version = stored_runs.get(run).version
+    version = run_items.get(run).version
     event = {"run": run, "workflow": "bench", "version": version, "step": step, "outcome": outcome}
     return bench.invoke("stage_step", event)
 
@@ -77,7 +76,7 @@ def test_a_job_is_ordered_in_place_of_a_manifest(bench, run, capsys):
     assert order["step"] == ["/bin/sh", "/room/step.sh"]
     assert [order[name][4] for name in ("fetch", "deliver")] == ["fetch", "deliver"]
     assert order["fetch"][3] == order["deliver"][3] == f"{API}/runs/{run}/jobs/{job_of(order)}"
-    assert stored_runs.get(run).steps[0].state is runs.State.RUNNING
+    assert run_items.get(run).steps[0].state is runs.State.RUNNING
     assert job_of(order) not in str(bench.listed()), "whoever lists the bucket does not learn the secret"
     assert "manifestUrl" not in stage(bench, run)
 
@@ -123,7 +122,7 @@ def test_the_outcome_of_a_job_is_that_of_its_step(bench, run):
     # Whatever else a job leaves there is no word of ours.
     bench.put(f"runs/{run}/outcomes/000.json", json.dumps({**OUTCOME, "python": ["3.13"]}))
     assert "manifestUrl" in stage(bench, run, 1, {"job": 0})
-    steps = stored_runs.get(run).steps
+    steps = run_items.get(run).steps
     assert steps[0].python is None
     assert (steps[0].state, steps[0].exit_code, steps[0].started_at) == ("SUCCESS", 0, OUTCOME["startedAt"])
     assert steps[1].state is runs.State.RUNNING
@@ -131,7 +130,7 @@ def test_the_outcome_of_a_job_is_that_of_its_step(bench, run):
 
 def ended(bench, run, outcome, failure=None):
     bench.invoke("update_run", {"run": run, "workflow": "bench", "outcome": outcome, "failure": failure})
-    return stored_runs.get(run)
+    return run_items.get(run)
 
 
 FAILURE = {"Error": "States.TaskFailed", "Cause": json.dumps({"JobId": "1", "StatusReason": "Host terminated"})}

@@ -7,15 +7,14 @@ lives to its end. Dying before a call is the same to the world as dying after th
 import contextlib
 import threading
 
-import contest
 import pytest
-import service as on_moto
 from botocore import endpoint
 
-from flowserverless import api
+from flowserverless import clock
 from flowserverless.domain import runs
-from flowserverless.store import files, groups, table, workflows
-from flowserverless.store import runs as stored_runs
+from flowserverless.store import bucket, group_items, run_items, table, workflow_items
+from support import contest
+from support import service as on_moto
 
 
 class Died(BaseException):
@@ -81,7 +80,7 @@ def heal(service):
 def check(scores, known):
     """Whatever happened: nothing is lost, stuck, orphaned, miscounted or there twice."""
     found = {run.id: run for run in on_moto.runs_of("a")}
-    shown = workflows.get("w").active_run
+    shown = workflow_items.get("w").active_run
     active = {run.id for run in found.values() if run.active} | ({shown} if shown else set())
     executions = [name for name, document in on_moto.inputs().items() if "executors" in document]
     running = {name for name in executions if on_moto.status(name) == "RUNNING"}
@@ -90,7 +89,7 @@ def check(scores, known):
     assert on_moto.active_runs("a") == len(active - {shown})
     contest.check("w", on_moto.succeeded("a", scores))
     assert {key.split("/")[1] for key in stored()} <= set(found), "no object without its run"
-    now = runs.timestamp(api.now())
+    now = runs.timestamp(clock.now())
     # A step of theirs may still write.
     just_ended = [run for run in found.values() if run.state is runs.State.ERROR and run.finished_at == now]
     owed = {"POSTPROC": bool(shown), "RUN": len(active), "LEFT": len(just_ended)}
@@ -99,7 +98,7 @@ def check(scores, known):
 
 
 def stored():
-    return [found.key for found in files.listing("runs/")]
+    return [found.key for found in bucket.listing("runs/")]
 
 
 def test_start_run(service, subtests):
@@ -123,12 +122,12 @@ def test_cancel_run(service, subtests):
     calls = []
     for calls in deaths(service, lambda: service.cancel(run, "enough")):
         with subtests.test(died_after=calls):
-            state = stored_runs.get(run).state
+            state = run_items.get(run).state
             heal(service)
             found = check({}, {run})
             assert found[run].state is state
             if "PutObject" in calls:
-                assert files.run(run, "canceled") in on_moto.objects(run)
+                assert bucket.run(run, "canceled") in on_moto.objects(run)
             assert service.cancel(run).status == (409 if state is runs.State.CANCELED else 200)
     assert {"PutObject", "TransactWriteItems", "StopExecution"} <= set(calls)
 
@@ -146,13 +145,13 @@ def test_update_run(service, subtests, retried):
         with subtests.test(died_after=calls):
             if retried:
                 assert service.update(run)["state"] == "SUCCESS"
-            published = stored_runs.get(run).state is runs.State.SUCCESS
+            published = run_items.get(run).state is runs.State.SUCCESS
             on_moto.end_execution(run, "SUCCEEDED" if retried else "FAILED")
             heal(service)
             found = check(scores, {before, run})
             assert found[run].state is (runs.State.SUCCESS if published else runs.State.ERROR)
             assert service.update(run)["state"] == found[run].state
-            assert workflows.get("w").ranking_version == (2 if published else 1)
+            assert workflow_items.get("w").ranking_version == (2 if published else 1)
     assert {"ListObjectsV2", "TransactWriteItems"} <= set(calls)
     assert {"PutObject", "CompleteMultipartUpload"} & set(calls)
 
@@ -201,13 +200,13 @@ def test_delete_group(service, subtests):
     group = "/groups/{groupId}", {"groupId": "a"}
     for calls in deaths(service, lambda: service.call("delete_group", "DELETE", *group)):
         with subtests.test(died_after=calls):
-            closed = groups.closed("a") is not None
+            closed = group_items.closed("a") is not None
             heal(service)
             heal(service)
             if closed or len(calls) > 3:
                 assert table.fetch([table.group("a"), table.member("a", on_moto.MEMBER.id)]) == {}
                 assert list(table.Item.query("GROUP#a")) == []
-                assert (stored(), list(files.listing("uploads/"))) == ([], [])
+                assert (stored(), list(bucket.listing("uploads/"))) == ([], [])
                 contest.join("w", "a")
             else:
                 assert service.call("delete_group", "DELETE", *group).status == 204
@@ -217,7 +216,7 @@ def test_delete_group(service, subtests):
 def test_delete_upload(service, subtests):
     place = "/uploads/{groupId}/files", {"groupId": "a"}
     file = service.call("upload_file", "POST", *place, body={"name": "x", "size": 5, "sha256": "0" * 64}).json["id"]
-    files.write(files.upload("a", file), b"12345")
+    bucket.write(bucket.upload("a", file), b"12345")
     request = "/uploads/{groupId}/files/{fileId}", {"groupId": "a", "fileId": file}
     for calls in deaths(service, lambda: service.call("delete_upload", "DELETE", *request)):
         with subtests.test(died_after=calls):
@@ -225,5 +224,5 @@ def test_delete_upload(service, subtests):
             service.wait(86_401)
             service.reconcile()
             left = [] if deleted else [file]
-            assert [found.key for found in files.listing("uploads/")] == [files.upload("a", one) for one in left]
+            assert [found.key for found in bucket.listing("uploads/")] == [bucket.upload("a", one) for one in left]
             assert [shown["id"] for shown in service.call("list_uploads", "GET", *place).json["files"]] == left

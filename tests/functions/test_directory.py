@@ -5,11 +5,11 @@ import json
 import tarfile
 
 import pytest
-import workbench
 
-from flowserverless import batch, measuring
-from flowserverless.domain import trees
-from flowserverless.store import runs as stored_runs
+from flowserverless.domain import run_directory
+from flowserverless.operations import batch_jobs, metrics
+from flowserverless.store import run_items
+from support import workbench
 
 NAMES = ("make", "clean", "check")
 OPEN = {"workflow": {"steps": [{**workbench.STEP, "name": name} for name in NAMES]}, "results": workbench.SCORES}
@@ -33,7 +33,7 @@ def with_second(fence):
 
 def stage(bench, run, step, workflow="bench"):
     """The manifest of a step."""
-    version = stored_runs.get(run).version
+    version = run_items.get(run).version
     event = {"run": run, "workflow": workflow, "version": version, "step": step, "outcome": None}
     if step:
         event["outcome"] = {"exitCode": 0, "reason": None, "messages": [], "startedAt": None, "finishedAt": None}
@@ -103,7 +103,7 @@ def test_a_score_that_a_later_step_took_back_is_not_ranked(bench):
     assert (handle["state"], handle["ranking"]["code"]) == ("SUCCESS", "NO_RESULT_FILE")
     assert [file["name"] for file in handle["files"]] == ["seen"]
     assert f"runs/{run}/files/{SCORE}" not in bench.listed(), "nor is it for who fills a board anew"
-    _, measured = measuring.of(stored_runs.get(run))(str(next(iter(stored_runs.get(run).standings))))
+    _, measured = metrics.of(run_items.get(run))(str(next(iter(run_items.get(run).standings))))
     assert measured.code == "NO_RESULT_FILE"
 
 
@@ -207,7 +207,7 @@ def test_what_was_taken_back_before_a_step_died_stays_away(bench):
 def test_a_run_may_be_ended_again_after_half_of_it_was_done(bench, monkeypatch):
     run = played(bench, {"written": {SCORE: b'{"score": 1}', "a": b"1"}}, {"gone": [SCORE], "written": {"b": b"2"}})
     with monkeypatch.context() as patch:
-        patch.setattr(stored_runs, "finish", lambda *_: (_ for _ in ()).throw(RuntimeError("died")))
+        patch.setattr(run_items, "finish", lambda *_: (_ for _ in ()).throw(RuntimeError("died")))
         with pytest.raises(RuntimeError, match="died"):
             bench.end(run)
     bench.end(run)
@@ -228,13 +228,13 @@ def test_what_an_engine_outside_delivers_has_no_trees(bench):
 def test_a_job_is_given_the_same(bench, monkeypatch):
     monkeypatch.setenv("BATCH", "true")
     monkeypatch.setenv("API_URL", "https://api.test/v1")
-    monkeypatch.setattr(batch, "_program", lambda: b"the program")
+    monkeypatch.setattr(batch_jobs, "_program", lambda: b"the program")
     job = {"name": "job", "action": {"environment": "r-base:4.4", "commands": ["wc"]}}
     bench.publish({**OPEN, "workflow": {"steps": [workbench.STEP, job]}}, "jobs", FILES)
     run = bench.start("jobs")["id"]
     stage(bench, run, 0, "jobs")
     done(bench, run, 0, {"a": b"1"}, gone=["data"], folders=["empty"])
-    version = stored_runs.get(run).version
+    version = run_items.get(run).version
     event = {"run": run, "workflow": "jobs", "version": version, "step": 1, "outcome": None}
     asked = bench.invoke("stage_step", event)["job"]["fetch"][3].rpartition("/")[2]
     path = {"runId": run, "jobId": asked}
@@ -266,8 +266,11 @@ def test_an_archive_names_outputs_by_where_they_were_written(bench):
 
 
 def test_what_a_tree_says_is_taken_for_no_more_than_it_is():
-    assert trees.parse({"written": [["../a", 1, False, 0]], "gone": [], "folders": [], "notes": []}, 0) is None
+    assert run_directory.parse({"written": [["../a", 1, False, 0]], "gone": [], "folders": [], "notes": []}, 0) is None
     told = {"written": [["a", 1, 1, 10**30]], "gone": ["b"], "folders": ["c"], "notes": ["x" * 999] * 200}
-    tree = trees.parse(told, 0)
-    assert (tree.written["a"], len(tree.notes)) == (trees.Written(1, False, trees.LATEST), trees.MOST_NOTES)
-    assert max(map(len, tree.notes)) == trees.LONGEST_NOTE
+    tree = run_directory.parse(told, 0)
+    assert (tree.written["a"], len(tree.notes)) == (
+        run_directory.Written(1, False, run_directory.LATEST),
+        run_directory.MOST_NOTES,
+    )
+    assert max(map(len, tree.notes)) == run_directory.LONGEST_NOTE

@@ -3,11 +3,10 @@
 import json
 import urllib.parse
 
-import gateway
 import pytest
-import workbench
 
-from flowserverless.store import workflows
+from flowserverless.store import workflow_items
+from support import gateway, workbench
 
 WRITTEN = {"out/scores.csv": b"a,b", "out/Ärger 機械.html": b"<b>"}
 POSTPROC = {
@@ -49,8 +48,8 @@ def post_processed(bench, score, written):
     bench.write(ranked, {"results/scores.json": json.dumps({"score": score}).encode()})
     assert bench.end(ranked)["rankingChanged"]
     bench.invoke("post_process", {"workflow": "bench"})
-    started = workflows.get("bench").active_run
-    version = workflows.get("bench").version
+    started = workflow_items.get("bench").active_run
+    version = workflow_items.get("bench").version
     bench.invoke("stage_step", {"run": started, "workflow": "bench", "version": version, "step": 0, "outcome": None})
     bench.write(started, written)
     bench.end(started)

@@ -4,16 +4,13 @@ import hashlib
 import json
 import os
 
-import clients
 import pytest
-import requests_made
-import workbench
 from moto.s3 import models
 
-from flowserverless import cursor, details
-from flowserverless.domain import ids, outputs
-from flowserverless.store import runs as stored_runs
-from flowserverless.store import table as stored
+from flowserverless.api import cursors, details
+from flowserverless.domain import ids, result_files
+from flowserverless.store import run_items, table
+from support import aws_clients, requests_made, workbench
 
 DECLARED = {
     "workflow": {"steps": [workbench.STEP]},
@@ -68,8 +65,8 @@ def stopped(bench, run):
 
 def item_size(run):
     """What DynamoDB reads for a run, in bytes."""
-    client = clients.of("dynamodb")
-    pk, sk = stored.run(ids.run_id(run))
+    client = aws_clients.of("dynamodb")
+    pk, sk = table.run(ids.run_id(run))
     name = os.environ["TABLE_NAME"]
     return len(json.dumps(client.get_item(TableName=name, Key={"pk": {"S": pk}, "sk": {"S": sk}})["Item"]))
 
@@ -151,7 +148,7 @@ def test_what_a_step_delivers_after_its_run_was_deleted_is_removed(bench):
 
     assert stopped(bench, run) == {"run": run, "state": "DELETED"}
 
-    client = clients.of("stepfunctions")
+    client = aws_clients.of("stepfunctions")
     found = client.list_executions(stateMachineArn=os.environ["REMOVE_FILES_ARN"])["executions"]
     assert f"{run}-again" in [execution["name"] for execution in found]
 
@@ -195,7 +192,7 @@ def test_five_thousand_files_are_shown_at_once_for_a_query_of_each_megabyte(benc
     assert many == ["BatchGetItem", "Query", "Query"]
     assert (handle["fileCount"], len(handle["files"])) == (5000, 5000)
     assert [file["name"] for file in handle["files"]] == ["summary", *names, "logs/1.txt"]
-    assert item_size(run) < outputs.FIRST_PAGE_BYTES + 10_000
+    assert item_size(run) < result_files.FIRST_PAGE_BYTES + 10_000
     assert [file["name"] for file in listing(bench, run, limit="1000")] == ["summary", *names, "logs/1.txt"]
     with requests_made.to_dynamodb() as page:
         bench.call("list_run_files", "GET", "/runs/{runId}/files", {"runId": run}, query={"limit": "100"})
@@ -234,16 +231,16 @@ def test_long_names_and_long_descriptions_fit_into_the_table(bench):
 def test_cursors_that_no_listing_gave_are_refused_or_lead_nowhere(bench):
     run = finished(bench, WRITTEN)["id"]
     path = ("list_run_files", "GET", "/runs/{runId}/files", {"runId": run})
-    made = [cursor.write(f"runs/{run}/files", *place) for place in ((), (-1, 0), (0, -1), (None, 0), (1e9, 0))]
+    made = [cursors.write(f"runs/{run}/files", *place) for place in ((), (-1, 0), (0, -1), (None, 0), (1e9, 0))]
     for at in ["x", "W10", *made]:
         assert bench.call(*path, 400, query={"cursor": at}).json["code"] == "INVALID_CURSOR"
     for place in [(999_999_999, 0), (0, 10**6)]:
-        at = cursor.write(f"runs/{run}/files", *place)
+        at = cursors.write(f"runs/{run}/files", *place)
         assert bench.call(*path, query={"cursor": at}).json["files"] == []
 
 
 def test_a_repeated_publication_changes_nothing(bench):
     handle = finished(bench, WRITTEN)
-    before = stored_runs.get(handle["id"])
+    before = run_items.get(handle["id"])
     assert bench.end(handle["id"])["state"] == "SUCCESS"
-    assert stored_runs.get(handle["id"]) == before
+    assert run_items.get(handle["id"]) == before

@@ -9,16 +9,13 @@ import pathlib
 import re
 import uuid
 
-import contest
-import gateway
 import pytest
-import service as on_moto
 
-from flowserverless import aws, engine
-from flowserverless.store import files, workflows
-from flowserverless.store import runs as stored_runs
-from flowserverless.store import table as stored
+from flowserverless.aws import clients, step_functions
+from flowserverless.store import bucket, run_items, table, transactions, workflow_items
 from local import template
+from support import contest, gateway
+from support import service as on_moto
 
 TESTS = pathlib.Path(__file__).parents[1]
 
@@ -107,9 +104,9 @@ def service(invoke, monkeypatch, table, bucket, state_machine):
 @pytest.fixture
 def cognito(aws, monkeypatch):
     """A user pool with one user; the id of that user."""
-    from flowserverless import aws as services
+    from flowserverless.aws import clients
 
-    client = services.client("cognito-idp")
+    client = clients.client("cognito-idp")
     pool = client.create_user_pool(PoolName="users")["UserPool"]["Id"]
     monkeypatch.setenv("USER_POOL_ID", pool)
     made = client.admin_create_user(UserPoolId=pool, Username="grace")["User"]["Attributes"]
@@ -118,7 +115,7 @@ def cognito(aws, monkeypatch):
 
 def everything():
     """All items of the table."""
-    scanned = aws.client("dynamodb").scan(TableName=stored.Item.Meta.table_name)["Items"]
+    scanned = clients.client("dynamodb").scan(TableName=table.Item.Meta.table_name)["Items"]
     return sorted(scanned, key=lambda item: (item["pk"]["S"], item["sk"]["S"]))
 
 
@@ -161,7 +158,7 @@ def post_processed(service):
     """The post-processing run that is owed, once it has succeeded."""
     run = service.invoke("post_process", {"workflow": "w"})["started"]
     service.stage(run)
-    files.write(files.run(run, "files/plot.txt"), b"plot")
+    bucket.write(bucket.run(run, "files/plot.txt"), b"plot")
     assert service.update(run)["state"] == "SUCCESS"
     return run
 
@@ -196,9 +193,9 @@ def test_every_defect_has_its_test():
 
 def test_defect_01_lost_update_at_start(service, monkeypatch):
     # The execution is over before the request that started it is.
-    monkeypatch.setattr(engine, "start", lambda run, wait=0: service.succeed(run.id, 1.0))
+    monkeypatch.setattr(step_functions, "start", lambda run, wait=0: service.succeed(run.id, 1.0))
     run = service.started("g")
-    assert stored_runs.get(run).state == "SUCCESS"
+    assert run_items.get(run).state == "SUCCESS"
     assert on_moto.active_runs("g") == 0
 
 
@@ -206,7 +203,7 @@ def test_defect_01_lost_update_at_start(service, monkeypatch):
 def test_defect_02_missing_output_leaves_the_run_running(service, left):
     run = service.started("g")
     if left:
-        files.write(files.run(run, f"files/{left}"), b"x")
+        bucket.write(bucket.run(run, f"files/{left}"), b"x")
     assert service.update(run)["state"] == "ERROR"
     shown = get(service, "get_run", "/runs/{runId}", {"runId": run})
     assert shown["reason"]["code"] == "OUTPUT_MISSING"
@@ -237,7 +234,7 @@ def test_defect_04_cancel_with_a_reason_that_is_no_text(service):
 )
 def test_defect_07_bad_results_are_not_ranked_in_silence(service, content, code):
     run = service.started("g")
-    files.write(files.run(run, "files/results/score.json"), content)
+    bucket.write(bucket.run(run, "files/results/score.json"), content)
     assert service.update(run)["state"] == "SUCCESS"
     ranking = get(service, "get_run", "/runs/{runId}", {"runId": run})["ranking"]
     assert (ranking["status"], ranking["code"]) == ("not_ranked", code)
@@ -273,7 +270,7 @@ def test_defect_10_unknown_order_column(service):
 @pytest.mark.parametrize("text", ["NaN", "Infinity", "-Infinity"])
 def test_defect_11_nan_in_answers(service, text):
     run = service.started("g")
-    files.write(files.run(run, "files/results/score.json"), f'{{"metrics": {{"score": {text}}}}}'.encode())
+    bucket.write(bucket.run(run, "files/results/score.json"), f'{{"metrics": {{"score": {text}}}}}'.encode())
     assert service.update(run)["state"] == "SUCCESS"
     (line,) = board(service)["ranking"]
     assert line["results"][0]["value"] == {"NaN": None, "Infinity": "inf", "-Infinity": "-inf"}[text]
@@ -289,7 +286,7 @@ def test_defect_12_groups_that_finish_together(service):
     started = [service.invoke("post_process", {"workflow": "w"})["started"] for _ in names]
     (run,) = filter(None, started)
     service.stage(run)
-    listed = json.loads(files.read(files.run(run, "inputs/runs.json"), 100_000))
+    listed = json.loads(bucket.read(bucket.run(run, "inputs/runs.json"), 100_000))
     assert [one["id"] for one in listed] == begun[::-1]
 
 
@@ -306,7 +303,7 @@ def test_defect_13_post_processing_results_while_others_are_made(service):
     assert (handle["state"], handle["stale"]) == ("SUCCESS", True)
     ended(service)
     # The deletion has started post-processing anew, which is at work now.
-    failing = str(workflows.get("w").active_run)
+    failing = str(workflow_items.get("w").active_run)
     assert workflow(service)["postproc"]["files"] == handle["files"]
     service.update(failing, on_moto.FAILED)
     assert workflow(service)["postproc"]["files"] == handle["files"]
@@ -354,7 +351,7 @@ def test_defect_21_engine_configuration_of_another_group(service):
     body = {"name": "slow", "id": "slow", "config": {"timeoutSeconds": 7}}
     assert service.call("create_group", "POST", *place, body=body).status == 201
     slow, quick = service.started("slow"), service.started("g")
-    assert (stored_runs.get(slow).config, stored_runs.get(quick).config) == ({"timeoutSeconds": 7}, {})
+    assert (run_items.get(slow).config, run_items.get(quick).config) == ({"timeoutSeconds": 7}, {})
     workers = {"workers": [{"name": "w", "type": "subprocess", "env": {"SECRET": "1"}}]}
     refused(service, "create_group", "POST", *place, body={"name": "x", "config": workers})
 
@@ -487,17 +484,17 @@ def test_defect_36_many_clients_at_once(service, monkeypatch):
     for run in begun:
         service.write_score(run, 1.0)
     waiting = begun[1:]
-    commit = stored.commit
+    commit = transactions.commit
 
     def others_first(compose, *more):
         if waiting:
             service.update(waiting.pop())
         commit(compose, *more)
 
-    monkeypatch.setattr(stored, "commit", others_first)
+    monkeypatch.setattr(transactions, "commit", others_first)
     assert service.update(begun[0])["state"] == "SUCCESS"
     assert on_moto.active_runs("g") == 0
     entries = board(service, includeAll="true")["ranking"]
     assert sorted(line["run"]["id"] for line in entries) == sorted(begun)
     assert [line["rank"] for line in entries] == [1] * 5
-    assert workflows.get("w").due == "POSTPROC"
+    assert workflow_items.get("w").due == "POSTPROC"

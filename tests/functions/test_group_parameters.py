@@ -1,9 +1,9 @@
 """A group with parameters of its own can start a run, or is not created."""
 
 import pytest
-import workbench
 
-from flowserverless.store import groups
+from flowserverless.store import group_items
+from support import workbench
 
 ROUTE = "create_group", "POST", "/workflows/{workflowId}/groups", {"workflowId": "bench"}
 PARAMETER = {"name": "n", "dtype": "int", "defaultValue": 1}
@@ -41,8 +41,8 @@ def test_a_group_that_is_created_can_start_a_run(bench, own, fits):
     else:
         refused = bench.call(*ROUTE, 400, body=body).json
         assert refused["code"] == "INVALID_PARAMETERS"
-        with pytest.raises(groups.errors.NotFound):
-            groups.get("own")
+        with pytest.raises(group_items.errors.NotFound):
+            group_items.get("own")
 
 
 def test_a_workflow_that_no_run_can_start_is_refused_when_it_is_published(bench):

@@ -2,15 +2,13 @@
 
 import itertools
 
-import clients
-import contest
-import gateway
 import pytest
-import service as on_moto
 
-from flowserverless import deletion
-from flowserverless.store import files, groups, workflows
-from flowserverless.store import table as stored
+from flowserverless.aws import cognito
+from flowserverless.operations import delete
+from flowserverless.store import bucket, group_items, table, workflow_items
+from support import aws_clients, contest, gateway
+from support import service as on_moto
 
 ADA = on_moto.MEMBER
 BOB, EVE = gateway.Person("u-bob", "bob"), gateway.Person("u-eve", "eve")
@@ -36,15 +34,15 @@ def service(invoke, monkeypatch, table, bucket, state_machine, user_pool):
 
 def found(*people, identifier="g", owner=ADA):
     """A new group straight in the table."""
-    group = stored.GroupItem(
-        *stored.group(identifier),
+    group = table.GroupItem(
+        *table.group(identifier),
         group=identifier,
         workflow="w",
         name=f"Group {identifier}",
         owner=owner.id,
         created_at=contest.moment(0),
     )
-    groups.create(group, {person.id: person.name for person in people}, workflows.get("w"))
+    group_items.create(group, {person.id: person.name for person in people}, workflow_items.get("w"))
 
 
 def many(first, count=39):
@@ -55,10 +53,9 @@ def many(first, count=39):
 @pytest.fixture
 def everybody(monkeypatch):
     """Users are who they say, without a pool of users."""
-    from flowserverless import users
 
     known = {person.name: person for person in [ADA, BOB, EVE, *many(0, 200)]}
-    monkeypatch.setattr(users, "find", lambda named: {known[one].id: one for one in named})
+    monkeypatch.setattr(cognito, "find", lambda named: {known[one].id: one for one in named})
 
 
 def put(service, user=ADA, status=200, **body):
@@ -72,14 +69,14 @@ def names(handle):
 
 
 def members():
-    return sorted(item.name for item in groups.with_members("g")[1])
+    return sorted(item.name for item in group_items.with_members("g")[1])
 
 
 def linked():
     """Whose lists show the group, as far as there are lists."""
     people = [ADA, BOB, EVE, *many(0, 200)]
     keys = {(f"USER#{person.id}", "GROUP#g"): person.name for person in people}
-    return sorted(keys[key] for key in stored.fetch(keys))
+    return sorted(keys[key] for key in table.fetch(keys))
 
 
 def upload(service, user=ADA, **sent):
@@ -92,13 +89,13 @@ def argument(file):
 
 def left_of(group="g"):
     """The keys of everything that the table has of a group, but what is noted about objects that are to be removed."""
-    items = clients.of("dynamodb").scan(TableName=stored.Item.Meta.table_name)["Items"]
+    items = aws_clients.of("dynamodb").scan(TableName=table.Item.Meta.table_name)["Items"]
     keys = [(item["pk"]["S"], item["sk"]["S"]) for item in items]
     of_group = [key for key in keys if f"GROUP#{group}" in key or key[0].endswith(f"#G#{group}")]
     return [*of_group, *(key for key in keys if key[1].startswith("NAME#"))]
 
 
-def delete(service, user=ADA):
+def delete_it(service, user=ADA):
     return service.call("delete_group", "DELETE", *GROUP, user=user).status
 
 
@@ -114,7 +111,7 @@ def test_of_three_that_change_the_members_at_once_the_last_wins_and_the_limit_ho
     (first, told), last = interrupted(lambda: put(service, members=wanted[2]), second)
     assert [names(first), names(told), names(last)] == wanted
     assert members() == linked() == wanted[2]
-    assert delete(service) == 204
+    assert delete_it(service) == 204
     assert left_of() == []
 
 
@@ -186,8 +183,8 @@ def acts(service, user):
 
 def everything():
     """What is stored of the group, but for who changed it when."""
-    items = clients.of("dynamodb").scan(TableName=stored.Item.Meta.table_name)["Items"]
-    objects = sorted(found.key for found in files.listing(""))
+    items = aws_clients.of("dynamodb").scan(TableName=table.Item.Meta.table_name)["Items"]
+    objects = sorted(found.key for found in bucket.listing(""))
     return sorted(items, key=lambda item: (item["pk"]["S"], item["sk"]["S"])), objects
 
 
@@ -239,7 +236,7 @@ def test_what_is_under_way_when_a_group_is_deleted_does_not_reach_the_next_of_it
             def deletion_and_another():
                 (active,) = [run.id for run in on_moto.runs_of("g") if run.active]
                 service.cancel(active)
-                assert delete(service) == 204
+                assert delete_it(service) == 204
                 assert left_of() == []
                 found(EVE, owner=EVE)
                 return left_of()
@@ -260,7 +257,7 @@ def test_what_is_done_while_a_deletion_begins_is_deleted_or_keeps_the_group(serv
     for name in act.keys() - {"cancel_run"}:
         with subtests.test(name):
             beginning.restore()
-            done, status = interrupted(lambda: delete(service), act[name])
+            done, status = interrupted(lambda: delete_it(service), act[name])
             assert done < 300
             starts = name.startswith("start_run")
             assert status == (409 if starts else 204)
@@ -269,7 +266,7 @@ def test_what_is_done_while_a_deletion_begins_is_deleted_or_keeps_the_group(serv
                 service.wait(100_000)
                 service.reconcile()
                 service.carry_out_removals()
-                assert list(files.listing("uploads/")) == []
+                assert list(bucket.listing("uploads/")) == []
 
 
 @pytest.fixture
@@ -286,8 +283,8 @@ def full(service):
 
 
 def test_a_large_group_is_deleted_in_batches_and_closed_meanwhile(full, monkeypatch, everybody):
-    monkeypatch.setattr(deletion, "SECONDS", 0)
-    assert delete(full) == 202
+    monkeypatch.setattr(delete, "SECONDS", 0)
+    assert delete_it(full) == 202
     for person, status in ((BOB, 404), (ADA, 404), (EVE, 403), (gateway.ORGANISER, 404)):
         assert full.call("get_group", "GET", *GROUP, user=person).status == status
         assert full.call("update_group", "PUT", *GROUP, user=person, body={"name": "Ours"}).status == status
@@ -297,19 +294,19 @@ def test_a_large_group_is_deleted_in_batches_and_closed_meanwhile(full, monkeypa
     place = "/workflows/{workflowId}/groups", {"workflowId": "w"}
     for body in ({"name": "New", "identifier": "g"}, {"name": "Group g"}):
         assert full.call("create_group", "POST", *place, body=body, user=EVE).status == 409
-    answers = list(itertools.takewhile(lambda status: status == 202, (delete(full) for _ in range(20))))
+    answers = list(itertools.takewhile(lambda status: status == 202, (delete_it(full) for _ in range(20))))
     assert 1 <= len(answers) < 20
     assert left_of() == []
     full.carry_out_removals()
-    assert list(files.listing("runs/")) == []
+    assert list(bucket.listing("runs/")) == []
     assert (
         full.call("create_group", "POST", *place, body={"name": "Group g", "identifier": "g"}, user=EVE).status == 201
     )
 
 
 def test_a_deletion_that_nobody_asks_for_again_is_carried_on(full, monkeypatch):
-    monkeypatch.setattr(deletion, "SECONDS", 0)
-    assert delete(full) == 202
+    monkeypatch.setattr(delete, "SECONDS", 0)
+    assert delete_it(full) == 202
     full.carry_out_removals()
     full.carry_out_removals()
     assert left_of() == []
@@ -317,17 +314,17 @@ def test_a_deletion_that_nobody_asks_for_again_is_carried_on(full, monkeypatch):
 
 
 def test_a_group_with_more_members_than_there_may_be_can_be_deleted(service):
-    group = groups.get("g")
+    group = group_items.get("g")
     for person in many(0, 118):
-        groups.member(group, person.id, person.name).save()
-        stored.GroupLinkItem(f"USER#{person.id}", "GROUP#g", group="g", workflow="w", name="Group g").save()
-    assert delete(service) == 204
+        group_items.member(group, person.id, person.name).save()
+        table.GroupLinkItem(f"USER#{person.id}", "GROUP#g", group="g", workflow="w", name="Group g").save()
+    assert delete_it(service) == 204
     assert left_of() == []
     assert linked() == []
 
 
 def test_only_an_owner_who_still_is_one_deletes(service, interrupted):
-    handed, status = interrupted(lambda: delete(service), lambda: put(service, owner="bob"))
+    handed, status = interrupted(lambda: delete_it(service), lambda: put(service, owner="bob"))
     assert handed["owner"] == {"id": "u-bob", "username": "bob"}
     assert status == 403
     assert members() == ["ada", "bob"]
@@ -349,8 +346,8 @@ def test_an_owner_hands_over_and_leaves_in_one_request_or_in_two(service):
     assert left == {**left, "members": [], "files": [], "parameters": [], "config": None}
     assert members() == linked() == ["bob"]
     put(service, BOB, members=["bob"], owner="u-bob")
-    assert delete(service) == 403
-    assert delete(service, BOB) == 204
+    assert delete_it(service) == 403
+    assert delete_it(service, BOB) == 204
 
 
 def test_an_owner_leaves_to_a_new_member(service, everybody):
@@ -365,7 +362,7 @@ def test_a_group_is_never_without_its_owner(service):
     assert put(service, members=["ada"], owner="bob", status=400)["code"] == "OWNER_NOT_A_MEMBER"
     assert put(service, members=["bob"], owner="ada", status=400)["code"] == "OWNER_NOT_A_MEMBER"
     assert put(service, owner="nobody", status=400)["code"] == "UNKNOWN_USER"
-    assert (members(), groups.get("g").owner) == (["ada", "bob"], "u-ada")
+    assert (members(), group_items.get("g").owner) == (["ada", "bob"], "u-ada")
 
 
 def test_only_the_owner_and_organisers_hand_over(service):

@@ -6,13 +6,12 @@ import shlex
 import subprocess
 
 import pytest
-import workbench
 
-from flowserverless.domain import errors, plans, templates, variable_names
-from flowserverless.store import runs as stored_runs
-from flowserverless.store import workflows
+from flowserverless.domain import errors, plans, variable_names
+from flowserverless.domain.templates import templates
+from flowserverless.store import run_items, workflow_items
 from runner import container
-from support import runner
+from support import runner, workbench
 
 NAMES = {
     "declared by an earlier step": "lines",
@@ -195,7 +194,7 @@ def bench(invoke, monkeypatch, table, bucket, state_machine):
     monkeypatch.setenv("BATCH", "true")
     monkeypatch.setenv("NOTEBOOKS", "true")
     monkeypatch.setenv("API_URL", "https://api.test/v1")
-    monkeypatch.setattr("flowserverless.batch._program", lambda: b"the program")
+    monkeypatch.setattr("flowserverless.operations.batch_jobs._program", lambda: b"the program")
     bench = workbench.Bench(invoke, monkeypatch)
     bench.publish(TEMPLATE)
     return bench
@@ -203,7 +202,7 @@ def bench(invoke, monkeypatch, table, bucket, state_machine):
 
 def manifest(bench, run, step):
     """What a step is told, whether it runs in the Lambda or as a job."""
-    version = stored_runs.get(run).version
+    version = run_items.get(run).version
     event = {"run": run, "workflow": "bench", "version": version, "step": step, "outcome": None}
     answer = bench.invoke("stage_step", event)
     if "job" in answer:
@@ -230,7 +229,7 @@ def test_each_step_is_handed_what_earlier_functions_declare_and_only_they_can_ha
 
 
 def test_a_version_that_was_published_when_a_name_was_free_starts_no_run_and_says_so(bench):
-    published = workflows.version("bench")
+    published = workflow_items.version("bench")
     steps = [{**step, "action": {**step["action"], "arg": "NODE_OPTIONS"}} for step in STEPS[:1]]
     published.template = {**published.template, "workflow": {"parameters": {}, "steps": steps}}
     published.save()

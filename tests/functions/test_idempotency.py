@@ -3,14 +3,13 @@
 import threading
 from concurrent import futures
 
-import contest
 import pytest
-import service as on_moto
 from moto.core import botocore_stubber
 
 from flowserverless.domain import ids
-from flowserverless.store import runs as stored_runs
-from flowserverless.store import table
+from flowserverless.store import run_items, transactions
+from support import contest
+from support import service as on_moto
 
 REQUESTS = 50
 OTHER = {"config": {"timeoutSeconds": 60}}
@@ -36,7 +35,7 @@ def one_request_at_a_time(monkeypatch):
 
 
 def started(group):
-    found, _ = stored_runs.newest(ids.RunId(group, ""), 1000, None, None)
+    found, _ = run_items.newest(ids.RunId(group, ""), 1000, None, None)
     return [run.id for run in found]
 
 
@@ -140,7 +139,7 @@ def test_a_group_has_no_keys_of_one_that_was_deleted(service):
 
 def test_a_repeat_starts_the_execution_that_the_first_call_could_not(service, monkeypatch):
     with monkeypatch.context() as during:
-        during.setattr("flowserverless.engine.start", lambda run: None)
+        during.setattr("flowserverless.aws.step_functions.start", lambda run: None)
         run = service.start("a", "k").json["id"]
     assert on_moto.status(run) is None
     assert service.start("a", "k").json["id"] == run
@@ -148,14 +147,14 @@ def test_a_repeat_starts_the_execution_that_the_first_call_could_not(service, mo
 
 
 def test_a_key_taken_between_look_and_write_answers_the_run_of_the_first(service, monkeypatch):
-    commit, first = table.commit, []
+    commit, first = transactions.commit, []
 
     def late(compose):
-        monkeypatch.setattr(table, "commit", commit)
+        monkeypatch.setattr(transactions, "commit", commit)
         first.append(service.start("a", "k").json["id"])
         commit(compose)
 
-    monkeypatch.setattr(table, "commit", late)
+    monkeypatch.setattr(transactions, "commit", late)
     assert service.start("a", "k").json["id"] == first[0]
     assert started("a") == first
     assert list(on_moto.inputs()) == first

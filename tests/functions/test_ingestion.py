@@ -4,14 +4,14 @@ import json
 import threading
 from datetime import timedelta
 
-import gateway
 import pytest
-import workbench
 
-from flowserverless import api, aws, departure
+from flowserverless import clock
+from flowserverless.aws import clients
 from flowserverless.domain import runs
-from flowserverless.store import groups
-from flowserverless.store import runs as stored_runs
+from flowserverless.operations import leave
+from flowserverless.store import group_items, run_items
+from support import gateway, workbench
 
 FILES = {
     "results/scores.json": b'{"score": 0.75}',
@@ -50,7 +50,7 @@ def drop(bench, run, marker="_SUCCESS", said=b""):
 def state_of(bench, run):
     """All that a refused delivery must leave as it is."""
     there = {key: bench.get(key) for key in bench.listed() if not key.endswith(".report.json")}
-    return there, stored_runs.get(run), list(bench.resumed)
+    return there, run_items.get(run), list(bench.resumed)
 
 
 def test_a_delivery_becomes_the_results_of_the_run(bench):
@@ -137,14 +137,14 @@ def test_a_failure_is_believed_whatever_was_delivered(bench):
 
 def test_a_marker_before_the_files_waits_for_them(bench):
     run = bench.start_external()
-    before = stored_runs.get(run)
+    before = run_items.get(run)
 
     early = drop(bench, run)
 
     assert (early["status"], early["code"]) == ("ignored", "INCOMPLETE")
     assert "results/scores.json" in early["detail"]
     assert "results/plots/" in early["detail"]
-    assert (stored_runs.get(run), bench.resumed) == (before, [])
+    assert (run_items.get(run), bench.resumed) == (before, [])
     assert deliver(bench, run)["status"] == "accepted"
 
 
@@ -222,7 +222,7 @@ def count_calls(bench, event, last=None):
         if len(made) == last:
             raise InterruptedError
 
-    events = aws.client("s3").meta.events
+    events = clients.client("s3").meta.events
     events.register("after-call.s3", calling)
     try:
         bench.invoke("ingest_results", event)
@@ -258,7 +258,7 @@ def test_a_run_that_is_canceled_while_its_results_are_moved_stays_canceled(bench
         bench.call("cancel_run", "PUT", "/runs/{runId}", {"runId": run}, body={})
         return False
 
-    monkeypatch.setattr("flowserverless.engine.resume", canceling)
+    monkeypatch.setattr("flowserverless.aws.step_functions.resume", canceling)
 
     for _ in range(2):
         assert deliver(bench, run)["code"] == "RUN_IS_FINAL"
@@ -270,7 +270,7 @@ def test_an_execution_that_begins_to_wait_for_a_canceled_run_goes_on(bench):
     bench.call("cancel_run", "PUT", "/runs/{runId}", {"runId": run}, body={})
     assert bench.await_results(run) == {"status": "ended"}
     assert bench.resumed[0]["reason"]["code"] == "CANCELED"
-    assert stored_runs.get(run).ingest_token is None
+    assert run_items.get(run).ingest_token is None
 
 
 def test_results_for_no_run_get_a_report(bench):
@@ -282,9 +282,9 @@ def test_results_for_no_run_get_a_report(bench):
 
 def test_runs_of_this_engine_take_no_results(bench):
     run = bench.start()["id"]
-    before = stored_runs.get(run)
+    before = run_items.get(run)
     assert deliver(bench, run)["code"] == "NOT_EXTERNAL"
-    assert (stored_runs.get(run), bench.listed("runs/")) == (before, [])
+    assert (run_items.get(run), bench.listed("runs/")) == (before, [])
 
 
 BAD = [
@@ -348,7 +348,7 @@ def test_markers_below_directories_and_folders_are_no_markers(bench):
 
 def test_files_written_again_while_they_are_read_are_not_taken_for_others(bench, monkeypatch):
     run = bench.start_external()
-    s3 = aws.client("s3")
+    s3 = clients.client("s3")
     refused = s3.exceptions.ClientError({"Error": {"Code": "PreconditionFailed"}}, "CopyObject")
 
     def changed(**_):
@@ -375,7 +375,7 @@ def test_large_files_are_copied_in_parts(bench, monkeypatch):
 
 def test_a_part_that_fails_leaves_no_upload_behind(bench, monkeypatch):
     monkeypatch.setattr("flowserverless.store.inbox.LARGEST_COPY", 1)
-    s3 = aws.client("s3")
+    s3 = clients.client("s3")
 
     def failing(**_):
         raise s3.exceptions.ClientError({"Error": {"Code": "InternalError"}}, "UploadPartCopy")
@@ -391,7 +391,7 @@ def test_a_part_that_fails_leaves_no_upload_behind(bench, monkeypatch):
 def test_no_part_is_on_its_way_any_more_when_an_upload_is_aborted(bench, monkeypatch):
     monkeypatch.setattr("flowserverless.store.inbox.LARGEST_COPY", 6 << 20)
     monkeypatch.setattr("flowserverless.store.inbox.PART", 5 << 20)
-    s3 = aws.client("s3")
+    s3 = clients.client("s3")
     second_begun, aborted = threading.Event(), threading.Event()
     in_time = []
 
@@ -434,7 +434,7 @@ def test_a_repeated_start_signs_the_form_again(bench):
 
 def test_only_who_started_a_run_gets_its_form(bench):
     bench.call("update_group", "PUT", "/groups/{groupId}", {"groupId": "bench"}, body={"name": "Ours"})
-    groups.member(groups.get("bench"), gateway.BOB.id, gateway.BOB.name).save()
+    group_items.member(group_items.get("bench"), gateway.BOB.id, gateway.BOB.name).save()
     sent = {"body": {"config": {"engine": "external"}}, "headers": {"Idempotency-Key": "once"}}
     path = ("start_run", "POST", "/groups/{groupId}/runs", {"groupId": "bench"})
     first = bench.call(*path, **sent).json
@@ -447,7 +447,7 @@ def test_only_who_started_a_run_gets_its_form(bench):
 @pytest.fixture
 def guest(bench):
     """A member of the group beside its owner."""
-    groups.member(groups.get("bench"), gateway.BOB.id, gateway.BOB.name).save()
+    group_items.member(group_items.get("bench"), gateway.BOB.id, gateway.BOB.name).save()
     return gateway.BOB
 
 
@@ -463,11 +463,11 @@ def remove_member(bench):
     bench.call("update_group", "PUT", "/groups/{groupId}", {"groupId": "bench"}, body=body)
 
 
-def leave(_):
-    departure._leave("bench", gateway.BOB.id)
+def leave_group(_):
+    leave._leave("bench", gateway.BOB.id)
 
 
-@pytest.mark.parametrize("go", [remove_member, leave])
+@pytest.mark.parametrize("go", [remove_member, leave_group])
 @pytest.mark.parametrize("marker", ["_SUCCESS", "_ERROR"])
 def test_the_results_of_who_left_the_group_end_the_run_and_do_not_count(bench, guest, go, marker):
     run = start_as(bench, guest)
@@ -478,7 +478,7 @@ def test_the_results_of_who_left_the_group_end_the_run_and_do_not_count(bench, g
     (outcome,) = bench.resumed
     # A repetition of the event, and one more delivery, even as a member again, change nothing.
     assert bench.invoke("ingest_results", workbench.dropped(bench.bucket, inbox(run, marker))) == {"status": "gone"}
-    groups.member(groups.get("bench"), gateway.BOB.id, gateway.BOB.name).save()
+    group_items.member(group_items.get("bench"), gateway.BOB.id, gateway.BOB.name).save()
     assert deliver(bench, run, said=b'{"once": "more"}')["code"] == "DELIVERED_BEFORE"
     assert bench.resumed == [outcome]
     bench.end(run, outcome=outcome)
@@ -520,9 +520,9 @@ def test_what_is_delivered_to_a_deleted_run_is_removed_as_long_as_its_form_is_go
     event = workbench.dropped(bench.bucket, inbox(run, "_SUCCESS"))
     assert bench.invoke("ingest_results", event) == {"status": "gone"}
     assert bench.listed(inbox(run)) == []
-    begun = api.now()
+    begun = clock.now()
     for hours in (0, 1.5, 24, 26):
-        monkeypatch.setattr(api, "now", lambda hours=hours: begun + timedelta(hours=hours))
+        monkeypatch.setattr(clock, "now", lambda hours=hours: begun + timedelta(hours=hours))
         bench.put(inbox(run, "b.txt"), b"later")
         assert bench.invoke("reconcile_runs", {}).get("uploads") == 1
         bench.invoke("remove_files", {"run": run})
@@ -545,4 +545,4 @@ def test_an_external_run_needs_the_organisers_leave(bench):
 def test_the_run_is_running_from_the_start(bench):
     handle = bench.start(config={"engine": "external"})
     assert (handle["state"], handle["startedAt"]) == ("RUNNING", handle["createdAt"])
-    assert stored_runs.get(handle["id"]).state is runs.State.RUNNING
+    assert run_items.get(handle["id"]).state is runs.State.RUNNING

@@ -2,13 +2,12 @@
 
 import itertools
 
-import contest
 import pytest
-import service as on_moto
 
 from flowserverless.domain import errors
-from flowserverless.store import runs as stored_runs
-from flowserverless.store import table, workflows
+from flowserverless.store import run_items, transactions, workflow_items
+from support import contest
+from support import service as on_moto
 
 ENDS = {"cancel": "CANCELED", "succeed": "SUCCESS", "fail": "ERROR", "reconcile": "ERROR"}
 REASONS = {"cancel": "CANCELED", "succeed": None, "fail": "STEP_FAILED", "reconcile": "SYSTEM_ERROR"}
@@ -62,7 +61,7 @@ def acts(service, run):
         if service.tell(run, "ABORTED")["runs"]:
             return "won"
         try:
-            return str(stored_runs.get(run).state)
+            return str(run_items.get(run).state)
         except errors.NotFound:
             return "DELETED"
 
@@ -82,10 +81,10 @@ def test_of_two_that_end_a_run_at_once_the_first_does(service, run, interrupted,
         # An execution that wants ERROR and finds ERROR need not care whose it is.
         agreed = (first, second) == ("reconcile", "fail")
         assert told == ("won", "won" if agreed else ENDS[first]), (first, second)
-        ended = stored_runs.get(run)
+        ended = run_items.get(run)
         assert (ended.state, ended.reason and ended.reason.code) == (ENDS[first], REASONS[first])
         assert on_moto.active_runs("a") == 0
-        assert workflows.get("w").ranking_version == (first == "succeed")
+        assert workflow_items.get("w").ranking_version == (first == "succeed")
         contest.check("w", on_moto.succeeded("a", {run: 0.5}))
 
 
@@ -94,9 +93,9 @@ def test_the_same_twice_at_once_is_once(service, run, interrupted, beginnings):
     for name in beginnings(ENDS):
         first, second = interrupted(act[name], rival=act[name])
         assert (first, second) in {("won", ENDS[name]), ("won", "won")}, name
-        assert stored_runs.get(run).state == ENDS[name]
+        assert run_items.get(run).state == ENDS[name]
         assert on_moto.active_runs("a") == 0
-        assert workflows.get("w").ranking_version == (name == "succeed")
+        assert workflow_items.get("w").ranking_version == (name == "succeed")
         contest.check("w", on_moto.succeeded("a", {run: 0.5}))
 
 
@@ -104,7 +103,7 @@ def test_an_active_run_is_not_deleted_by_who_comes_while_it_ends(service, run, i
     act = acts(service, run)
     for name in beginnings(ENDS):
         assert interrupted(act[name], rival=act["delete"]) == ("RUNNING", "won"), name
-        assert stored_runs.get(run).state == ENDS[name]
+        assert run_items.get(run).state == ENDS[name]
         contest.check("w", on_moto.succeeded("a", {run: 0.5}))
         assert act["delete"]() == "won"
         contest.check("w", [])
@@ -117,10 +116,10 @@ def test_what_comes_while_a_run_is_deleted_finds_it_final_and_after_it_gone(serv
         told = interrupted(act["delete"], rival=act[name])
         assert told == ("won" if name == "succeed" else "SUCCESS", "won"), name
         with pytest.raises(errors.NotFound):
-            stored_runs.get(run)
+            run_items.get(run)
         assert act[name]() == "DELETED"
         assert on_moto.active_runs("a") == 0
-        assert workflows.get("w").ranking_version == 2
+        assert workflow_items.get("w").ranking_version == 2
         contest.check("w", [])
 
 
@@ -128,36 +127,36 @@ def test_two_that_delete_a_run_at_once_delete_it_once(service, run, interrupted)
     act = acts(service, run)
     assert act["succeed"]() == "won"
     assert interrupted(act["delete"], rival=act["delete"]) == ("won", "DELETED")
-    assert workflows.get("w").ranking_version == 2
+    assert workflow_items.get("w").ranking_version == 2
     contest.check("w", [])
     assert on_moto.due() == {"GONE": 1}
 
 
 def test_a_step_that_is_staged_while_its_run_is_canceled_does_not_begin(service, monkeypatch):
     run = service.started("a")
-    save, told = stored_runs.save_progress, []
+    save, told = run_items.save_progress, []
 
     def late(progress):
         told.append(service.cancel(run).status)
         return save(progress)
 
-    monkeypatch.setattr(stored_runs, "save_progress", late)
+    monkeypatch.setattr(run_items, "save_progress", late)
     with pytest.raises(errors.Conflict):
         service.stage(run)
     assert told == [200]
-    assert (stored_runs.get(run).state, stored_runs.get(run).steps[0].state) == ("CANCELED", "PENDING")
+    assert (run_items.get(run).state, run_items.get(run).steps[0].state) == ("CANCELED", "PENDING")
 
 
 def test_a_run_that_is_canceled_while_it_is_started_is_not_executed(service, monkeypatch):
-    commit, told = table.commit, []
+    commit, told = transactions.commit, []
 
     def early(compose):
         commit(compose)
-        monkeypatch.setattr(table, "commit", commit)
+        monkeypatch.setattr(transactions, "commit", commit)
         (run,) = on_moto.runs_of("a")
         told.append(service.cancel(run.id).status)
 
-    monkeypatch.setattr(table, "commit", early)
+    monkeypatch.setattr(transactions, "commit", early)
     run = service.started("a")
     assert told == [200]
     with pytest.raises(errors.Conflict):

@@ -5,17 +5,15 @@ import io
 import itertools
 import json
 
-import contest
-import gateway
 import pytest
-import requests_made
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from json_strategies import VALUES
 
-from flowserverless import cursor, leaderboard, measuring, views
-from flowserverless.store import files, workflows
-from flowserverless.store import runs as stored_runs
+from flowserverless.api import cursors, leaderboard, views
+from flowserverless.operations import metrics
+from flowserverless.store import bucket, run_items, workflow_items
+from support import contest, gateway, requests_made
+from support.json_strategies import VALUES
 
 pytestmark = pytest.mark.usefixtures("table", "bucket", "state_machine")
 
@@ -184,8 +182,8 @@ FORGED = st.integers() | st.text(max_size=8) | st.none() | st.booleans() | st.fl
 @settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(position=st.lists(FORGED, min_size=3, max_size=3))
 def test_a_cursor_that_somebody_wrote_does_no_harm(contested, read, position):
-    view = leaderboard.View("w", workflows.get("w").board, contest.SCHEMA, contest.SCHEMA.order, False)
-    answer = read(cursor=cursor.write(view.listing, view.name, *position))
+    view = leaderboard.View("w", workflow_items.get("w").board, contest.SCHEMA, contest.SCHEMA.order, False)
+    answer = read(cursor=cursors.write(view.listing, view.name, *position))
     assert answer.status in (200, 400)
     assert isinstance(answer.json, dict)
 
@@ -290,8 +288,8 @@ CONTENTS = st.one_of(st.binary(max_size=200), METRICS.map(lambda document: json.
 def test_whatever_a_run_wrote_the_leaderboard_is_valid_and_the_run_says_where_it_stands(read, contested, content):
     run = contest.begin("w", "x")
     if content is not None:
-        files.write(files.run(run, "files/results/score.json"), content)
-    ended = contest.end(run, measure=measuring.of(stored_runs.get(run)))
+        bucket.write(bucket.run(run, "files/results/score.json"), content)
+    ended = contest.end(run, measure=metrics.of(run_items.get(run)))
     (standing,) = ended.run.standings.values()
     answer = read(includeAll="", limit="1000")
     assert answer.status == 200

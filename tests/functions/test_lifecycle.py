@@ -1,14 +1,14 @@
 """Whatever happens to runs, in any order, twice or late: they are what a plain model says they are."""
 
-import contest
 import hypothesis
 import pytest
-import service as on_moto
 from hypothesis import stateful, strategies
 
-from flowserverless import engine
+from flowserverless.aws import step_functions
 from flowserverless.domain import errors
-from flowserverless.store import files, groups
+from flowserverless.store import bucket, group_items
+from support import contest
+from support import service as on_moto
 
 GROUPS = ("a", "b")
 QUOTA = 3
@@ -69,7 +69,7 @@ class Lifecycle(stateful.RuleBasedStateMachine):
     def start(self, group, key, body, lost):
         with pytest.MonkeyPatch.context() as patch:
             if lost:
-                patch.setattr(engine, "start", lambda run: None)
+                patch.setattr(step_functions, "start", lambda run: None)
             answer = self.service.start(group, key, **body)
         first, payload = self.keys.get((group, key), (None, body))
         if first:
@@ -195,7 +195,7 @@ class Lifecycle(stateful.RuleBasedStateMachine):
             assert set(found) == {run for run, model in self.runs.items() if model.group == group}
             for run in found.values():
                 self.compare(run, self.runs[run.id])
-            assert groups.get(group).active_runs == self.active(group)
+            assert group_items.get(group).active_runs == self.active(group)
             finished += on_moto.succeeded(group, scores)
         contest.check("w", finished)
 
@@ -216,9 +216,9 @@ class Lifecycle(stateful.RuleBasedStateMachine):
         self.service.carry_out_removals()
         self.service.carry_out_listings()
         assert on_moto.due() == {}
-        assert {group: groups.get(group).active_runs for group in GROUPS} == dict.fromkeys(GROUPS, 0)
+        assert {group: group_items.get(group).active_runs for group in GROUPS} == dict.fromkeys(GROUPS, 0)
         assert {name for name, sent in on_moto.inputs().items() if "executors" in sent} <= {*self.runs, *self.gone}
-        assert {found.path.split("/")[0] for found in files.listing("runs/")} <= set(self.runs)
+        assert {found.path.split("/")[0] for found in bucket.listing("runs/")} <= set(self.runs)
 
 
 def test_lifecycle(service, monkeypatch):

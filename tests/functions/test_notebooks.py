@@ -3,9 +3,9 @@
 import json
 
 import pytest
-import workbench
 
-from flowserverless.store import workflows
+from flowserverless.store import workflow_items
+from support import workbench
 
 TEMPLATE = {
     "workflow": {
@@ -72,7 +72,13 @@ def test_without_the_layer_a_notebook_cannot_be_published(register, bench, monke
 
 def test_a_notebook_gets_its_own_file_and_values_and_delivers_what_was_executed(bench, group):
     run = bench.start(arguments=ARGUMENTS)["id"]
-    event = {"run": run, "workflow": "bench", "version": workflows.get("bench").version, "step": 0, "outcome": None}
+    event = {
+        "run": run,
+        "workflow": "bench",
+        "version": workflow_items.get("bench").version,
+        "step": 0,
+        "outcome": None,
+    }
     bench.invoke("stage_step", event)
     manifest = json.loads(bench.get(f"runs/{run}/manifests/000.json"))
     assert [one["path"] for one in manifest["inputs"]] == ["books/draw.ipynb", "data/points.csv"]

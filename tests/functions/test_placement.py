@@ -3,9 +3,9 @@
 import json
 
 import pytest
-import workbench
 
-from flowserverless.store import runs, workflows
+from flowserverless.store import run_items, workflow_items
+from support import workbench
 
 STEPS = [{**workbench.STEP, "name": name} for name in ("one", "two")]
 FILE = {"name": "paper", "dtype": "file"}
@@ -45,7 +45,13 @@ def argument(file, **target):
 
 def staged(bench, run, step):
     """Where the uploads are among what a step receives."""
-    event = {"run": run, "workflow": "bench", "version": workflows.get("bench").version, "step": step, "outcome": None}
+    event = {
+        "run": run,
+        "workflow": "bench",
+        "version": workflow_items.get("bench").version,
+        "step": step,
+        "outcome": None,
+    }
     bench.invoke("stage_step", event)
     inputs = json.loads(bench.get(f"runs/{run}/manifests/{step:03d}.json"))["inputs"]
     return [one["path"] for one in inputs if "/uploads/bench/" in one["url"]]
@@ -69,7 +75,7 @@ def test_every_step_finds_an_upload_without_a_target_at_the_same_place(bench):
         handle = bench.start(arguments=argument(file, **target))
         assert handle["arguments"] == argument(file, **target)
         assert [staged(bench, handle["id"], step) for step in (0, 1)] == [[place], [place]]
-        assert runs.get(handle["id"]).file_names == ({} if target else {file: "my paper.txt"})
+        assert run_items.get(handle["id"]).file_names == ({} if target else {file: "my paper.txt"})
 
 
 def test_a_group_with_parameters_of_its_own_has_the_same_places(bench):
@@ -115,7 +121,7 @@ def test_in_a_version_from_before_callers_still_put_nothing_beside_the_solution(
     """Versions were published before such folders were refused, and groups go on with them."""
     parameter = {"name": "paper", "dtype": "list", "para": {**FILE, "target": "lists/mine.csv"}}
     file = opened(bench, parameter, files={"truth/part1.csv": b"1"})
-    published = workflows.version("bench")
+    published = workflow_items.version("bench")
     published.update(actions=[type(published).files.set([["lists/part1.csv", 1]])])
     value = [{"name": "paper", "value": [argument(file, targetPath="lists/part0.csv")[0]["value"]]}]
     answer = bench.call(

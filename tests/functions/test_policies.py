@@ -1,20 +1,20 @@
 """The check of functions against their policies sees what they ask, and refuses what IAM would."""
 
-import policies
 import pytest
 
-from flowserverless.store import files
+from flowserverless.store import bucket
+from support import policies
 
 pytestmark = pytest.mark.usefixtures("bucket")
 
 
 def test_what_is_read_written_and_signed_is_seen():
     with policies.asked() as asked:
-        files.write("runs/a/x", b"")
-        assert files.read("runs/a/nothing", 1) is None
-        files.link("uploads/g/f")
-        files.form("runs/a/files/", 60, 1)
-        files.form("uploads/g/g", 60, 1)
+        bucket.write("runs/a/x", b"")
+        assert bucket.read("runs/a/nothing", 1) is None
+        bucket.link("uploads/g/f")
+        bucket.form("runs/a/files/", 60, 1)
+        bucket.form("uploads/g/g", 60, 1)
     assert asked == {
         ("s3:PutObject", "bucket/runs/a/x"),
         ("s3:GetObject", "bucket/runs/a/nothing"),

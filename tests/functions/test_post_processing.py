@@ -2,17 +2,16 @@
 
 import json
 
-import contest
-import gateway
 import pytest
-import workbench
 from botocore import exceptions
 from pynamodb.exceptions import GetError
 
-from flowserverless import aws, leaderboard, postprocessing, reconciliation
+from flowserverless.api import leaderboard
+from flowserverless.aws import clients
 from flowserverless.domain import errors, ids, runs
-from flowserverless.store import files, table, workflows
-from flowserverless.store import runs as stored_runs
+from flowserverless.operations import post_process, reconcile
+from flowserverless.store import bucket, run_items, table, workflow_items
+from support import contest, gateway, workbench
 
 pytestmark = pytest.mark.usefixtures("table", "bucket", "state_machine")
 
@@ -36,7 +35,7 @@ def stage(invoke):
     """Stage the step of a post-processing run, which takes the snapshot of the ranking."""
 
     def call(run):
-        version = stored_runs.get(run).version
+        version = run_items.get(run).version
         return invoke("stage_step", {"run": run, "workflow": "w", "version": version, "step": 0, "outcome": None})
 
     return call
@@ -48,7 +47,7 @@ def finish(invoke):
 
     def call(run, reason=None):
         if reason is None:
-            files.write(files.run(run, "files/plot.txt"), b"a plot")
+            bucket.write(bucket.run(run, "files/plot.txt"), b"a plot")
         outcome = {"exitCode": 0 if reason is None else 1, "reason": reason, "messages": ["said so"]}
         return invoke("update_run", {"run": run, "workflow": "w", "outcome": outcome})["state"]
 
@@ -91,7 +90,7 @@ def shown():
 
 
 def executions(state_machine):
-    client = aws.client("stepfunctions")
+    client = clients.client("stepfunctions")
     found = client.list_executions(stateMachineArn=state_machine)["executions"]
     return {
         one["name"]: json.loads(client.describe_execution(executionArn=one["executionArn"])["input"]) for one in found
@@ -100,7 +99,7 @@ def executions(state_machine):
 
 def stored():
     """The ids of all post-processing runs that are kept, oldest first."""
-    found, _ = stored_runs.newest(ids.RunId("w", "", True), 100, None, None)
+    found, _ = run_items.newest(ids.RunId("w", "", True), 100, None, None)
     return [run.id for run in reversed(found)]
 
 
@@ -123,7 +122,7 @@ def test_what_changed_before_the_first_step_is_in_the_run_and_nothing_follows(ch
     run = start()
     change("b")
     stage(run)
-    assert stored_runs.get(run).ranking_version == 2
+    assert run_items.get(run).ranking_version == 2
     assert finish(run) == "SUCCESS"
     assert start() is None
     assert table.get(table.workflow("w")).due is None
@@ -140,7 +139,7 @@ def test_what_changed_after_that_is_followed_by_one_run_more(change, start, stag
     assert following not in (None, run)
     assert start() is None
     stage(following)
-    assert stored_runs.get(following).ranking_version == 4
+    assert run_items.get(following).ranking_version == 4
     finish(following)
     assert start() is None
 
@@ -156,13 +155,13 @@ def test_a_run_that_is_ranked_while_post_processing_ends_is_not_forgotten(change
             once.pop()()
         return runs.end(current, runs.State.SUCCESS, contest.moment(200))
 
-    assert stored_runs.finish(run, "w", ending).won
+    assert run_items.finish(run, "w", ending).won
     assert start() is not None
 
 
 def test_two_that_start_it_at_the_same_time_start_one(change, start, monkeypatch, state_machine):
     change()
-    read, others = workflows.version, []
+    read, others = workflow_items.version, []
 
     def interrupted(*arguments):
         monkeypatch.undo()
@@ -170,8 +169,8 @@ def test_two_that_start_it_at_the_same_time_start_one(change, start, monkeypatch
         others.append(start())
         return read(*arguments)
 
-    monkeypatch.setattr(workflows, "version", interrupted)
-    ours = postprocessing.start_if_owed("w", contest.START)
+    monkeypatch.setattr(workflow_items, "version", interrupted)
+    ours = post_process.start_if_owed("w", contest.START)
     assert ours is None
     assert stored() == others
 
@@ -181,19 +180,19 @@ def test_it_reads_the_best_runs_in_their_order_where_they_are(change, start, sta
     worse, best = change("a"), change("a")
     run = start()
     assert f"runs/{run}/manifests/000.json" in stage(run)["manifestUrl"]
-    listed = json.loads(files.read(files.run(run, "inputs/runs.json"), 10_000))
+    listed = json.loads(bucket.read(bucket.run(run, "inputs/runs.json"), 10_000))
     other = leaderboard.show("w", None, False, 10, None)["ranking"][1]["run"]["id"]
     assert listed == [
         {"id": best, "name": "Group a", "files": ["results/score.json"]},
         {"id": other, "name": "Group b", "files": ["results/score.json"]},
     ]
-    places = {path: key for path, key, _ in postprocessing.snapshot(stored_runs.get(run))}
+    places = {path: key for path, key, _ in post_process.snapshot(run_items.get(run))}
     assert places == {
         "runs/runs.json": f"runs/{run}/inputs/runs.json",
         f"runs/{best}/results/score.json": f"runs/{best}/files/results/score.json",
         f"runs/{other}/results/score.json": f"runs/{other}/files/results/score.json",
     }
-    manifest = json.loads(files.read(files.run(run, "manifests/000.json"), 1_000_000))
+    manifest = json.loads(bucket.read(bucket.run(run, "manifests/000.json"), 1_000_000))
     assert {one["path"] for one in manifest["inputs"]} == set(places)
     assert worse not in str(manifest["inputs"])
 
@@ -207,7 +206,7 @@ def test_a_file_that_has_a_key_is_read_under_that_key(start, stage):
     contest.end(ranked, score=1.0)
     run = start()
     stage(run)
-    places = {path: key for path, key, _ in postprocessing.snapshot(stored_runs.get(run))}
+    places = {path: key for path, key, _ in post_process.snapshot(run_items.get(run))}
     assert places[f"runs/{ranked}/score"] == f"runs/{ranked}/files/results/score.json"
 
 
@@ -226,7 +225,7 @@ def test_the_last_good_result_is_shown_until_there_is_a_newer_one(change, proces
     stage(active)
     handle = shown()
     assert (handle["id"], handle["last"]["id"], handle["last"]["state"]) == (good, active, "RUNNING")
-    assert postprocessing.result("w").id == good
+    assert post_process.result("w").id == good
     finish(active)
     handle = shown()
     assert (handle["id"], handle["stale"], handle["version"]) == (active, False, 2)
@@ -238,9 +237,9 @@ def test_a_failure_says_why_and_hides_nothing(change, process, start):
     handle = shown()
     assert (handle["id"], handle["state"], handle["reason"]) == (failed, "ERROR", FAILURE)
     assert handle["messages"] == [FAILURE["detail"]], "what a step printed stands in its run"
-    assert stored_runs.get(failed).messages == (FAILURE["detail"], "said so")
+    assert run_items.get(failed).messages == (FAILURE["detail"], "said so")
     with pytest.raises(errors.NotFound):
-        postprocessing.result("w")
+        post_process.result("w")
     # Not tried again before the ranking changes: it would fail again.
     assert start() is None
     change()
@@ -257,7 +256,7 @@ def test_one_that_failed_is_started_again_if_somebody_asks_for_it(change, proces
     change()
     process(FAILURE)
     run = again()
-    assert stored_runs.get(run).state == "PENDING"
+    assert run_items.get(run).state == "PENDING"
     assert (shown()["id"], shown()["state"]) == (run, "PENDING")
     stage(run)
     assert again() is None, "this one is for the same ranking"
@@ -271,8 +270,8 @@ def test_without_post_processing_nobody_can_ask_for_it(again):
     with pytest.raises(errors.Conflict, match="has no post-processing"):
         again()
     with pytest.raises(errors.NotFound):
-        postprocessing.start_again("unknown", contest.START)
-    assert workflows.get("w").due is None
+        post_process.start_again("unknown", contest.START)
+    assert workflow_items.get("w").due is None
 
 
 def test_a_result_that_was_not_written_is_a_failure(change, start, stage, invoke):
@@ -292,7 +291,7 @@ def test_of_old_runs_only_those_that_are_shown_are_kept(change, process):
     assert stored() == kept[-2:]
     gone = [item.run for item in table.GoneItem.query("WORKFLOW#w", table.GoneItem.sk.startswith("GONE#"))]
     assert gone == kept[:-2]
-    assert reconciliation.reconcile_all(contest.START)["removals"] == 4
+    assert reconcile.all_due(contest.START)["removals"] == 4
 
 
 def test_a_deleted_best_run_is_a_changed_ranking(change, process, invoke):
@@ -301,8 +300,8 @@ def test_a_deleted_best_run_is_a_changed_ranking(change, process, invoke):
     process()
     event = gateway.event("DELETE", "/runs/{runId}", {"runId": best}, user=gateway.ORGANISER)
     assert gateway.answer(invoke("delete_run", event)).status == 204
-    active = workflows.get("w").active_run
-    assert stored_runs.get(active).state == "PENDING"
+    active = workflow_items.get("w").active_run
+    assert run_items.get(active).state == "PENDING"
     assert shown()["stale"]
 
 
@@ -318,12 +317,12 @@ def test_the_result_that_is_shown_cannot_be_deleted(change, process):
     change()
     good = process()
     with pytest.raises(errors.Conflict):
-        stored_runs.delete(good, "w", contest.moment(300))
+        run_items.delete(good, "w", contest.moment(300))
 
 
 def test_a_canceled_run_is_followed_by_another_only_if_the_ranking_changed(change, start, stage):
     def cancel(run):
-        stored_runs.finish(run, "w", lambda current: runs.canceled(current, contest.moment(300), None))
+        run_items.finish(run, "w", lambda current: runs.canceled(current, contest.moment(300), None))
 
     change()
     first = start()
@@ -340,8 +339,8 @@ def test_a_canceled_run_is_followed_by_another_only_if_the_ranking_changed(chang
 
 def test_what_was_owed_when_a_function_died_is_started_by_the_reconciler(change, state_machine):
     change()
-    assert reconciliation.reconcile_all(contest.START)["postProcessing"] == 1
-    assert list(executions(state_machine)) == [workflows.get("w").active_run]
+    assert reconcile.all_due(contest.START)["postProcessing"] == 1
+    assert list(executions(state_machine)) == [workflow_items.get("w").active_run]
 
 
 def test_another_post_processing_workflow_is_run_for_the_ranking_that_there_is(change, process, start):
@@ -363,16 +362,16 @@ def test_who_publishes_it_need_not_wait_for_the_reconciler(change, process, invo
 
     def publish(*outputs):
         changed = {**contest.POST_PROCESSING, "outputs": [{"source": name} for name in outputs]}
-        files.write("inbox/workflows/w.zip", workbench.package(contest.template(postproc=changed)))
+        bucket.write("inbox/workflows/w.zip", workbench.package(contest.template(postproc=changed)))
         return invoke("publish_workflow", {"key": "inbox/workflows/w.zip"})
 
     with monkeypatch.context() as during:
-        during.setattr(postprocessing, "start_if_owed", raising(error))
+        during.setattr(post_process, "start_if_owed", raising(error))
         assert publish("plot.txt", "other.txt")["status"] == "accepted"
-    assert workflows.get("w").active_run is None
+    assert workflow_items.get("w").active_run is None
     report = publish("plot.txt")
     assert (report["status"], report["faults"]) == ("accepted", [])
-    run = stored_runs.get(workflows.get("w").active_run)
+    run = run_items.get(workflow_items.get("w").active_run)
     assert (run.version, run.state) == (report["version"], runs.State.PENDING)
 
 
@@ -403,7 +402,7 @@ def test_post_processing_that_was_removed_is_owed_no_more(change, start):
     change()
     contest.publish("w", contest.template())
     assert start() is None
-    assert reconciliation.reconcile_all(contest.START) == {}
+    assert reconcile.all_due(contest.START) == {}
 
 
 def redrawn(number):
@@ -412,9 +411,9 @@ def redrawn(number):
 
 def test_a_workflow_without_ranked_runs_is_published_without_post_processing(invoke, state_machine):
     for number in range(2):
-        files.write("inbox/workflows/w.zip", workbench.package(redrawn(number)))
+        bucket.write("inbox/workflows/w.zip", workbench.package(redrawn(number)))
         assert invoke("publish_workflow", {"key": "inbox/workflows/w.zip"})["status"] == "accepted"
-    head = workflows.get("w")
+    head = workflow_items.get("w")
     assert (head.due, head.active_run, shown(), stored()) == (None, None, None, [])
     assert executions(state_machine) == {}
 
@@ -422,7 +421,7 @@ def test_a_workflow_without_ranked_runs_is_published_without_post_processing(inv
 def test_on_an_empty_board_nobody_can_ask_for_it(again):
     contest.publish("w", TEMPLATE)
     assert again() is None
-    assert workflows.get("w").due is None
+    assert workflow_items.get("w").due is None
 
 
 def test_what_was_drawn_of_deleted_runs_goes_with_the_last_of_them(change, process, invoke, start):
@@ -432,24 +431,24 @@ def test_what_was_drawn_of_deleted_runs_goes_with_the_last_of_them(change, proce
     event = gateway.event("DELETE", "/runs/{runId}", {"runId": change_run}, user=gateway.ORGANISER)
     assert gateway.answer(invoke("delete_run", event)).status == 204
     assert shown()["id"] == kept[0], "one group is ranked still"
-    active = workflows.get("w").active_run
+    active = workflow_items.get("w").active_run
     invoke("stage_step", staged(active))
-    files.write(files.run(active, "files/plot.txt"), b"a plot")
+    bucket.write(bucket.run(active, "files/plot.txt"), b"a plot")
     done = {"exitCode": 0, "reason": None, "messages": []}
     assert invoke("update_run", {"run": active, "workflow": "w", "outcome": done})["state"] == "SUCCESS"
     event = gateway.event("DELETE", "/runs/{runId}", {"runId": ranked.pop()}, user=gateway.ORGANISER)
     assert gateway.answer(invoke("delete_run", event)).status == 204
-    head = workflows.get("w")
+    head = workflow_items.get("w")
     assert (head.due, head.good_run, head.last_run, shown(), stored()) == (None, None, None, None, [])
     with pytest.raises(errors.NotFound):
-        postprocessing.result("w")
+        post_process.result("w")
     gone = [item.run for item in table.GoneItem.query("WORKFLOW#w", table.GoneItem.sk.startswith("GONE#"))]
     assert sorted(gone) == sorted([kept[0], active])
     assert start() is None
 
 
 def staged(run):
-    return {"run": run, "workflow": "w", "version": stored_runs.get(run).version, "step": 0, "outcome": None}
+    return {"run": run, "workflow": "w", "version": run_items.get(run).version, "step": 0, "outcome": None}
 
 
 def test_a_board_that_is_emptied_before_the_first_step_is_not_processed(change, start, stage):
@@ -460,19 +459,19 @@ def test_a_board_that_is_emptied_before_the_first_step_is_not_processed(change, 
         stage(run)
     # The execution marks the run as failed; what is owed is seen to by the reconciler.
     reason = runs.Reason("SYSTEM_ERROR", "stage_step")
-    stored_runs.finish(run, "w", lambda now: runs.end(now, runs.State.ERROR, contest.moment(300), reason))
-    reconciliation.reconcile_all(contest.START)
-    assert (workflows.get("w").due, shown(), stored()) == (None, None, [])
+    run_items.finish(run, "w", lambda now: runs.end(now, runs.State.ERROR, contest.moment(300), reason))
+    reconcile.all_due(contest.START)
+    assert (workflow_items.get("w").due, shown(), stored()) == (None, None, [])
 
 
 def test_a_run_that_is_ranked_while_results_are_withdrawn_is_post_processed(change, start, process):
     best = change()
     process()
     assert contest.remove(best)
-    head = workflows.get("w")
+    head = workflow_items.get("w")
     change("b")
-    assert not stored_runs.withdraw_post_processing(head, contest.START)
-    assert workflows.get("w").due == "POSTPROC"
+    assert not run_items.withdraw_post_processing(head, contest.START)
+    assert workflow_items.get("w").due == "POSTPROC"
     assert start() is not None
 
 
@@ -481,6 +480,6 @@ def test_whoever_finds_the_board_empty_withdraws_what_was_drawn(change, process,
     best = change()
     process()
     assert contest.remove(best)
-    files.write("inbox/workflows/w.zip", workbench.package(redrawn(1)))
+    bucket.write("inbox/workflows/w.zip", workbench.package(redrawn(1)))
     invoke(operation, {"workflow": "w", "key": "inbox/workflows/w.zip"})
-    assert (workflows.get("w").due, shown(), stored()) == (None, None, [])
+    assert (workflow_items.get("w").due, shown(), stored()) == (None, None, [])

@@ -3,11 +3,10 @@
 import json
 import platform
 
-import gateway
 import pytest
-import workbench
 
-from flowserverless.store import workflows
+from flowserverless.store import workflow_items
+from support import gateway, workbench
 
 KEY = "inbox/workflows/bench.zip"
 TEMPLATE = {"workflow": {"steps": [{"name": "work", "action": {"environment": "python:3", "commands": ["true"]}}]}}
@@ -34,7 +33,7 @@ def test_a_workflow_with_warnings_is_accepted_and_its_report_names_them(register
     (warning,) = report["warnings"]
     assert warning["place"] == "workflow.json deadline"
     assert "is ignored" in warning["message"]
-    assert workflows.get("bench").version == report["version"]
+    assert workflow_items.get("bench").version == report["version"]
 
 
 def test_an_unchanged_package_is_warned_of_again(register):

@@ -2,13 +2,11 @@
 
 import random
 
-import contest
 import pytest
-import requests_made
 
 from flowserverless.domain import errors, runs
-from flowserverless.store import groups, rankings, workflows
-from flowserverless.store import runs as stored_runs
+from flowserverless.store import boards, group_items, run_items, workflow_items
+from support import contest, requests_made
 
 pytestmark = pytest.mark.usefixtures("table")
 
@@ -20,7 +18,7 @@ def finished(run, group, at, **values):
 
 
 def version():
-    return int(workflows.get("w").ranking_version)
+    return int(workflow_items.get("w").ranking_version)
 
 
 def test_whatever_happens_the_board_is_what_follows_from_the_runs():
@@ -57,7 +55,7 @@ def test_the_best_run_of_a_group_leaves_its_place_to_the_next_best():
     contest.end(third, score=0.7)
     other = contest.begin("w", "b")
     contest.end(other, score=0.6)
-    board = workflows.get("w").board
+    board = workflow_items.get("w").board
     assert contest.listed("w", board, "BEST") == [first, other]
     assert contest.remove(first)
     assert contest.listed("w", board, "BEST") == [third, other]
@@ -86,9 +84,9 @@ def test_a_group_without_ranked_runs_is_not_among_the_best():
     run = contest.begin("w", "a")
     contest.end(run, score=0.9)
     assert contest.remove(run)
-    board = workflows.get("w").board
+    board = workflow_items.get("w").board
     assert contest.listed("w", board, "BEST") == contest.listed("w", board, "ALL") == []
-    assert rankings.bests(groups.get("a")) == {board: None}
+    assert boards.bests(group_items.get("a")) == {board: None}
 
 
 def test_of_two_that_end_a_run_the_second_changes_nothing():
@@ -110,10 +108,10 @@ def test_runs_that_fail_or_are_canceled_are_not_ranked():
     def fail(current):
         return runs.end(current, runs.State.ERROR, contest.moment(60), runs.Reason("STEP_FAILED", "no"))
 
-    ended = stored_runs.finish(run, "w", fail, measured)
+    ended = run_items.finish(run, "w", fail, measured)
     assert ended.run.standings == {}
     assert version() == 0
-    assert groups.get("a").active_runs == 0
+    assert group_items.get("a").active_runs == 0
 
 
 def interrupted(answer, by):
@@ -150,8 +148,8 @@ def test_a_run_that_is_deleted_while_its_successor_is_deleted_names_the_next(mon
     first, second, third = (contest.begin("w", "a") for _ in range(3))
     for run, score in ((first, 0.9), (second, 0.8), (third, 0.7)):
         contest.end(run, score=score)
-    look_up = interrupted(rankings.successors, by=lambda: contest.remove(second))
-    monkeypatch.setattr(rankings, "successors", look_up)
+    look_up = interrupted(boards.successors, by=lambda: contest.remove(second))
+    monkeypatch.setattr(boards, "successors", look_up)
     assert contest.remove(first)
     contest.check("w", [finished(third, "a", 60, score=0.7)])
 
@@ -163,7 +161,7 @@ def test_a_run_that_ends_while_another_version_is_published_is_on_the_board_that
     unranked = contest.template(results=None)
     measure = interrupted(measured, by=lambda: contest.publish("w", unranked))
     assert not contest.end(run, measure=measure).ranking_changed
-    assert workflows.get("w").board is None
+    assert workflow_items.get("w").board is None
 
 
 def test_pages_of_a_board_follow_each_other():
@@ -171,11 +169,11 @@ def test_pages_of_a_board_follow_each_other():
     contest.join("w", "a", "b", "c")
     for number, group in enumerate("abcab"):
         contest.end(contest.begin("w", group), at=number, score=float(number % 3))
-    board = workflows.get("w").board
+    board = workflow_items.get("w").board
     for part in ("ALL", "BEST"):
         expected, got, after, more = contest.listed("w", board, part), [], None, True
         while more:
-            entries, more = rankings.page("w", board, part, 2, after)
+            entries, more = boards.page("w", board, part, 2, after)
             got += [entry.run for entry in entries]
             after = entries[-1].key
         assert got == expected

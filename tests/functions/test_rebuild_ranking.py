@@ -4,15 +4,13 @@ import contextlib
 import itertools
 from datetime import timedelta
 
-import contest
-import gateway
 import pytest
-import requests_made
 
-from flowserverless import leaderboard, measuring, rebuilding, reconciliation
+from flowserverless.api import leaderboard
 from flowserverless.domain import ids, runs
-from flowserverless.store import files, groups, rankings, rebuilds, workflows
-from flowserverless.store import runs as stored_runs
+from flowserverless.operations import metrics, rebuild, reconcile
+from flowserverless.store import boards, bucket, group_items, rebuilds, run_items, workflow_items
+from support import contest, gateway, requests_made
 
 pytestmark = pytest.mark.usefixtures("table", "bucket", "state_machine")
 
@@ -22,27 +20,27 @@ BY_NOTE = contest.template(results=contest.results_by("note"))
 LATER = 16 * 60
 
 
-def rebuild(at=0, seconds=3600):
+def go_on(at=0, seconds=3600):
     """Go on with the workflow's boards; 0 seconds are one page."""
-    return rebuilding.go_on("w", contest.START + timedelta(seconds=at), seconds)
+    return rebuild.ranking("w", contest.START + timedelta(seconds=at), seconds)
 
 
 def succeed(group, at, score=None, seconds=None, note=None, run=None):
     """A run that wrote a result file and was ranked by it."""
     run = run or contest.begin("w", group)
     document = {"metrics": {"score": score}, "seconds": seconds, "note": note}
-    files.write_json(files.run(run, "files/results/score.json"), document)
-    contest.end(run, at=at, measure=measuring.of(stored_runs.get(run)))
+    bucket.write_json(bucket.run(run, "files/results/score.json"), document)
+    contest.end(run, at=at, measure=metrics.of(run_items.get(run)))
     return run
 
 
 def shown(include_all=False):
     """The runs on the leaderboard, which has the columns of the board that is shown."""
     board = leaderboard.show("w", None, include_all, 1000, None)
-    head = workflows.get("w")
+    head = workflow_items.get("w")
     assert head.board is None or board["schema"] == [
         {"name": column["name"], "label": column["label"], "dtype": column["dtype"]}
-        for column in workflows.version("w", rankings.version_of(head.board)).template["results"]["schema"]
+        for column in workflow_items.version("w", boards.version_of(head.board)).template["results"]["schema"]
     ]
     return [line["run"]["id"] for line in board["ranking"]]
 
@@ -54,7 +52,7 @@ def left_of(board):
 
 
 def boards_of(group):
-    return set(rankings.bests(groups.get(group)))
+    return set(boards.bests(group_items.get(group)))
 
 
 @pytest.fixture
@@ -70,13 +68,13 @@ def three():
 
 def test_another_order_ranks_the_kept_results_and_removes_the_old_board(three):
     first, second, third = three
-    old = workflows.get("w").board
+    old = workflow_items.get("w").board
     assert shown(True) == [first, second, third]
     contest.publish("w", BY_TIME)
     assert shown(True) == [first, second, third]
-    before = workflows.get("w")
-    assert rebuild()
-    head = workflows.get("w")
+    before = workflow_items.get("w")
+    assert go_on()
+    head = workflow_items.get("w")
     assert (head.board, head.next_board) == (before.next_board, None)
     assert head.ranking_version == before.ranking_version + 1
     assert shown(True) == [second, third, first]
@@ -88,15 +86,15 @@ def test_another_order_ranks_the_kept_results_and_removes_the_old_board(three):
     }
     assert boards_of("a") == boards_of("b") == {head.board}
     assert left_of(old) == 8
-    assert rebuild(LATER)
+    assert go_on(LATER)
     assert left_of(old) == 0
     assert rebuilds.first("w", contest.moment(10 * LATER)) is None
 
 
 def test_a_version_that_reads_results_as_the_one_before_keeps_the_board(three):
-    board = workflows.get("w").board
+    board = workflow_items.get("w").board
     contest.publish("w", contest.template(outputs=[{"source": "results/score.json", "title": "Score"}]))
-    head = workflows.get("w")
+    head = workflow_items.get("w")
     assert (head.board, head.next_board) == (board, None)
     assert rebuilds.first("w", contest.moment(LATER)) is None
     assert len(shown(True)) == 3
@@ -105,29 +103,29 @@ def test_a_version_that_reads_results_as_the_one_before_keeps_the_board(three):
 def test_a_column_that_old_results_lack_is_why_they_are_not_ranked(three):
     schema = [*contest.RESULTS["schema"], {"name": "depth", "label": "Depth", "dtype": "int"}]
     contest.publish("w", contest.template(results=contest.results_by("depth", schema=schema)))
-    rebuild()
-    board = workflows.get("w").board
+    go_on()
+    board = workflow_items.get("w").board
     assert set(contest.stored_statuses(three, board).values()) == {("not_ranked", "MISSING_COLUMN")}
     assert shown(True) == []
 
 
 def test_a_result_file_that_was_not_kept_is_why_a_run_is_not_ranked(three):
     contest.publish("w", contest.template(results=contest.results_by("score", file="results/other.json")))
-    rebuild()
-    board = workflows.get("w").board
+    go_on()
+    board = workflow_items.get("w").board
     assert set(contest.stored_statuses(three, board).values()) == {("not_ranked", "NO_RESULT_FILE")}
 
 
 def test_readers_see_the_old_board_or_the_new_one_whatever_happens_on_the_way(three, monkeypatch):
     """One page holds one run; between any two pages something else happens to the ranking."""
-    monkeypatch.setattr(rebuilding, "RUNS", 1)
-    monkeypatch.setattr(rebuilding, "GROUPS", 1)
-    monkeypatch.setattr(rebuilding, "ENTRIES", 1)
+    monkeypatch.setattr(rebuild, "RUNS", 1)
+    monkeypatch.setattr(rebuild, "GROUPS", 1)
+    monkeypatch.setattr(rebuild, "ENTRIES", 1)
     first, second, third = three
     present = {first: (0.9, 30, 1), second: (0.8, 10, 2), third: (0.7, 20, 3)}
     waiting = contest.begin("w", "b")
     contest.publish("w", BY_TIME)
-    new = workflows.get("w").next_board
+    new = workflow_items.get("w").next_board
 
     def by_score():
         return sorted(present, key=lambda run: (-present[run][0], present[run][1]))
@@ -159,16 +157,16 @@ def test_readers_see_the_old_board_or_the_new_one_whatever_happens_on_the_way(th
     )
     seen = set()
     for _ in range(60):
-        assert shown(True) == (by_time() if workflows.get("w").board == new else by_score())
-        seen.add(workflows.get("w").board)
-        if rebuild(seconds=0) and next(events, None) is None:
+        assert shown(True) == (by_time() if workflow_items.get("w").board == new else by_score())
+        seen.add(workflow_items.get("w").board)
+        if go_on(seconds=0) and next(events, None) is None:
             break
         next(events, lambda: None)()
     else:
         pytest.fail("the rebuild does not come to an end")
     assert len(seen) == 2
     assert next(events, None) is None
-    assert rebuild(LATER)
+    assert go_on(LATER)
     assert rebuilds.first("w", contest.moment(10 * LATER)) is None
     best = {}
     for run in by_time():
@@ -180,20 +178,20 @@ def to_the_end(at=0):
     """Rebuild although every function dies, each after one request more than the one before."""
     for requests in itertools.count(1):
         with contextlib.suppress(requests_made.Died), requests_made.no_more_than(requests):
-            assert rebuild(at)
+            assert go_on(at)
             return requests
     return None
 
 
 def test_a_function_that_dies_after_any_of_its_requests_is_followed_by_one_that_goes_on(three):
-    old = workflows.get("w").board
+    old = workflow_items.get("w").board
     contest.publish("w", BY_TIME)
     assert to_the_end() > 5
     first, second, third = three
     assert shown(True) == [second, third, first]
     assert shown() == [second, third]
-    assert workflows.get("w").ranking_version == 3
-    assert left_of(workflows.get("w").board) == left_of(old) == 8
+    assert workflow_items.get("w").ranking_version == 3
+    assert left_of(workflow_items.get("w").board) == left_of(old) == 8
     assert to_the_end(LATER) > 5
     assert left_of(old) == 0
     assert shown(True) == [second, third, first]
@@ -202,62 +200,62 @@ def test_a_function_that_dies_after_any_of_its_requests_is_followed_by_one_that_
 
 def test_two_that_rebuild_at_the_same_time_do_no_harm(three, monkeypatch):
     contest.publish("w", BY_TIME)
-    real, other = stored_runs.rank, [lambda: rebuild()]
+    real, other = run_items.rank, [lambda: go_on()]
 
     def overtaken(*arguments):
         if other:
             other.pop()()
         real(*arguments)
 
-    monkeypatch.setattr(stored_runs, "rank", overtaken)
-    rebuild()
+    monkeypatch.setattr(run_items, "rank", overtaken)
+    go_on()
     first, second, third = three
     assert shown(True) == [second, third, first]
     assert shown() == [second, third]
-    assert workflows.get("w").ranking_version == 3
+    assert workflow_items.get("w").ranking_version == 3
 
 
 @pytest.mark.parametrize("pages", [0, 1, 2])
 def test_a_newer_version_supersedes_the_board_that_is_being_filled(three, pages):
     first, second, third = three
-    boards = {workflows.get("w").board}
+    boards = {workflow_items.get("w").board}
     contest.publish("w", BY_TIME)
-    boards.add(workflows.get("w").next_board)
+    boards.add(workflow_items.get("w").next_board)
     for _ in range(pages):
-        rebuild(seconds=0)
+        go_on(seconds=0)
     contest.publish("w", BY_NOTE)
     assert shown(True) == [first, second, third]
-    assert rebuild()
-    assert rebuild(LATER)
+    assert go_on()
+    assert go_on(LATER)
     assert shown(True) == [second, first, third]
-    board = workflows.get("w").board
+    board = workflow_items.get("w").board
     assert boards_of("a") == boards_of("b") == {board}
     assert [left_of(gone) for gone in boards] == [0, 0]
     assert left_of(board) == 8
     assert rebuilds.first("w", contest.moment(10 * LATER)) is None
-    assert set(stored_runs.get(first).standings) <= {board, *boards}
+    assert set(run_items.get(first).standings) <= {board, *boards}
 
 
 def test_a_version_that_is_published_again_begins_another_board(three):
     first, second, third = three
-    boards = [workflows.get("w").board]
+    boards = [workflow_items.get("w").board]
     for document in (BY_TIME, contest.TEMPLATE):
         contest.publish("w", document)
-        assert rebuild()
-        boards.append(workflows.get("w").board)
+        assert go_on()
+        boards.append(workflow_items.get("w").board)
     assert shown(True) == [first, second, third]
     assert len(set(boards)) == 3
-    assert rebuild(LATER)
+    assert go_on(LATER)
     assert shown(True) == [first, second, third]
     assert [left_of(board) for board in boards] == [0, 0, 8]
 
 
 def test_a_workflow_that_ranks_nothing_any_more_shows_nothing_and_keeps_no_entries(three):
-    board = workflows.get("w").board
+    board = workflow_items.get("w").board
     contest.publish("w", contest.template(results=None))
     assert leaderboard.show("w", None, False, 10, None) == {"schema": None, "ranking": [], "rankingVersion": 3}
-    assert rebuild()
-    assert rebuild(LATER)
+    assert go_on()
+    assert go_on(LATER)
     assert left_of(board) == 0
     assert boards_of("a") == set()
 
@@ -266,18 +264,18 @@ def test_a_workflow_that_begins_to_rank_ranks_what_it_has():
     contest.publish("w", contest.template(results=None))
     contest.join("w", "a", "b")
     first, second = succeed("a", 1, score=0.5), succeed("b", 2, score=0.6)
-    assert workflows.get("w").ranking_version == 0
+    assert workflow_items.get("w").ranking_version == 0
     contest.publish()
     assert shown(True) == []
-    assert rebuild()
+    assert go_on()
     assert shown(True) == [second, first]
-    assert workflows.get("w").ranking_version == 1
+    assert workflow_items.get("w").ranking_version == 1
 
 
 def test_a_group_that_is_deleted_on_the_way_is_left_out(three, monkeypatch):
     contest.publish("w", BY_TIME)
     first, second, third = three
-    real, other = rebuilds.join, [lambda: (contest.remove(second), groups.delete(groups.get("b")))]
+    real, other = rebuilds.join, [lambda: (contest.remove(second), group_items.delete(group_items.get("b")))]
 
     def overtaken(item, group):
         if group == "b" and other:
@@ -285,7 +283,7 @@ def test_a_group_that_is_deleted_on_the_way_is_left_out(three, monkeypatch):
         real(item, group)
 
     monkeypatch.setattr(rebuilds, "join", overtaken)
-    assert rebuild()
+    assert go_on()
     assert shown(True) == [third, first]
 
 
@@ -294,19 +292,19 @@ def test_the_new_ranking_is_post_processed(invoke):
     contest.join("w", "a")
     succeed("a", 1, score=0.5)
     contest.publish("w", {**BY_TIME, "postproc": contest.POST_PROCESSING})
-    assert workflows.get("w").active_run is None
+    assert workflow_items.get("w").active_run is None
     assert invoke("rebuild_ranking", {"workflow": "w"}) == {"done": True}
-    run = stored_runs.get(workflows.get("w").active_run)
+    run = run_items.get(workflow_items.get("w").active_run)
     assert (run.state, run.ranking_version) == (runs.State.PENDING, 2)
 
 
 def test_the_reconciler_goes_on_only_with_what_nobody_is_at_work_on(three):
     contest.publish("w", BY_TIME)
     begun = contest.START + timedelta(seconds=10)
-    assert reconciliation.reconcile_all(begun) == {"rebuilds": 1}
-    rebuild(at=10, seconds=0)
-    assert "rebuilds" not in reconciliation.reconcile_all(begun + timedelta(minutes=10))
-    assert reconciliation.reconcile_all(begun + timedelta(minutes=16))["rebuilds"] == 1
+    assert reconcile.all_due(begun) == {"rebuilds": 1}
+    go_on(at=10, seconds=0)
+    assert "rebuilds" not in reconcile.all_due(begun + timedelta(minutes=10))
+    assert reconcile.all_due(begun + timedelta(minutes=16))["rebuilds"] == 1
 
 
 def test_a_cursor_of_a_board_that_is_not_shown_any_more_is_refused(three, invoke):
@@ -317,7 +315,7 @@ def test_a_cursor_of_a_board_that_is_not_shown_any_more_is_refused(three, invoke
     cursor = page(limit="1").json["next"]
     assert page(limit="1", cursor=cursor).status == 200
     contest.publish("w", BY_TIME)
-    rebuild()
+    go_on()
     refused = page(limit="1", cursor=cursor)
     assert (refused.status, refused.json["code"]) == (400, "OUTDATED_CURSOR")
 
@@ -325,7 +323,7 @@ def test_a_cursor_of_a_board_that_is_not_shown_any_more_is_refused(three, invoke
 def test_a_run_says_which_of_its_columns_was_not_a_number_after_its_results_are_read_anew(three):
     schema = [{"name": "note", "label": "Note", "dtype": "float"}]
     contest.publish("w", contest.template(results={"file": "results/score.json", "schema": schema}))
-    rebuild()
-    standing = stored_runs.get(three[0]).standings[workflows.get("w").board]
+    go_on()
+    standing = run_items.get(three[0]).standings[workflow_items.get("w").board]
     assert standing.code == "NOT_A_NUMBER"
     assert "'note'" in standing.detail

@@ -1,13 +1,12 @@
 """The reconciler: whatever got lost between the table, Step Functions and S3, one pass puts right."""
 
-import contest
 import pytest
-import service as on_moto
 
-from flowserverless import engine
+from flowserverless.aws import step_functions
 from flowserverless.domain import errors, ids
-from flowserverless.store import files, workflows
-from flowserverless.store import runs as stored_runs
+from flowserverless.store import bucket, run_items, workflow_items
+from support import contest
+from support import service as on_moto
 
 pytestmark = pytest.mark.usefixtures("table", "bucket", "state_machine")
 
@@ -25,18 +24,18 @@ def lost_start(service, monkeypatch):
 
     def start(**body):
         with monkeypatch.context() as during:
-            during.setattr(engine, "start", lambda run, wait=0: None)
+            during.setattr(step_functions, "start", lambda run, wait=0: None)
             return service.started("a", **body)
 
     return start
 
 
 def state(run):
-    return str(stored_runs.get(run).state)
+    return str(run_items.get(run).state)
 
 
 def reason(run):
-    return stored_runs.get(run).reason.code
+    return run_items.get(run).reason.code
 
 
 def test_a_run_without_an_execution_is_started_once_it_cannot_be_on_its_way_any_more(service, lost_start):
@@ -88,7 +87,7 @@ def test_how_an_execution_ended_is_taken_over(service, told):
         if told:
             assert service.tell(run, status) == {"runs": 1}
     assert service.reconcile() == ({} if told else {"runs": len(started)})
-    ended = [stored_runs.get(run) for run in started]
+    ended = [run_items.get(run) for run in started]
     assert [run.reason.code for run in ended] == [code for *_, code in ENDINGS]
     assert {(str(run.state), str(run.steps[0].state)) for run in ended} == {("ERROR", "ERROR")}
     assert all(run.reason.detail in run.messages for run in ended)
@@ -99,12 +98,12 @@ def test_how_an_execution_ended_is_taken_over(service, told):
 def test_events_that_come_twice_late_or_for_nobody_change_nothing(service):
     run = service.started("a")
     service.succeed(run, 0.5)
-    before = stored_runs.get(run)
+    before = run_items.get(run)
     service.wait(100)
     for status in ("FAILED", "ABORTED", "ABORTED", "TIMED_OUT", "SUCCEEDED"):
         assert service.tell(run, status) == {"runs": 0}
         service.tell(run, status, to="update_run")
-    assert stored_runs.get(run) == before
+    assert run_items.get(run) == before
     assert service.delete(run).status == 204
     assert service.tell(run, "FAILED") == {"runs": 0}
     assert service.tell("no run at all", "FAILED") == {"runs": 0}
@@ -120,7 +119,7 @@ def test_a_run_whose_deadline_passed_ends_and_so_does_its_work(service):
     assert service.reconcile() == {"runs": 1}
     assert (state(run), reason(run)) == ("ERROR", "TIMEOUT")
     assert on_moto.status(run) == "ABORTED"
-    assert files.run(run, "canceled") in on_moto.objects(run)
+    assert bucket.run(run, "canceled") in on_moto.objects(run)
     assert service.succeed(run, 0.9)["state"] == "ERROR"
     contest.check("w", [])
 
@@ -131,7 +130,7 @@ def test_what_a_stopped_run_had_written_is_listed(service):
     service.write_score(run, 0.5)
     assert service.cancel(run, "enough").status == 200
     service.tell(run, "ABORTED", to="update_run")
-    canceled = stored_runs.get(run)
+    canceled = run_items.get(run)
     assert (str(canceled.state), canceled.reason.detail) == ("CANCELED", "enough")
     assert [file.path for file in canceled.files] == ["results/score.json"]
     contest.check("w", [])
@@ -155,7 +154,7 @@ def test_what_a_run_that_was_ended_from_outside_had_written_is_listed_though_nob
     service.wait(100)
     assert service.reconcile() == {"listings": 1}
     service.carry_out_listings()
-    assert [file.path for file in stored_runs.get(run).files] == ["results/score.json"]
+    assert [file.path for file in run_items.get(run).files] == ["results/score.json"]
     assert on_moto.due() == {}
     assert service.reconcile() == {}
 
@@ -187,7 +186,7 @@ def deleted(service, score=0.5):
 
 def test_objects_of_a_deleted_run_are_removed_though_their_removal_was_never_begun(service, monkeypatch):
     with monkeypatch.context() as during:
-        during.setattr(engine, "remove_files", lambda run, attempt: None)
+        during.setattr(step_functions, "remove_files", lambda run, attempt: None)
         run = deleted(service)
     assert on_moto.objects(run)
     assert on_moto.due() == {"GONE": 1}
@@ -225,14 +224,14 @@ def test_what_a_step_wrote_after_its_run_was_canceled_and_deleted_is_removed_too
 def test_a_run_with_2500_objects_leaves_nothing(service):
     run = service.started("a")
     service.succeed(run, 0.5)
-    on_moto.write_empty(files.run(run, f"files/deep/{number:04d}") for number in range(2500))
-    files.write(f"inbox/results/{run}/part", b"")
+    on_moto.write_empty(bucket.run(run, f"files/deep/{number:04d}") for number in range(2500))
+    bucket.write(f"inbox/results/{run}/part", b"")
     neighbour = service.started("a")
     service.write_score(neighbour, 0.5)
     assert service.delete(run).status == 204
     service.remove_files(run)
     assert on_moto.objects(run) == []
-    assert list(files.listing(f"inbox/results/{run}/")) == []
+    assert list(bucket.listing(f"inbox/results/{run}/")) == []
     assert on_moto.objects(neighbour)
     assert on_moto.due() == {"RUN": 1}
 
@@ -240,9 +239,9 @@ def test_a_run_with_2500_objects_leaves_nothing(service):
 def test_removal_is_repeated_until_nothing_is_left(service, monkeypatch):
     run = deleted(service)
     for number in range(5):
-        files.write(files.run(run, f"files/{number}"), b"")
-    monkeypatch.setattr(files, "MOST_KEYS_IN_A_DELETE", 2)
-    monkeypatch.setattr("flowserverless.deletion.REQUESTS", 1)
+        bucket.write(bucket.run(run, f"files/{number}"), b"")
+    monkeypatch.setattr(bucket, "MOST_KEYS_IN_A_DELETE", 2)
+    monkeypatch.setattr("flowserverless.operations.delete.REQUESTS", 1)
     assert service.remove_files(run) > 3
     assert on_moto.objects(run) == []
     assert on_moto.due() == {}
@@ -255,7 +254,7 @@ def test_objects_that_s3_kept_are_not_forgotten(service, monkeypatch):
         raise OSError("1 objects were not deleted")
 
     with monkeypatch.context() as during:
-        during.setattr(files, "remove", keep)
+        during.setattr(bucket, "remove", keep)
         with pytest.raises(OSError, match="not deleted"):
             service.remove_files(run)
     assert on_moto.due() == {"GONE": 1}
@@ -268,7 +267,7 @@ def test_one_that_cannot_be_put_right_stops_no_other(service, monkeypatch):
     gone = deleted(service)
     for run in (broken, other):
         on_moto.end_execution(run, "FAILED", "E", "c")
-    known = engine.status
+    known = step_functions.status
 
     def status(run):
         if run == broken:
@@ -276,7 +275,7 @@ def test_one_that_cannot_be_put_right_stops_no_other(service, monkeypatch):
         return known(run)
 
     with monkeypatch.context() as during:
-        during.setattr(engine, "status", status)
+        during.setattr(step_functions, "status", status)
         assert service.reconcile() == {"runs": 1, "failed": 1, "removals": 1}
     assert (state(broken), state(other)) == ("PENDING", "ERROR")
     assert service.reconcile()["runs"] == 1
@@ -291,7 +290,7 @@ def post_processed(service):
 
 
 def owed():
-    return workflows.get("w").due == "POSTPROC"
+    return workflow_items.get("w").due == "POSTPROC"
 
 
 def test_post_processing_that_is_owed_is_started_by_the_next_pass(post_processed):
@@ -299,22 +298,22 @@ def test_post_processing_that_is_owed_is_started_by_the_next_pass(post_processed
     assert post_processed.succeed(run, 0.5)["rankingChanged"]
     assert owed()
     assert post_processed.reconcile()["postProcessing"] == 1
-    name = workflows.get("w").active_run
+    name = workflow_items.get("w").active_run
     assert on_moto.status(name) == "RUNNING"
     assert "postProcessing" not in {kind for kind, count in post_processed.reconcile().items() if count}
-    assert workflows.get("w").active_run == name
+    assert workflow_items.get("w").active_run == name
 
 
 def test_post_processing_whose_execution_is_gone_makes_room_for_another(post_processed):
     post_processed.succeed(post_processed.started("a"), 0.5)
     post_processed.reconcile()
-    first = workflows.get("w").active_run
+    first = workflow_items.get("w").active_run
     post_processed.stage(first)
     post_processed.succeed(post_processed.started("a"), 0.9)
     on_moto.end_execution(first, "FAILED", "E", "c")
     post_processed.tell(first, "FAILED")
     assert state(first) == "ERROR"
-    second = workflows.get("w").active_run
+    second = workflow_items.get("w").active_run
     assert second not in (None, first)
     assert on_moto.status(second) == "RUNNING"
     post_processed.stage(second)
@@ -327,9 +326,9 @@ def test_post_processing_whose_execution_is_gone_makes_room_for_another(post_pro
 def test_post_processing_that_was_written_but_not_started_is_started(post_processed, monkeypatch):
     post_processed.succeed(post_processed.started("a"), 0.5)
     with monkeypatch.context() as during:
-        during.setattr(engine, "start", lambda run, wait=0: None)
+        during.setattr(step_functions, "start", lambda run, wait=0: None)
         post_processed.invoke("post_process", {"workflow": "w"})
-    run = workflows.get("w").active_run
+    run = workflow_items.get("w").active_run
     assert on_moto.status(run) is None
     post_processed.wait(90)
     assert post_processed.reconcile()["runs"] == 1
@@ -339,12 +338,12 @@ def test_post_processing_that_was_written_but_not_started_is_started(post_proces
 def test_runs_expire_but_for_active_ones_and_the_best_of_each_group(post_processed, monkeypatch):
     service = post_processed
     monkeypatch.setenv("MAX_RUN_SECONDS", "1209600")
-    monkeypatch.setattr("flowserverless.api.new_ulid", ulids(service))
+    monkeypatch.setattr("flowserverless.clock.new_ulid", ulids(service))
     best, worse, active = (service.started("a", config={"timeoutSeconds": 1209600}) for _ in range(3))
     service.succeed(best, 0.9)
     service.succeed(worse, 0.5)
     service.reconcile()
-    shown = workflows.get("w").active_run
+    shown = workflow_items.get("w").active_run
     service.wait(12 * 86400)
     young = service.started("a")
     service.succeed(young, 0.1)
@@ -353,9 +352,9 @@ def test_runs_expire_but_for_active_ones_and_the_best_of_each_group(post_process
     monkeypatch.setenv("KEEP_RUN_DAYS", "12")
     assert service.invoke("expire_runs", {}) == {"deleted": 1}
     with pytest.raises(errors.NotFound):
-        stored_runs.get(worse)
+        run_items.get(worse)
     assert [state(run) for run in (best, active, young)] == ["SUCCESS", "PENDING", "SUCCESS"]
-    assert stored_runs.get(shown).active
+    assert run_items.get(shown).active
     contest.check("w", [on_moto.ranked(best, 0.9), on_moto.ranked(young, 0.1)])
     assert service.invoke("expire_runs", {}) == {"deleted": 0}
 

@@ -2,16 +2,12 @@
 
 from datetime import timedelta
 
-import contest
-import gateway
 import pytest
-import requests_made
-import service as on_moto
 
-from flowserverless import details
-from flowserverless.store import rankings
-from flowserverless.store import runs as stored_runs
-from flowserverless.store import table as stored
+from flowserverless.api import details
+from flowserverless.store import boards, run_items, table
+from support import contest, gateway, requests_made
+from support import service as on_moto
 
 ADA = {"id": on_moto.MEMBER.id, "username": on_moto.MEMBER.name}
 FILE = {"name": "data", "dtype": "file", "target": "data/mine.csv", "isRequired": False}
@@ -56,7 +52,7 @@ def test_a_run_has_the_values_and_the_rank_of_its_line_of_the_board(service):
 
 def test_a_rank_far_down_is_not_counted(service, monkeypatch):
     runs = [scored(service, group, score) for group, score in (("g", 0.1), ("h", 0.2), ("i", 0.3))]
-    monkeypatch.setattr(rankings, "MOST_COUNTED", 1)
+    monkeypatch.setattr(boards, "MOST_COUNTED", 1)
     assert [shown(service, run)["ranking"].get("rank") for run in runs] == [None, 2, 1]
 
 
@@ -96,7 +92,7 @@ def test_a_run_tells_who_started_it_with_which_files(service):
 
 def test_who_has_left_the_group_is_no_name_any_more(service):
     run = scored(service, "g", 0.5)
-    stored.MemberItem(*stored.member("g", on_moto.MEMBER.id)).delete()
+    table.MemberItem(*table.member("g", on_moto.MEMBER.id)).delete()
     assert shown(service, run, user=gateway.ORGANISER)["startedBy"] == {"id": on_moto.MEMBER.id}
 
 
@@ -130,7 +126,7 @@ def test_a_listing_that_would_be_too_long_tells_less_of_older_runs(service, monk
 
 
 def test_values_that_take_much_room_are_the_boards_alone(service, monkeypatch):
-    monkeypatch.setattr(rankings, "RESULT_BYTES", 10)
+    monkeypatch.setattr(boards, "RESULT_BYTES", 10)
     run = scored(service, "g", 0.5)
     assert "results" not in shown(service, run)
-    assert stored_runs.get(run).standings
+    assert run_items.get(run).standings

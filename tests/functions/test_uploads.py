@@ -6,15 +6,11 @@ import json
 import urllib.parse
 from datetime import timedelta
 
-import gateway
-import policies
 import pytest
-import requests_made
-import workbench
 
-from flowserverless import api
-from flowserverless.store import files, table
-from flowserverless.store import runs as stored_runs
+from flowserverless import clock
+from flowserverless.store import bucket, run_items, table
+from support import gateway, policies, requests_made, workbench
 
 CONTENT = b"id,label\n1,7\n"
 DIGEST = hashlib.sha256(CONTENT).hexdigest()
@@ -73,7 +69,7 @@ def test_a_step_is_told_the_size_and_digest_that_the_run_was_started_with(bench,
     bench.put(f"uploads/bench/{handle['id']}", CONTENT)
     run = start(bench, handle["id"])["id"]
     bench.put(f"uploads/bench/{handle['id']}", b"posted once more with the same form")
-    version = stored_runs.get(run).version
+    version = run_items.get(run).version
     bench.invoke("stage_step", {"run": run, "workflow": "bench", "version": version, "step": 0, "outcome": None})
     inputs = json.loads(bench.get(f"runs/{run}/manifests/000.json"))["inputs"]
     (told,) = (each for each in inputs if "/uploads/" in each["url"])
@@ -270,10 +266,10 @@ def test_only_members_upload(bench):
 @pytest.fixture
 def later(monkeypatch):
     """Lets hours pass."""
-    begun = api.now()
+    begun = clock.now()
 
     def wait(hours):
-        monkeypatch.setattr(api, "now", lambda: begun + timedelta(hours=hours))
+        monkeypatch.setattr(clock, "now", lambda: begun + timedelta(hours=hours))
 
     return wait
 
@@ -302,7 +298,7 @@ def test_what_is_posted_for_a_deleted_file_is_removed_once_nothing_can_follow(be
 def test_a_deletion_that_was_interrupted_is_finished_by_the_reconciler(bench, later, monkeypatch):
     file = send(bench, **form())["id"]
     with monkeypatch.context() as during:
-        during.setattr(files, "remove", interrupted)
+        during.setattr(bucket, "remove", interrupted)
         with pytest.raises(KeyboardInterrupt):
             delete(bench, file)
     assert bench.call("list_uploads", "GET", *PLACE).json["files"] == []
@@ -476,7 +472,7 @@ def test_a_file_that_is_deleted_while_it_is_brought_again_is_another_then(bench,
 
 
 def test_a_file_that_is_deleted_while_its_bytes_are_written_leaves_none(bench, monkeypatch):
-    write, gone = files.write_upload, []
+    write, gone = bucket.write_upload, []
 
     def late(key, *rest):
         if not gone:
@@ -485,7 +481,7 @@ def test_a_file_that_is_deleted_while_its_bytes_are_written_leaves_none(bench, m
                 delete(bench, gone[0])
         write(key, *rest)
 
-    monkeypatch.setattr(files, "write_upload", late)
+    monkeypatch.setattr(bucket, "write_upload", late)
     file = send(bench, **form())["id"]
     assert file != gone[0]
     assert bench.listed("uploads/") == [f"uploads/bench/{file}"]
@@ -508,7 +504,7 @@ def test_a_deletion_looks_after_the_form_that_was_given_last(bench, later):
 
 
 def lose(bench, file):
-    files.remove([f"uploads/bench/{file}"])
+    bucket.remove([f"uploads/bench/{file}"])
 
 
 def swap(bench, file):
@@ -545,8 +541,8 @@ def test_bytes_that_are_announced_again_get_a_form_unless_they_are_there(bench, 
 def test_bytes_that_are_sent_again_and_are_there_are_not_written_again(bench, monkeypatch):
     file = send(bench, **form())["id"]
     touched = []
-    monkeypatch.setattr(files, "write_upload", lambda *_: touched.append("written"))
-    monkeypatch.setattr(files, "_get", lambda *_: touched.append("read"))
+    monkeypatch.setattr(bucket, "write_upload", lambda *_: touched.append("written"))
+    monkeypatch.setattr(bucket, "_get", lambda *_: touched.append("read"))
     assert send(bench, **form())["id"] == file
     assert touched == []
 
@@ -554,9 +550,9 @@ def test_bytes_that_are_sent_again_and_are_there_are_not_written_again(bench, mo
 def test_a_file_that_goes_while_it_is_looked_at_is_not_there(bench, monkeypatch):
     key = f"uploads/bench/{announce(bench)['id']}"
     bench.put(key, CONTENT)
-    assert files.is_complete(key, SIZE, DIGEST)
-    found = files.head(key)
-    files.remove([key])
-    monkeypatch.setattr(files, "head", lambda _: {name: found[name] for name in ("ContentLength", "ETag")})
-    assert not files.is_complete(key, SIZE, DIGEST)
-    assert files.tail(key, 5) is None
+    assert bucket.is_complete(key, SIZE, DIGEST)
+    found = bucket.head(key)
+    bucket.remove([key])
+    monkeypatch.setattr(bucket, "head", lambda _: {name: found[name] for name in ("ContentLength", "ETag")})
+    assert not bucket.is_complete(key, SIZE, DIGEST)
+    assert bucket.tail(key, 5) is None

@@ -7,20 +7,19 @@ import time
 import types
 from datetime import UTC, datetime, timedelta
 
-import clients
-import contest
-import gateway
-import policies
 import pytest
 from botocore import awsrequest
 from moto.cognitoidp import models
 
-from flowserverless import api, cursor, departure, revocation, users
-from flowserverless import aws as services
+from flowserverless import clock
+from flowserverless.api import cursors
+from flowserverless.aws import clients, cognito
 from flowserverless.domain import errors
-from flowserverless.store import groups, signouts, workflows
+from flowserverless.operations import leave, login
+from flowserverless.store import group_items, revocations, workflow_items
 from flowserverless.store import table as stored
 from local import emulator, template
+from support import aws_clients, contest, gateway, policies
 
 PASSWORD = "correct horse"
 STRANGER = "0ada0000-0000-4000-8000-00000000ffff"
@@ -30,8 +29,8 @@ STRANGER = "0ada0000-0000-4000-8000-00000000ffff"
 def waits(monkeypatch):
     """How long was waited for: nobody sleeps, but the clocks of Cognito and the operations are ahead by as much."""
     seen = []
-    monkeypatch.setattr(revocation, "wait", seen.append)
-    monkeypatch.setattr(api, "now", lambda: datetime.now(UTC) + timedelta(seconds=sum(seen)))
+    monkeypatch.setattr(login, "wait", seen.append)
+    monkeypatch.setattr(clock, "now", lambda: datetime.now(UTC) + timedelta(seconds=sum(seen)))
     monkeypatch.setattr(models, "time", types.SimpleNamespace(time=lambda: time.time() + sum(seen)))
     return seen
 
@@ -42,7 +41,7 @@ def user_pool_calls(table, cognito_calls, waits, monkeypatch):
     (declared,) = template.resources("AWS::Cognito::UserPool").values()
     (app,) = template.resources("AWS::Cognito::UserPoolClient").values()
     accepted = ("Policies", "AutoVerifiedAttributes", "UsernameConfiguration", "AccountRecoverySetting")
-    client = services.client("cognito-idp")
+    client = clients.client("cognito-idp")
     prefix = "before-call.cognito-identity-provider"
     settings = {name: declared[name] for name in accepted}
     pool = client.create_user_pool(PoolName="users", **settings)["UserPool"]["Id"]
@@ -204,7 +203,7 @@ def test_an_activation_code_is_sent_again(register, post, user_pool_calls, by):
 def test_asking_for_an_activation_code_tells_nothing_about_users(register, post, user_pool_calls, subtests):
     register("ada", email="ada@example.org")
     known = post("request_activation", {"username": "ada"})
-    for code in users.NO_CODE_SENT:
+    for code in cognito.NO_CODE_SENT:
         with subtests.test(code), user_pool_calls.failing("ResendConfirmationCode", code):
             unknown = post("request_activation", {"username": "ada"})
             assert (known.status, known.headers, known.body) == (unknown.status, unknown.headers, unknown.body)
@@ -240,7 +239,7 @@ def test_nobody_gets_ones_own_password_activated_by_the_code_of_another(register
 
 
 def test_addresses_are_not_tried_without_end(register, post):
-    for number in range(users.MOST_ADDRESSES):
+    for number in range(cognito.MOST_ADDRESSES):
         register("ada", email=f"ada{number}@example.org")
     body = {"username": "ada", "password": PASSWORD, "email": "ada@example.org"}
     assert refused(post("register_user", body)) == (409, "NAME_TAKEN")
@@ -250,8 +249,8 @@ def test_addresses_are_not_tried_without_end(register, post):
 @pytest.mark.parametrize("email", ["ada@example.org", "other@example.org", None])
 def test_a_name_whose_code_has_expired_is_free(register, user_pool_calls, monkeypatch, name, email):
     first = register("ada", email="ada@example.org")
-    later = datetime.now(UTC) + users.CODE_LIFE + timedelta(seconds=1)
-    monkeypatch.setattr(api, "now", lambda: later)
+    later = datetime.now(UTC) + cognito.CODE_LIFE + timedelta(seconds=1)
+    monkeypatch.setattr(clock, "now", lambda: later)
     more = {"email": email} if email else {}
     second = register(name, **more)
     assert second["id"] != first["id"]
@@ -261,7 +260,7 @@ def test_a_name_whose_code_has_expired_is_free(register, user_pool_calls, monkey
 def test_an_active_user_keeps_the_name_for_ever(register, post, user_pool_calls, monkeypatch):
     register("ada", email="ada@example.org")
     post("activate_user", {"username": "ada", "code": "123456"})
-    monkeypatch.setattr(api, "now", lambda: datetime.now(UTC) + 400 * users.CODE_LIFE)
+    monkeypatch.setattr(clock, "now", lambda: datetime.now(UTC) + 400 * cognito.CODE_LIFE)
     for email in ("ada@example.org", "eve@example.org", None):
         body = {"username": "ada", "password": PASSWORD, "email": email}
         assert refused(post("register_user", body)) == (409, "NAME_TAKEN")
@@ -269,10 +268,10 @@ def test_an_active_user_keeps_the_name_for_ever(register, post, user_pool_calls,
 
 
 def test_a_registration_that_died_halfway_frees_its_name(register, post, user_pool_calls, monkeypatch):
-    user_pool_calls.client.sign_up(ClientId=users._app(), Username="ada", Password=PASSWORD)
+    user_pool_calls.client.sign_up(ClientId=cognito._app(), Username="ada", Password=PASSWORD)
     body = {"username": "ada", "password": PASSWORD, "email": "ada@example.org"}
     assert refused(post("register_user", body)) == (409, "NAME_TAKEN")
-    monkeypatch.setattr(api, "now", lambda: datetime.now(UTC) + users.CODE_LIFE + timedelta(seconds=1))
+    monkeypatch.setattr(clock, "now", lambda: datetime.now(UTC) + cognito.CODE_LIFE + timedelta(seconds=1))
     assert register("ada")["active"]
 
 
@@ -366,7 +365,7 @@ def test_a_name_is_free_again_when_its_user_was_deleted(register, user_pool_call
 
 
 def test_of_two_who_register_names_that_look_alike_at_once_one_gets_it(post, register, user_pool_calls, monkeypatch):
-    holder = users.usernames.holder
+    holder = cognito.usernames.holder
     others = iter(["ADA"])
 
     def late(name):
@@ -375,7 +374,7 @@ def test_of_two_who_register_names_that_look_alike_at_once_one_gets_it(post, reg
             register(other)
         return found
 
-    monkeypatch.setattr(users.usernames, "holder", late)
+    monkeypatch.setattr(cognito.usernames, "holder", late)
     assert refused(post("register_user", {"username": "ada", "password": PASSWORD})) == (409, "NAME_TAKEN")
     assert states(user_pool_calls) == {"ADA": "CONFIRMED"}
 
@@ -528,7 +527,9 @@ def test_a_disabled_user_cannot_sign_in(register, log_in, user_pool_calls):
 
 
 def test_a_temporary_password_is_no_way_in(log_in, user_pool_calls):
-    user_pool_calls.client.admin_create_user(UserPoolId=user_pool_calls.pool, Username="ada", TemporaryPassword=PASSWORD)
+    user_pool_calls.client.admin_create_user(
+        UserPoolId=user_pool_calls.pool, Username="ada", TemporaryPassword=PASSWORD
+    )
     assert refused(log_in()) == (401, "PASSWORD_CHANGE_REQUIRED")
 
 
@@ -590,8 +591,8 @@ def test_signing_out_refuses_the_token_that_came(invoke, table, register, log_in
             ada, again = (person(log_in().json) for _ in range(2))
             answer = sign_out(invoke, user=ada, body=body)
             assert (answer.status, answer.json) == (200, {"id": ada.id, "username": "ada"})
-            assert signouts.is_signed_out(ada.token, ada.id, now)
-            assert not signouts.is_signed_out(again.token, again.id, now)
+            assert revocations.is_signed_out(ada.token, ada.id, now)
+            assert not revocations.is_signed_out(again.token, again.id, now)
             assert stored.get(stored.token(ada.token)).expires > ada.expires
 
 
@@ -614,9 +615,9 @@ def test_an_organiser_ends_all_sessions_of_a_user(invoke, register, log_in, by):
     for _ in range(2):
         answer = revoke(invoke, handle[by])
         assert (answer.status, answer.json) == (200, {"id": handle["id"], "username": "ada"})
-        assert signouts.is_signed_out("any", handle["id"], since)
-        assert not signouts.is_signed_out("any", handle["id"], since + 60)
-    assert not signouts.is_signed_out("any", STRANGER, since)
+        assert revocations.is_signed_out("any", handle["id"], since)
+        assert not revocations.is_signed_out("any", handle["id"], since + 60)
+    assert not revocations.is_signed_out("any", STRANGER, since)
 
 
 def test_sessions_of_a_deleted_user_are_ended_by_id(invoke, register, user_pool_calls):
@@ -626,7 +627,7 @@ def test_sessions_of_a_deleted_user_are_ended_by_id(invoke, register, user_pool_
     since = int(time.time())
     answer = revoke(invoke, handle["id"].upper())
     assert (answer.status, answer.json) == (200, {"id": handle["id"]})
-    assert signouts.is_signed_out("any", handle["id"], since)
+    assert revocations.is_signed_out("any", handle["id"], since)
 
 
 @pytest.mark.parametrize("named", ["eve", "a b", "x" * 400, "\u202eada", "a,b", '"', "Zoe\u0308"])
@@ -638,7 +639,7 @@ def test_only_organisers_end_sessions_of_others(invoke, register):
     handle = register("ada")
     for who in (gateway.ADA, person({"token": unsigned(handle["id"])})):
         assert refused(revoke(invoke, handle["id"], who)) == (403, "ORGANISERS_ONLY")
-    assert not signouts.is_signed_out("any", handle["id"], 0)
+    assert not revocations.is_signed_out("any", handle["id"], 0)
 
 
 def unsigned(user):
@@ -658,14 +659,14 @@ def test_a_record_of_an_administrators_act_ends_the_sessions_of_its_user(invoke,
     user = event["detail"]["additionalEventData"]["sub"]
     assert invoke("watch_users", event) == {"user": user, "because": "AdminDisableUser"}
     moment = int(datetime.fromisoformat(event["detail"]["eventTime"]).timestamp())
-    assert signouts.is_signed_out("any", user, moment)
-    assert not signouts.is_signed_out("any", user, moment + 1)
+    assert revocations.is_signed_out("any", user, moment)
+    assert not revocations.is_signed_out("any", user, moment + 1)
 
 
 def test_a_record_that_comes_late_leaves_later_sessions_alone(invoke, user_pool_calls):
     event = record(eventTime="2026-01-01T00:00:00Z")
     user = invoke("watch_users", event)["user"]
-    assert not signouts.is_signed_out("any", user, int(time.time()) - 60)
+    assert not revocations.is_signed_out("any", user, int(time.time()) - 60)
 
 
 def test_a_record_that_names_its_user_is_understood_too(invoke, register, caplog):
@@ -690,14 +691,14 @@ def test_a_password_is_reset_by_the_code_from_the_e_mail(register, post, log_in,
     assert (answer.status, answer.json) == (200, {"id": handle["id"], "username": "ada"})
     assert log_in("ada", PASSWORD).status == 401
     assert log_in("ada", "battery staple").status == 200
-    assert signouts.is_signed_out("any", handle["id"], since - 1)
-    assert not signouts.is_signed_out("any", handle["id"], int(time.time()) + 1)
+    assert revocations.is_signed_out("any", handle["id"], since - 1)
+    assert not revocations.is_signed_out("any", handle["id"], int(time.time()) + 1)
 
 
 def is_refused(answer):
     """Whether the authorizer refuses the token that the operation answered."""
     said = claims(answer.json["token"])
-    return signouts.is_signed_out(said["jti"], said["sub"], said["auth_time"])
+    return revocations.is_signed_out(said["jti"], said["sub"], said["auth_time"])
 
 
 def test_no_session_outlives_a_reset_and_the_next_one_lives(register, post, log_in, table):
@@ -710,16 +711,16 @@ def test_no_session_outlives_a_reset_and_the_next_one_lives(register, post, log_
 
 def test_who_signs_in_while_the_password_is_reset_is_signed_out(register, post, log_in, monkeypatch):
     register("ada")
-    reset, late, moment = users.reset_password, [], datetime.now(UTC)
+    reset, late, moment = cognito.reset_password, [], datetime.now(UTC)
 
     def slow(*said):
         late.append(log_in())
         user = reset(*said)
-        monkeypatch.setattr(api, "now", lambda: moment + timedelta(seconds=5))
+        monkeypatch.setattr(clock, "now", lambda: moment + timedelta(seconds=5))
         return user
 
-    monkeypatch.setattr(users, "reset_password", slow)
-    monkeypatch.setattr(api, "now", lambda: moment - timedelta(seconds=5))
+    monkeypatch.setattr(cognito, "reset_password", slow)
+    monkeypatch.setattr(clock, "now", lambda: moment - timedelta(seconds=5))
     assert post("reset_password", {"username": "ada", "code": "654321", "password": "battery staple"}).status == 200
     assert is_refused(late[0])
 
@@ -743,9 +744,11 @@ def test_a_session_after_a_revocation_lives(invoke, register, log_in):
     assert not is_refused(log_in())
 
 
-def test_in_the_second_of_a_sign_out_the_password_is_asked_for_again(register, log_in, user_pool_calls, waits, monkeypatch):
+def test_in_the_second_of_a_sign_out_the_password_is_asked_for_again(
+    register, log_in, user_pool_calls, waits, monkeypatch
+):
     handle = register("ada")
-    signouts.sign_out_everywhere(handle["id"], datetime.now(UTC) + timedelta(seconds=1))
+    revocations.sign_out_everywhere(handle["id"], datetime.now(UTC) + timedelta(seconds=1))
     changed = {"UserPoolId": user_pool_calls.pool, "Username": "ada", "Password": "battery staple", "Permanent": True}
 
     def meanwhile(seconds):
@@ -753,7 +756,7 @@ def test_in_the_second_of_a_sign_out_the_password_is_asked_for_again(register, l
         with policies.asked():
             user_pool_calls.client.admin_set_user_password(**changed)
 
-    monkeypatch.setattr(revocation, "wait", meanwhile)
+    monkeypatch.setattr(login, "wait", meanwhile)
     assert refused(log_in()) == (401, "WRONG_CREDENTIALS")
     assert len(waits) == 1
     assert not is_refused(log_in("ada", "battery staple"))
@@ -762,17 +765,17 @@ def test_in_the_second_of_a_sign_out_the_password_is_asked_for_again(register, l
 def test_nobody_waits_who_need_not(register, log_in, waits):
     handle = register("ada")
     assert log_in().status == 200
-    signouts.sign_out_everywhere(handle["id"], datetime.now(UTC) - timedelta(seconds=2))
+    revocations.sign_out_everywhere(handle["id"], datetime.now(UTC) - timedelta(seconds=2))
     assert log_in().status == 200
     assert waits == []
 
 
 def test_nobody_waits_for_long(register, log_in, waits, user_pool_calls):
     handle = register("ada")
-    signouts.sign_out_everywhere(handle["id"], datetime.now(UTC) + timedelta(minutes=1))
+    revocations.sign_out_everywhere(handle["id"], datetime.now(UTC) + timedelta(minutes=1))
     assert refused(log_in()) == (503, "BUSY")
-    assert waits == [revocation.LONGEST_WAIT_SECONDS] * (revocation.TRIES - 1)
-    assert len(user_pool_calls.calls) == revocation.TRIES
+    assert waits == [login.LONGEST_WAIT_SECONDS] * (login.TRIES - 1)
+    assert len(user_pool_calls.calls) == login.TRIES
 
 
 def test_a_password_is_reset_by_name_or_id(register, post, log_in, table):
@@ -788,7 +791,7 @@ def test_asking_for_a_reset_tells_nothing_about_users(register, post, user_pool_
     register("ada")
     known = post("request_password_reset", {"username": "ada"})
     assert known.json == {"requestId": "ada"}
-    for code in users.NO_CODE_SENT:
+    for code in cognito.NO_CODE_SENT:
         with subtests.test(code), user_pool_calls.failing("ForgotPassword", code):
             unknown = post("request_password_reset", {"username": "ada"})
             assert (known.status, known.headers, known.body) == (unknown.status, unknown.headers, unknown.body)
@@ -806,17 +809,19 @@ def test_asking_for_resets_is_bounded_by_cognito(post, user_pool_calls):
         ("reset_password", "ConfirmForgotPassword", {"password": "battery staple"}),
     ],
 )
-def test_trying_codes_tells_nothing_about_users(register, post, user_pool_calls, table, subtests, operation, call, more):
+def test_trying_codes_tells_nothing_about_users(
+    register, post, user_pool_calls, table, subtests, operation, call, more
+):
     handle = register("ada")
     unknown = post(operation, {"username": "eve", "code": "000000", **more})
     nobody = post(operation, {"username": STRANGER, "code": "000000", **more})
     assert unknown.body == nobody.body
-    for code in users.CODE_REFUSALS:
+    for code in cognito.CODE_REFUSALS:
         with subtests.test(code), user_pool_calls.failing(call, code):
             wrong = post(operation, {"username": "ada", "code": "000000", **more})
             assert refused(wrong) == (400, "INVALID_CODE")
             assert (wrong.body, wrong.headers) == (unknown.body, unknown.headers)
-    assert not signouts.is_signed_out("any", handle["id"], 0)
+    assert not revocations.is_signed_out("any", handle["id"], 0)
 
 
 def test_a_new_password_follows_the_rules(register, post, user_pool_calls):
@@ -860,10 +865,10 @@ def test_a_password_is_changed_by_who_knows_it_and_all_other_sessions_end(invoke
     assert log_in("ada", PASSWORD).status == 401
     assert log_in("ada", "battery staple").status == 200
     # No token can be told from another but by its second: all older ones are refused, of the change's second too.
-    assert signouts.is_signed_out(ada.token, ada.id, before["auth_time"])
+    assert revocations.is_signed_out(ada.token, ada.id, before["auth_time"])
     new = claims(answer.json["token"])
-    assert signouts.is_signed_out("any", ada.id, new["auth_time"] - 1)
-    assert not signouts.is_signed_out(new["jti"], ada.id, new["auth_time"])
+    assert revocations.is_signed_out("any", ada.id, new["auth_time"] - 1)
+    assert not revocations.is_signed_out(new["jti"], ada.id, new["auth_time"])
     # Whoever is given a token or proves a password gets no other key to the account.
     assert len({call["Token"] for call in user_pool_calls.calls}) == len(user_pool_calls.calls) >= 4
 
@@ -881,7 +886,7 @@ def test_a_wrong_present_password_changes_nothing(invoke, register, log_in, user
         assert refused(change(invoke, ada, PASSWORD, "battery staple")) == (429, "TOO_MANY_ATTEMPTS")
     assert refused(change(invoke, ada, PASSWORD, "short")) == (400, "INVALID_REQUEST")
     assert log_in().status == 200
-    assert not signouts.is_signed_out(ada.token, handle["id"], 0)
+    assert not revocations.is_signed_out(ada.token, handle["id"], 0)
 
 
 # Finding users
@@ -923,7 +928,7 @@ def test_a_prefix_is_only_a_prefix(invoke, register):
 def test_paging_shows_everybody_once(invoke, user_pool_calls):
     everybody = {f"user{number:03}" for number in range(130)}
     for name in everybody:
-        users.register(name, PASSWORD, None, False, datetime.now(UTC))
+        cognito.register(name, PASSWORD, None, False, datetime.now(UTC))
     for limit, pages in ((1000, 1), (60, 3), (50, 3), (130, 1)):
         seen, query, count = [], {"limit": str(limit)}, 0
         while query:
@@ -942,12 +947,12 @@ def test_everybody_is_as_many_as_the_document_says(invoke, user_pool_calls, monk
     document = json.loads((emulator.PROJECT / "functions" / "get_openapi" / "openapi.json").read_text("utf-8"))
     (limit,) = (each["schema"] for each in document["paths"]["/users"]["get"]["parameters"] if each["name"] == "limit")
     assert limit["default"] == limit["maximum"] == 1000
-    assert users.MOST_CALLS * users.MOST_IN_A_CALL >= 1.5 * limit["default"]
+    assert cognito.MOST_CALLS * cognito.MOST_IN_A_CALL >= 1.5 * limit["default"]
 
 
 def test_what_was_found_before_cognito_had_enough_is_shown(invoke, user_pool_calls):
     for number in range(70):
-        users.register(f"user{number}", PASSWORD, None, False, datetime.now(UTC))
+        cognito.register(f"user{number}", PASSWORD, None, False, datetime.now(UTC))
     seen = listed(invoke, limit="60")
     calls = iter([False])
 
@@ -975,7 +980,9 @@ def test_a_made_up_cursor(invoke, register, user_pool_calls, subtests):
         with subtests.test(at):
             asked = gateway.event("GET", "/users", query={"cursor": at}, user=gateway.ADA)
             assert refused(gateway.answer(invoke("list_users", asked))) == (400, "INVALID_CURSOR")
-    asked = gateway.event("GET", "/users", query={"cursor": cursor.write(users.LISTING, "made up")}, user=gateway.ADA)
+    asked = gateway.event(
+        "GET", "/users", query={"cursor": cursors.write(cognito.LISTING, "made up")}, user=gateway.ADA
+    )
     with user_pool_calls.failing("ListUsers", "InvalidParameterException"):
         assert refused(gateway.answer(invoke("list_users", asked))) == (400, "INVALID_CURSOR")
 
@@ -989,15 +996,15 @@ def test_limits_that_cannot_be(invoke, user_pool_calls, subtests):
 
 def test_members_are_found_by_id_or_name(register):
     ada, bob = (register(name)["id"] for name in ("ada", 'o"hara\\'))
-    assert users.find(["ada", bob, bob.upper(), "ada"]) == {ada: "ada", bob: 'o"hara\\'}
-    assert users.find([]) == {}
+    assert cognito.find(["ada", bob, bob.upper(), "ada"]) == {ada: "ada", bob: 'o"hara\\'}
+    assert cognito.find([]) == {}
 
 
 def test_all_unknown_members_are_named(register, user_pool_calls):
     register("ada")
     register("new", email="new@example.org")
     with pytest.raises(errors.InvalidRequest) as refusal:
-        users.find(["ada", "eve", STRANGER, "new", "a b", ""])
+        cognito.find(["ada", "eve", STRANGER, "new", "a b", ""])
     for name in ("eve", STRANGER, "new", "a b", "''"):
         assert name in refusal.value.detail
     assert "ada" not in refusal.value.detail.replace(STRANGER, "")
@@ -1006,13 +1013,13 @@ def test_all_unknown_members_are_named(register, user_pool_calls):
 def test_somebody_called_like_the_id_of_another_is_not_taken_for_them(register, user_pool_calls):
     ada = register("ada")["id"]
     user_pool_calls.client.admin_create_user(UserPoolId=user_pool_calls.pool, Username=ada)
-    assert users.find([ada]) == {ada: "ada"}
+    assert cognito.find([ada]) == {ada: "ada"}
 
 
 def test_an_overloaded_cognito_is_no_unknown_user(register, user_pool_calls):
     register("ada")
     with user_pool_calls.failing("AdminGetUser", "TooManyRequestsException"), pytest.raises(errors.OverQuota):
-        users.find(["ada"])
+        cognito.find(["ada"])
 
 
 # What never happens
@@ -1089,7 +1096,7 @@ def found(identifier, owner, *others):
         owner=owner["id"],
         created_at=contest.moment(0),
     )
-    groups.create(group, {user["id"]: user["username"] for user in (owner, *others)}, workflows.get("w"))
+    group_items.create(group, {user["id"]: user["username"] for user in (owner, *others)}, workflow_items.get("w"))
 
 
 def depart(invoke, who, password=PASSWORD):
@@ -1099,12 +1106,12 @@ def depart(invoke, who, password=PASSWORD):
 
 def everything():
     """All that the table holds, as text."""
-    pages = clients.of("dynamodb").get_paginator("scan").paginate(TableName=stored.Item.Meta.table_name)
+    pages = aws_clients.of("dynamodb").get_paginator("scan").paginate(TableName=stored.Item.Meta.table_name)
     return json.dumps([page["Items"] for page in pages])
 
 
 def names_in(identifier):
-    group, people = groups.with_members(identifier)
+    group, people = group_items.with_members(identifier)
     owner = next((one.name for one in people if one.user == group.owner), None)
     return owner, sorted(one.name for one in people)
 
@@ -1120,7 +1127,7 @@ def test_an_account_is_deleted_and_its_name_is_nowhere(invoke, register, log_in,
     assert (answer.status, answer.json) == (200, {"id": ada["id"], "username": "ada-lovelace"})
     assert sorted(states(user_pool_calls)) == ["bob", "cy"]
     assert log_in("ada-lovelace").status == 401
-    assert signouts.is_signed_out("any", ada["id"], since)
+    assert revocations.is_signed_out("any", ada["id"], since)
     assert names_in("mine") == ("bob", ["bob", "cy"])
     assert names_in("theirs") == ("bob", ["bob"])
     assert names_in("alone") == (None, [])
@@ -1157,7 +1164,7 @@ def test_a_token_alone_deletes_no_account(invoke, register, log_in, user_pool_ca
         assert refused(depart(invoke, me)) == (429, "TOO_MANY_ATTEMPTS")
     assert names_in("g") == ("ada", ["ada"])
     assert log_in().status == 200
-    assert not signouts.is_signed_out("any", ada["id"], 0)
+    assert not revocations.is_signed_out("any", ada["id"], 0)
 
 
 def test_a_deletion_that_was_interrupted_is_repeated(invoke, register, log_in, user_pool_calls, place):
@@ -1173,14 +1180,14 @@ def test_a_deletion_that_was_interrupted_is_repeated(invoke, register, log_in, u
 
 def test_who_is_added_to_a_group_meanwhile_is_not_in_it(invoke, register, log_in, user_pool_calls, place, monkeypatch):
     ada, bob = register("ada"), register("bob")
-    delete = users.delete
+    delete = cognito.delete
 
     def late(name):
         with policies.asked():
             found("late", bob, ada)
         delete(name)
 
-    monkeypatch.setattr(users, "delete", late)
+    monkeypatch.setattr(cognito, "delete", late)
     assert depart(invoke, person(log_in().json)).status == 200
     assert names_in("late") == ("bob", ["bob"])
 
@@ -1188,16 +1195,16 @@ def test_who_is_added_to_a_group_meanwhile_is_not_in_it(invoke, register, log_in
 def test_a_group_that_changes_meanwhile_is_left_all_the_same(invoke, register, log_in, place, monkeypatch):
     ada, bob, cy = register("ada"), register("bob"), register("cy")
     found("g", ada, bob, cy)
-    look = groups.find
+    look = group_items.find
     others = iter([bob])
 
     def late(identifier):
         seen = look(identifier)
         for other in others:
-            assert departure._leave("g", other["id"]) is None
+            assert leave._leave("g", other["id"]) is None
         return seen
 
-    monkeypatch.setattr(groups, "find", late)
+    monkeypatch.setattr(group_items, "find", late)
     assert depart(invoke, person(log_in().json)).status == 200
     assert names_in("g") == ("cy", ["cy"])
 
@@ -1206,6 +1213,6 @@ def test_more_groups_than_a_page_are_left(invoke, register, log_in, place, monke
     ada = register("ada")
     for number in range(5):
         found(f"g{number}", ada)
-    monkeypatch.setattr(departure, "GROUPS", 2)
+    monkeypatch.setattr(leave, "GROUPS", 2)
     assert depart(invoke, person(log_in().json)).status == 200
     assert [names_in(f"g{number}") for number in range(5)] == [(None, [])] * 5

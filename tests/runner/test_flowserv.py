@@ -10,12 +10,11 @@ import shlex
 import subprocess
 import sys
 
-import notebook
 import pytest
 
 from local import emulator
 from runner import notebooks
-from support import runner
+from support import notebook, runner
 
 PEER = emulator.STATE / "peer" / "bin" / "python"
 FOLDER = runner.FOLDER / "runner" / "shims"

@@ -10,12 +10,11 @@ import uuid
 from collections.abc import Iterator
 from typing import Any
 
-import notebook
 import pytest
 
 from local import emulator
 from runner import notebooks, procfs, pythonpath
-from support import runner
+from support import notebook, runner
 
 ENVIRONMENT = emulator.STATE / "notebooks"
 BOOK = "books/a {b}.ipynb"

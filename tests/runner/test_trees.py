@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from flowserverless.domain import paths, trees
+from flowserverless.domain import paths, run_directory
 from runner import container, manifest, outputs, transfer
 from support import runner
 
@@ -348,7 +348,7 @@ def execute(root, now, store, acts, patterns=None):
     harvest = outputs.harvest(str(root), before, manifest.parse(document))
     for file in harvest.files:
         store[f"files/{file.path}"] = pathlib.Path(file.source).read_bytes()
-    return trees.parse(json.loads(json.dumps(harvest.tree())), 0)
+    return run_directory.parse(json.loads(json.dumps(harvest.tree())), 0)
 
 
 def key(path):
@@ -360,13 +360,13 @@ def nothing_stored():
 
 
 def fold(now, tree, patterns=None):
-    return trees.after(now, [trees.Step(patterns, tree)], key, nothing_stored)
+    return run_directory.after(now, [run_directory.Step(patterns, tree)], key, nothing_stored)
 
 
 @settings(max_examples=150, deadline=None)
 @given(STEPS)
 def test_any_steps_leave_what_they_leave_on_a_real_directory(steps):
-    now, store = trees.Directory(), {}
+    now, store = run_directory.Directory(), {}
     with tempfile.TemporaryDirectory() as real, tempfile.TemporaryDirectory() as rooms:
         for number, acts in enumerate(steps):
             for one in acts:
@@ -382,12 +382,12 @@ def test_any_steps_leave_what_they_leave_on_a_real_directory(steps):
 @given(st.lists(ACTS, max_size=8), st.lists(ACTS, max_size=8), st.sampled_from([["a/"], ["a/x", "b"], ["c/**"], ["*"]]))
 def test_a_fence_holds_whatever_a_step_does_and_whatever_it_says(before, acts, patterns):
     store = {}
-    step = trees.Step(patterns, None)
+    step = run_directory.Step(patterns, None)
     with tempfile.TemporaryDirectory() as rooms:
         one, two = pathlib.Path(rooms, "1"), pathlib.Path(rooms, "2")
         one.mkdir()
         two.mkdir()
-        now = fold(trees.Directory(), execute(one, trees.Directory(), store, before))
+        now = fold(run_directory.Directory(), execute(one, run_directory.Directory(), store, before))
         # As if it had no fence: the trusted side believes none of it.
         claimed = fold(now, execute(two, now, dict(store), acts), patterns)
     protected = {path: file for path, file in now.files.items() if not step.may(path)}

@@ -9,9 +9,9 @@ import shutil
 from collections.abc import Callable, Iterator, Mapping
 
 import pytest
-import visits
 
 from local import deployment, emulator, stack
+from support import visits
 
 Deploy = Callable[..., stack.Stack]
 

@@ -19,11 +19,10 @@ from typing import Any
 import botocore.config
 import botocore.exceptions
 import botocore.session
-import inside
 import pytest
-import visits
 
 from local import emulator, reach, stack
+from support import inside, visits
 
 LIMITS = {
     "StepMemory": "512",

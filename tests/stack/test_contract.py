@@ -15,9 +15,9 @@ import sys
 from typing import Any
 
 import pytest
-import visits
 
 from local import emulator, stack
+from support import visits
 
 DOCUMENT = emulator.PROJECT / "functions" / "get_openapi" / "openapi.json"
 # May a token make a difference, by operation?

@@ -2,10 +2,8 @@
 
 import uuid
 
-import visits
-import workbench
-
 from local import stack
+from support import visits, workbench
 
 
 def step(name: str, *commands: str) -> dict[str, object]:

@@ -13,10 +13,10 @@ import threading
 import time
 
 import botocore.exceptions
-import doubles
 import pytest
 
 from local import emulator, reach
+from support import doubles
 
 
 @pytest.fixture

@@ -5,9 +5,9 @@ import json
 import zipfile
 
 import pytest
-import visits
 
 from local import stack
+from support import visits
 
 SCORE = """\
 import json, sys

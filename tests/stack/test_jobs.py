@@ -15,11 +15,10 @@ import zipfile
 from collections.abc import Callable
 from typing import Any
 
-import inside
 import pytest
-import visits
 
 from local import emulator, stack
+from support import inside, visits
 
 DOUBLE = emulator.PROJECT / "tests" / "batch_double.py"
 # What the stack is deployed with says that it has no queue; and nobody has to wait here until Fargate has begun.

@@ -9,9 +9,9 @@ import tarfile
 from typing import Any
 
 import pytest
-import visits
 
 from local import emulator, stack
+from support import visits
 
 TEMPLATE: dict[str, Any] = {
     "workflow": {

@@ -4,11 +4,10 @@ import json
 from collections.abc import Callable
 from typing import Any
 
-import notebook
 import pytest
-import visits
 
 from local import stack
+from support import notebook, visits
 
 TEMPLATE: dict[str, Any] = {
     "workflow": {

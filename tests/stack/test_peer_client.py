@@ -9,10 +9,10 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-import visits
 
-from flowserverless import service
+from flowserverless.api import descriptor
 from local import emulator, stack
+from support import visits
 
 PEER = emulator.STATE / "peer" / "bin" / "python"
 CLIENT = emulator.PROJECT / "tests" / "peer_client.py"
@@ -50,7 +50,7 @@ def test_the_client_of_flowserv_does_the_main_job(opened: stack.Stack, tmp_path:
     assert done.returncode == 0, done.stderr[-3000:]
     said = json.loads(done.stdout)
 
-    assert said["routes"].items() <= service.ROUTES.items()
+    assert said["routes"].items() <= descriptor.ROUTES.items()
     assert said["descriptor"]["url"] == opened.api_url
     assert said["login"]["username"] == said["whoami"]["username"] == "grace"
     grace = said["whoami"]["id"]

@@ -14,13 +14,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-import contest
 import pytest
 
 from flowserverless.domain import ids
-from flowserverless.store import rankings, table, workflows
-from flowserverless.store import runs as stored_runs
+from flowserverless.store import boards, run_items, table, workflow_items
 from local import publish, stack
+from support import contest
 
 THREADS = 16
 SCORES = (0.25, 0.5, 0.5, 0.75, math.inf, math.nan)
@@ -56,8 +55,8 @@ class Revisions:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.last = threading.local()
-        self.revise = rankings.revise
-        monkeypatch.setattr(rankings, "revise", self.note)
+        self.revise = boards.revise
+        monkeypatch.setattr(boards, "revise", self.note)
 
     def note(self, transaction: Any, group: table.GroupItem, *further: Any, **named: Any) -> None:
         self.last.revision = int(group.revision) + 1
@@ -123,7 +122,7 @@ def test_runs_that_end_at_the_same_time_make_the_ranking_that_follows_from_them(
     with futures.ThreadPoolExecutor(THREADS) as pool:
         changes = [change for made in pool.map(end, range(len(waiting))) for change in made]
     assert len(waiting) == 200
-    assert workflows.get(workflow).ranking_version == replay(changes, told)
+    assert workflow_items.get(workflow).ranking_version == replay(changes, told)
     contest.check(workflow, [one for run, one in told.items() if run not in doomed])
 
 
@@ -195,8 +194,8 @@ def test_thirty_changes_in_three_seconds_are_post_processed_at_most_three_times(
             executions.submit(functions.invoke, **request)
     took = time.monotonic() - begun
     wait_until(lambda: is_post_processed(workflow), 120)
-    head = workflows.get(workflow)
-    last = stored_runs.get(head.good_run)
+    head = workflow_items.get(workflow)
+    last = run_items.get(head.good_run)
     assert (head.ranking_version, last.ranking_version, head.last_run) == (30, 30, head.good_run)
     # Each waits for two seconds before it looks at the ranking, so that three are enough for three seconds.
     assert len(post_processing_runs(deployed, workflow)) <= 3 + max(0, took - 3) / 2
@@ -209,7 +208,7 @@ def test_a_version_that_reads_results_otherwise_takes_over_with_all_runs(
 ) -> None:
     workflow = new_name()
     publish_package(deployed, tmp_path, workflow, PACKAGE)
-    old = str(workflows.get(workflow).board)
+    old = str(workflow_items.get(workflow).board)
     groups = [f"{workflow}{number}" for number in range(3)]
     contest.join(workflow, *groups)
     for number, group in enumerate(groups * 2):
@@ -221,10 +220,10 @@ def test_a_version_that_reads_results_otherwise_takes_over_with_all_runs(
     assert shown(deployed, workflow) == [5, 4, 3]
     by_time = contest.results_by("-seconds", "score")
     publish_package(deployed, tmp_path, workflow, {**PACKAGE, "results": by_time})
-    wait_until(lambda: workflows.get(workflow).next_board is None, 120)
+    wait_until(lambda: workflow_items.get(workflow).next_board is None, 120)
     assert shown(deployed, workflow) == [0, 1, 2]
     wait_until(lambda: is_post_processed(workflow), 120)
-    assert workflows.get(workflow).good_run
+    assert workflow_items.get(workflow).good_run
 
     # The old board is kept for a while, for those who are reading it.
     left = table.get(table.rebuild(workflow, old))
@@ -247,5 +246,5 @@ def shown(deployed: stack.Stack, workflow: str) -> list[int]:
 
 def is_post_processed(workflow: str) -> bool:
     """Whether nothing is left to do for the ranking as it is."""
-    head = workflows.get(workflow)
+    head = workflow_items.get(workflow)
     return head.active_run is None and head.due is None

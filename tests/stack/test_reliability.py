@@ -14,11 +14,10 @@ from concurrent import futures
 from dataclasses import dataclass
 from typing import Any
 
-import inside
 import pytest
-import visits
 
 from local import emulator, stack
+from support import inside, visits
 
 CLIENTS = 6
 RUNS = 10

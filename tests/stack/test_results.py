@@ -11,10 +11,9 @@ import uuid
 from typing import Any
 
 import pytest
-import visits
-import workbench
 
 from local import publish, stack
+from support import visits, workbench
 
 EXAMPLE = pathlib.Path(__file__).parents[2] / "examples" / "cluster"
 FILES = {"results/scores.json": b'{"score": 0.75}', "results/plots/a b (ü).svg": b"<svg/>" * 1000}

@@ -9,11 +9,10 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-import doubles
 import pytest
-import visits
 
 from local import emulator
+from support import doubles, visits
 
 STATES = json.loads((emulator.PROJECT / "statemachines" / "run_workflow.asl.json").read_text("utf-8"))["States"]
 ANSWERING = """\

@@ -7,9 +7,9 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-import visits
 
 from local import emulator, mailbox, stack
+from support import visits
 
 WHO = "users/whoami"
 

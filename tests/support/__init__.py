@@ -1,1 +1,1 @@
-"""What several test modules share: doubles of services, and a stage for what is tested."""
+"""What tests stand on: doubles of AWS, HTTP by hand, random data, and runs that are made up."""

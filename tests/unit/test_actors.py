@@ -2,7 +2,8 @@
 
 import pytest
 
-from flowserverless.domain import errors, faults, narrowing, parameters, steps, templates
+from flowserverless.domain import errors, validation
+from flowserverless.domain.templates import group_parameters, parameters, steps, templates
 
 DEFAULT = {"environment": "python:3", "commands": ["echo hello"]}
 WORK = {"name": "work", "action": {"environment": "python:3", "commands": ["true"]}}
@@ -17,7 +18,7 @@ def document(*chosen, declared=(), **actor):
 
 
 def found_in(declared):
-    with pytest.raises(faults.Faults) as found:
+    with pytest.raises(validation.Faults) as found:
         templates.parse(declared, steps.ANYTHING)
     return {fault.place: fault.message for fault in found.value.faults}
 
@@ -95,13 +96,13 @@ def test_no_run_and_no_group_chooses_an_actor():
     with pytest.raises(errors.InvalidRequest, match="unknown parameter 'actor'"):
         parameters.bind(template.parameters, [{"name": "actor", "value": DEFAULT}], {})
     with pytest.raises(errors.InvalidRequest, match="actor"):
-        narrowing.narrow(template.document, [{"name": "actor", "dtype": "actor", "defaultValue": DEFAULT}])
+        group_parameters.narrow(template.document, [{"name": "actor", "dtype": "actor", "defaultValue": DEFAULT}])
 
 
 def test_what_is_found_behind_an_actor_is_told_at_the_place_where_it_is_declared():
     template = templates.parse(document(isRequired=False) | LEFT_OUT)
     places = {"parameters[0].target": "parameters[1].target", "workflow.steps[0].action": "workflow.steps[1].action"}
     for checked, declared in places.items():
-        assert template.written(faults.Fault(checked, "x")) == faults.Fault(declared, "x")
+        assert template.written(validation.Fault(checked, "x")) == validation.Fault(declared, "x")
     for same in ("parameters", "postproc.workflow.steps[0]", "results.schema[0]", "workflow.steps[7]"):
-        assert template.written(faults.Fault(same, "x")).place == same
+        assert template.written(validation.Fault(same, "x")).place == same

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flowserverless.domain import commands
+from flowserverless.domain.templates import commands
 
 VARIABLES = {"name": "Ada", "python": "python"}
 

@@ -2,14 +2,14 @@
 
 import json
 
-import json_strategies
 import pytest
 import yaml
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from flowserverless import documents
-from flowserverless.domain import faults
+from flowserverless.domain import validation
+from flowserverless.packages import documents
+from support import json_strategies
 
 
 def loaded(name="a.yaml", **files):
@@ -25,7 +25,7 @@ def loaded(name="a.yaml", **files):
 
 
 def refused(name="a.yaml", **files):
-    with pytest.raises(faults.Faults) as found:
+    with pytest.raises(validation.Faults) as found:
         loaded(name, **files)
     return [(fault.place, fault.message) for fault in found.value.faults]
 
@@ -226,7 +226,7 @@ def test_any_bytes_are_read_or_refused(content):
     for name in ("a.yaml", "a.json", "a.txt"):
         try:
             document = loaded(name, **{name.replace(".", "_"): content})
-        except faults.Faults as found:
+        except validation.Faults as found:
             problem = found
             assert problem.faults
         else:

@@ -11,8 +11,10 @@ import xml.etree.ElementTree as ET
 
 import pytest
 
-from flowserverless import packages
-from flowserverless.domain import errors, parameters, paths, plans, results
+from flowserverless.domain import errors, paths, plans
+from flowserverless.domain.ranking import results
+from flowserverless.domain.templates import parameters
+from flowserverless.packages import package
 from local import publish
 
 EXAMPLES = pathlib.Path(__file__).parents[2] / "examples"
@@ -39,11 +41,11 @@ class Workspace:
     def __init__(self, example, directory):
         self.files = directory / "files"
         self.steps = directory / "steps"
-        package = packages.read(publish.package(example), 10**6, 100)
-        self.template = package.template
-        self.published = set(package.files)
-        for target in package.files:
-            self.write(target, package.open(target).read())
+        found = package.read(publish.package(example), 10**6, 100)
+        self.template = found.template
+        self.published = set(found.files)
+        for target in found.files:
+            self.write(target, found.open(target).read())
 
     def write(self, path, content):
         target = self.files / path
@@ -466,4 +468,4 @@ class TestGreetings:
 
 @pytest.mark.parametrize("example", sorted(path.parent for path in EXAMPLES.glob("*/flowserv.yaml")))
 def test_examples_are_published_without_warnings(example):
-    assert packages.read(publish.package(example), 10**6, 100).warnings == ()
+    assert package.read(publish.package(example), 10**6, 100).warnings == ()

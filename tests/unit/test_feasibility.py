@@ -2,7 +2,7 @@
 
 import pytest
 
-from flowserverless.domain import feasibility, parameters, steps, templates
+from flowserverless.domain.templates import feasibility, parameters, steps, templates
 
 STEP = {"name": "work", "action": {"environment": "python:3", "commands": ["true"]}}
 LONG = "x" * 119_000

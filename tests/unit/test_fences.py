@@ -2,7 +2,9 @@
 
 import pytest
 
-from flowserverless.domain import fences, layout, parameters, plans, templates
+from flowserverless.domain import fences, plans
+from flowserverless.domain.templates import parameters, templates
+from flowserverless.packages import layout
 
 SCORE = "results/score.json"
 

@@ -2,7 +2,8 @@
 
 import pytest
 
-from flowserverless.domain import faults, templates
+from flowserverless.domain import validation
+from flowserverless.domain.templates import templates
 
 OLD = {
     "workflow": {
@@ -33,7 +34,7 @@ OLD = {
 
 
 def told(document):
-    with pytest.raises(faults.Faults) as found:
+    with pytest.raises(validation.Faults) as found:
         templates.parse(document)
     return {fault.place: fault.message for fault in found.value.faults}, found.value.warnings
 

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flowserverless.domain import jobs, limits, runs, steps
+from flowserverless.domain import fargate, limits, runs
+from flowserverless.domain.templates import steps
 
 RESOURCES = st.sampled_from(sorted(steps.FARGATE)).flatmap(
     lambda vcpu: st.builds(
@@ -21,9 +22,9 @@ RESOURCES = st.sampled_from(sorted(steps.FARGATE)).flatmap(
 
 @given(RESOURCES)
 def test_the_containers_of_a_task_add_up_to_what_fargate_has(asked):
-    size = jobs.size(asked)
-    vcpu = size.vcpu + jobs.COMPANIONS * jobs.COMPANION_VCPU
-    memory = size.memory + jobs.COMPANIONS * jobs.COMPANION_MEMORY
+    size = fargate.size(asked)
+    vcpu = size.vcpu + fargate.COMPANIONS * fargate.COMPANION_VCPU
+    memory = size.memory + fargate.COMPANIONS * fargate.COMPANION_MEMORY
     least, most, multiple = steps.FARGATE[vcpu]
     assert least <= memory <= most
     assert (memory - least) % multiple == 0
@@ -32,22 +33,22 @@ def test_the_containers_of_a_task_add_up_to_what_fargate_has(asked):
 
 @given(RESOURCES)
 def test_a_step_gets_the_memory_it_asks_for_unless_there_is_no_more(asked):
-    size = jobs.size(asked)
-    _, most, _ = steps.FARGATE[max(asked.vcpu, jobs.SMALLEST_VCPU)]
-    assert size.memory >= min(asked.memory, most - jobs.COMPANIONS * jobs.COMPANION_MEMORY)
+    size = fargate.size(asked)
+    _, most, _ = steps.FARGATE[max(asked.vcpu, fargate.SMALLEST_VCPU)]
+    assert size.memory >= min(asked.memory, most - fargate.COMPANIONS * fargate.COMPANION_MEMORY)
 
 
 @pytest.mark.parametrize(
     ("asked", "expected"),
     [
-        (steps.Resources(), jobs.Size(0.5, 2560)),
-        (steps.Resources(vcpu=0.25, memory=512), jobs.Size(0.5, 1536)),
-        (steps.Resources(vcpu=4, memory=30720), jobs.Size(3.5, 30208)),
-        (steps.Resources(vcpu=16, memory=40960), jobs.Size(15.5, 48640)),
+        (steps.Resources(), fargate.Size(0.5, 2560)),
+        (steps.Resources(vcpu=0.25, memory=512), fargate.Size(0.5, 1536)),
+        (steps.Resources(vcpu=4, memory=30720), fargate.Size(3.5, 30208)),
+        (steps.Resources(vcpu=16, memory=40960), fargate.Size(15.5, 48640)),
     ],
 )
 def test_sizes(asked, expected):
-    assert jobs.size(asked) == expected
+    assert fargate.size(asked) == expected
 
 
 def described(**more):
@@ -78,7 +79,7 @@ def described(**more):
     ],
 )
 def test_what_batch_says_of_a_failed_job_becomes_the_reason(cause, code, said):
-    reason = jobs.failure(cause)
+    reason = fargate.failure(cause)
     assert isinstance(reason, runs.Reason)
     assert reason.code == code
     assert said in reason.detail
@@ -86,16 +87,16 @@ def test_what_batch_says_of_a_failed_job_becomes_the_reason(cause, code, said):
 
 def test_the_limit_that_a_job_reached_is_told_with_who_sets_it():
     killed = {"Container": {"Reason": "OutOfMemoryError: Container killed due to memory usage"}}
-    detail = jobs.failure(described(**killed, Memory="2560", Seconds=8100)).detail
+    detail = fargate.failure(described(**killed, Memory="2560", Seconds=8100)).detail
     assert detail == f"the step needed more memory than the 2560 MiB that it has: {limits.RESOURCES}"
     late = {"StatusReason": "Job attempt duration exceeded timeout"}
-    detail = jobs.failure(described(**late, Memory="2560", Seconds=8100)).detail
+    detail = fargate.failure(described(**late, Memory="2560", Seconds=8100)).detail
     assert "longer than 8100 seconds, fetching and delivering included: `resources.timeoutSeconds`" in detail
 
 
 @pytest.mark.parametrize("cause", ["", "Lambda said no", "[]", "null", '{"errorMessage": "x"}', "1e999", "{" * 5000])
 def test_other_causes_are_not_of_batch(cause):
-    assert jobs.failure(cause) is None
+    assert fargate.failure(cause) is None
 
 
 @given(
@@ -104,7 +105,7 @@ def test_other_causes_are_not_of_batch(cause):
     )
 )
 def test_any_description_is_read(found):
-    reason = jobs.failure(json.dumps({"JobId": 1, "More": found, "StatusReason": found}))
+    reason = fargate.failure(json.dumps({"JobId": 1, "More": found, "StatusReason": found}))
     assert reason is not None
     assert len(reason.detail) <= 1100
 

@@ -2,7 +2,8 @@
 
 import pytest
 
-from flowserverless.domain import layout, templates
+from flowserverless.domain.templates import templates
+from flowserverless.packages import layout
 
 PACKAGE = ("code/score.py", "data/train.csv", "truth/part1.csv", "Makefile")
 

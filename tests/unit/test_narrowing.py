@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flowserverless.domain import errors, narrowing, parameters
+from flowserverless.domain import errors
+from flowserverless.domain.templates import group_parameters, parameters
 
 WORKFLOW = {
     "workflow": {
@@ -26,7 +27,7 @@ def narrow(*changed, without=()):
     """What holds for a group that declares the workflow's parameters, some of them otherwise."""
     own = {**BY_NAME, **{one["name"]: one for one in changed}}
     declared = [one for name, one in own.items() if name not in without]
-    return {one.name: one for one in narrowing.narrow(WORKFLOW, declared)}
+    return {one.name: one for one in group_parameters.narrow(WORKFLOW, declared)}
 
 
 def test_the_workflows_own_parameters_are_allowed():
@@ -102,10 +103,10 @@ RANGES = st.builds(parameters.Range, BOUNDS, BOUNDS, st.booleans(), st.booleans(
 @given(RANGES, RANGES)
 def test_a_range_is_within_another_only_if_all_its_numbers_are(inner, outer):
     numbers = [step / 2 for step in range(-10, 11)] + [-1e9, 1e9]
-    if narrowing._is_within(inner, outer):
+    if group_parameters._is_within(inner, outer):
         assert all(number in outer for number in numbers if number in inner)
 
 
 @given(RANGES)
 def test_a_range_is_within_itself(same):
-    assert narrowing._is_within(same, same)
+    assert group_parameters._is_within(same, same)

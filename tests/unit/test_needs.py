@@ -2,7 +2,9 @@
 
 import pytest
 
-from flowserverless.domain import needs, parameters, plans, steps, templates
+from flowserverless.domain import plans
+from flowserverless.domain.templates import parameters, steps, templates
+from flowserverless.packages import needs
 
 PACKAGE = (
     "code/count.py",

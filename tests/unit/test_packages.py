@@ -6,14 +6,14 @@ import stat
 import struct
 import zipfile
 
-import json_strategies
 import pytest
 import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flowserverless import packages
-from flowserverless.domain import faults
+from flowserverless.domain import validation
+from flowserverless.packages import package
+from support import json_strategies
 
 MOST_BYTES = 2_000_000
 MOST_FILES = 50
@@ -67,14 +67,14 @@ def packed(files, top="", compression=zipfile.ZIP_DEFLATED):
 
 def read(files, **options):
     content = files if isinstance(files, bytes) else packed(files)
-    return packages.read(content, options.pop("max_bytes", MOST_BYTES), options.pop("max_files", MOST_FILES), **options)
+    return package.read(content, options.pop("max_bytes", MOST_BYTES), options.pop("max_files", MOST_FILES), **options)
 
 
 def faults_of(files, **options):
     """Places and messages of everything that is wrong with a package."""
     try:
         read(files, **options)
-    except faults.Faults as found:
+    except validation.Faults as found:
         return [(fault.place, fault.message) for fault in found.faults]
     return []
 
@@ -116,10 +116,10 @@ def test_a_package_is_read():
 def test_however_it_is_packed_it_is_the_same_workflow(top, compression):
     content = packed({f"{top}{name}": FILES[name] for name in reversed(FILES)}, compression=compression)
     for source in (content, io.BytesIO(content)):
-        package = read(content) if source is content else packages.read(source, MOST_BYTES, MOST_FILES)
-        assert package.digest == read(FILES).digest
-        assert package.files["code/hello.py"] == f"{top}template/code/hello.py"
-        assert package.open("data/names.txt").read() == b"Alice\n"
+        found = read(content) if source is content else package.read(source, MOST_BYTES, MOST_FILES)
+        assert found.digest == read(FILES).digest
+        assert found.files["code/hello.py"] == f"{top}template/code/hello.py"
+        assert found.open("data/names.txt").read() == b"Alice\n"
 
 
 @pytest.mark.parametrize(
@@ -434,8 +434,8 @@ def test_a_list_of_members_without_end_is_not_read():
             Counting.largest = max(Counting.largest, len(content))
             return content
 
-    with pytest.raises(faults.Faults) as found:
-        packages.read(Counting(entries), MOST_BYTES, MOST_FILES)
+    with pytest.raises(validation.Faults) as found:
+        package.read(Counting(entries), MOST_BYTES, MOST_FILES)
     assert "its list of members is too long" in str(found.value)
     assert Counting.largest < 100_000
 
@@ -485,7 +485,7 @@ def test_any_damage_is_refused_or_harmless(noise, at, how):
     }[how]
     try:
         package = read(broken)
-    except faults.Faults:
+    except validation.Faults:
         return
     assert package.digest == read(FILES).digest
 
@@ -504,7 +504,7 @@ def test_a_warning_refuses_nothing_and_names_the_line():
 
 
 def test_a_refused_package_has_its_warnings_beside_its_faults():
-    with pytest.raises(faults.Faults) as found:
+    with pytest.raises(validation.Faults) as found:
         read(FILES | {"benchmark.yaml": TEMPLATE + "deadline: tomorrow\noutputs: 1\n"})
     assert [fault.place for fault in found.value.faults] == ["benchmark.yaml:16 outputs"]
     assert [warning.place for warning in found.value.warnings] == ["benchmark.yaml:15 deadline"]

@@ -3,12 +3,13 @@
 import json
 import math
 
-import json_strategies
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flowserverless.domain import casting, errors, faults, parameters
+from flowserverless.domain import errors, validation
+from flowserverless.domain.templates import parameters, values
+from support import json_strategies
 
 UPLOADS = {"f1": "names.txt", "f2": "more.txt"}
 DECLARATIONS = [
@@ -55,7 +56,7 @@ def file(file_id="f1", **target):
 
 
 def found_in(declarations):
-    with pytest.raises(faults.Faults) as refused:
+    with pytest.raises(validation.Faults) as refused:
         parameters.parse(declarations)
     return {fault.place: fault.message for fault in refused.value.faults}
 
@@ -64,7 +65,7 @@ def outcome(call, *arguments):
     """What a call answers, and why it refuses to; one of them is None."""
     try:
         return call(*arguments), None
-    except (errors.Problem, faults.Faults) as refused:
+    except (errors.Problem, validation.Faults) as refused:
         return None, refused
 
 
@@ -293,7 +294,7 @@ def test_a_range_contains_what_its_text_says(low, high, left, right, number):
     text = f"{left}{'' if low is None else low},{'' if high is None else high}{right}"
     try:
         [parameter] = declared(dtype="float", range=text)
-    except faults.Faults:
+    except validation.Faults:
         assert low is not None
         assert high is not None
         assert low >= high
@@ -694,9 +695,9 @@ def bound_or_refused(arguments):
     assert {each.file_id for each in found.files} <= parameters.referenced_files(arguments)
     assert {parameter.name for parameter in PARAMETERS if parameter.required} <= found.values.keys()
     for value in found.values.values():
-        assert "\0" not in casting.text(value)
-        assert casting.text(value).encode() or value == ""
-        assert json.dumps(casting.json_value(value), allow_nan=False)
+        assert "\0" not in values.text(value)
+        assert values.text(value).encode() or value == ""
+        assert json.dumps(values.json_value(value), allow_nan=False)
     return True
 
 
@@ -740,7 +741,7 @@ def test_binding_twice_gives_the_same(arguments):
     ],
 )
 def test_values_as_a_step_reads_them(value, text):
-    assert casting.text(value) == text
+    assert values.text(value) == text
 
 
 def record(*fields, **more):

@@ -6,7 +6,7 @@ import hypothesis
 import pytest
 from hypothesis import strategies
 
-from flowserverless.domain import people
+from flowserverless.domain import users
 
 ID = "0ada0000-0000-4000-8000-00000000ffff"
 # The categories that Cognito takes in the name of a user.
@@ -15,9 +15,9 @@ VISIBLE = strategies.characters(categories=["L", "M", "S", "N", "P"])
 
 @hypothesis.given(strategies.text(VISIBLE, min_size=1, max_size=40))
 def test_what_cognito_takes_is_a_name_and_stays_the_same_once_it_is_normal(text):
-    name = people.name(text)
+    name = users.name(text)
     assert unicodedata.is_normalized("NFC", name)
-    assert people.name(name) == name
+    assert users.name(name) == name
 
 
 @hypothesis.given(
@@ -27,36 +27,36 @@ def test_what_cognito_takes_is_a_name_and_stays_the_same_once_it_is_normal(text)
 )
 def test_blanks_and_what_cannot_be_seen_are_in_no_name(before, one, after):
     with pytest.raises(ValueError, match="printable"):
-        people.name(f"{before}{one}{after}")
+        users.name(f"{before}{one}{after}")
 
 
 @pytest.mark.parametrize("text", ["", "x" * 129, "\u0958" * 100])
 def test_length_is_counted_after_normalising(text):
     with pytest.raises(ValueError, match="128"):
-        people.name(text)
+        users.name(text)
 
 
 def test_the_longest_name():
-    assert people.name("x" * 128) == "x" * 128
+    assert users.name("x" * 128) == "x" * 128
     # Two code points each, which become one.
-    assert people.name("e\u0301" * 128) == "é" * 128
+    assert users.name("e\u0301" * 128) == "é" * 128
 
 
 @pytest.mark.parametrize("text", [ID, ID.upper()])
 def test_ids_are_told_from_names(text):
-    assert people.is_id(text)
-    assert people.name(text) == text
+    assert users.is_id(text)
+    assert users.name(text) == text
     with pytest.raises(ValueError, match="id of a user"):
-        people.new_name(text)
+        users.new_name(text)
 
 
 @pytest.mark.parametrize("text", ["ada", ID[:-1], f"{ID}0", ID.replace("-", ""), f"{ID}\n", ID.replace("0", "g")])
 def test_names_are_told_from_ids(text):
-    assert not people.is_id(text)
+    assert not users.is_id(text)
 
 
 def test_a_new_name_is_a_name():
-    assert people.new_name("ada") == "ada"
-    assert people.new_name(ID.replace("-", "")) == ID.replace("-", "")
+    assert users.new_name("ada") == "ada"
+    assert users.new_name(ID.replace("-", "")) == ID.replace("-", "")
     with pytest.raises(ValueError, match="printable"):
-        people.new_name("a b")
+        users.new_name("a b")

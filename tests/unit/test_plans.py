@@ -6,12 +6,13 @@ import math
 import subprocess
 from dataclasses import replace
 
-import json_strategies
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from flowserverless.domain import errors, parameters, paths, plans, steps, templates
+from flowserverless.domain import errors, paths, plans
+from flowserverless.domain.templates import parameters, steps, templates
+from support import json_strategies
 
 COMMANDS = ['printf %s "$text"', "awk '{print $1}' $HOME/x", "echo $? ${missing} `true`"]
 DOCUMENT = {

@@ -2,7 +2,7 @@
 
 import pytest
 
-from flowserverless.domain import pythons, steps
+from flowserverless.domain.templates import python_images, steps
 
 DIGEST = f"@sha256:{'0a' * 32}"
 ANY = ["python", "python:latest", "python:3", "python:slim", "python:alpine3.20", "python:3-slim-bookworm"]
@@ -42,7 +42,7 @@ def test_what_is_no_python_3_is_no_image_of_the_lambda(image):
     ["python:nothing", "python:3.13-windowsservercore-ltsc2022", "python:3x", "mypython:3", "python3", "x/python:3"],
 )
 def test_what_is_no_official_python_is_no_image_of_the_lambda(image):
-    assert (pythons.asked(image), where(image), said(image)) == (None, "batch", None)
+    assert (python_images.asked(image), where(image), said(image)) == (None, "batch", None)
 
 
 def test_a_step_that_is_executed_by_its_image_or_has_none_is_not_spoken_of():

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flowserverless.domain import errors, ranking, results
+from flowserverless.domain import errors
+from flowserverless.domain.ranking import rank_keys, results, standing
 
 MOMENT = "2026-11-23T05:59:54.511867+00:00"
 LARGEST = 2**63 - 1
@@ -104,7 +105,7 @@ def test_the_order_of_keys_is_the_order_of_a_plain_comparison(board):
     schema, order, runs = board
     _, compare = plainly(schema, order)
 
-    by_key = sorted(runs, key=lambda run: ranking.key(schema, run.values, run.finished_at, run.run, order))
+    by_key = sorted(runs, key=lambda run: rank_keys.key(schema, run.values, run.finished_at, run.run, order))
 
     assert by_key == sorted(runs, key=functools.cmp_to_key(compare))
 
@@ -113,8 +114,8 @@ def test_the_order_of_keys_is_the_order_of_a_plain_comparison(board):
 def test_keys_share_their_value_part_exactly_when_the_values_are_equal(board):
     schema, order, runs = board
     compare_values, _ = plainly(schema, order)
-    encode = ranking.encoder(schema, order)
-    parts = [ranking.value_part(encode(run.values, run.finished_at, run.run)) for run in runs]
+    encode = rank_keys.encoder(schema, order)
+    parts = [rank_keys.value_part(encode(run.values, run.finished_at, run.run)) for run in runs]
 
     for one, its_part in zip(runs, parts, strict=True):
         for other, other_part in zip(runs, parts, strict=True):
@@ -130,7 +131,8 @@ def test_long_texts_are_ordered_by_the_bytes_that_have_room(data, descending, co
     one, other = beginning + data.draw(ending), beginning + data.draw(ending)
 
     parts = [
-        ranking.value_part(ranking.key(schema, ("",) * (columns - 1) + (text,), MOMENT, "g-1")) for text in (one, other)
+        rank_keys.value_part(rank_keys.key(schema, ("",) * (columns - 1) + (text,), MOMENT, "g-1"))
+        for text in (one, other)
     ]
 
     assert (parts[0] == parts[1]) == (one.encode()[:room] == other.encode()[:room])
@@ -142,10 +144,10 @@ def test_a_character_on_the_border_of_the_room_keeps_texts_in_order():
     schema = a_schema("string", descending=False)
     texts = ["a" * 399 + last for last in ("", "z", "é", "é!", "€", "\U0001f600")]
 
-    keys = [ranking.key(schema, (text,), MOMENT, f"g-{9 - index}") for index, text in enumerate(texts)]
+    keys = [rank_keys.key(schema, (text,), MOMENT, f"g-{9 - index}") for index, text in enumerate(texts)]
 
     assert keys[:3] == sorted(keys[:3])
-    assert ranking.value_part(keys[2]) == ranking.value_part(keys[3])
+    assert rank_keys.value_part(keys[2]) == rank_keys.value_part(keys[3])
     assert keys[3] < keys[4] < keys[5]
 
 
@@ -155,7 +157,7 @@ def test_the_longest_key_fits_a_sort_key(dtypes, descending, missing):
     longest = {"int": SMALLEST, "float": -math.inf, "string": "\U0010ffff" * results.LONGEST_TEXT}
     values = tuple(None if missing else longest[dtype] for dtype in dtypes)
 
-    key = ranking.key(schema, values, MOMENT, "7" * 26 + "-" + "g" * 32)
+    key = rank_keys.key(schema, values, MOMENT, "7" * 26 + "-" + "g" * 32)
 
     assert len(key) <= 1024
     assert key.isascii()
@@ -185,11 +187,11 @@ def test_the_longest_key_fits_a_sort_key(dtypes, descending, missing):
 def test_a_key_is_written_like_this(dtype, descending, value, written):
     schema = a_schema(dtype, descending=descending)
 
-    key = ranking.key(schema, (value,), MOMENT, "alpha-01")
+    key = rank_keys.key(schema, (value,), MOMENT, "alpha-01")
 
     assert key == f"{written}#{MOMENT}#alpha-01"
-    assert ranking.value_part(key) == written
-    assert ranking.run_of(key) == "alpha-01"
+    assert rank_keys.value_part(key) == written
+    assert rank_keys.run_of(key) == "alpha-01"
 
 
 @pytest.mark.parametrize("descending", [True, False])
@@ -198,7 +200,7 @@ def test_a_key_is_written_like_this(dtype, descending, value, written):
     [("int", (SMALLEST, LARGEST)), ("float", (-math.inf, math.inf)), ("string", ("", "\U0010ffff"))],
 )
 def test_missing_is_last_in_either_direction(dtype, values, descending):
-    encode = ranking.encoder(a_schema(dtype, descending=descending))
+    encode = rank_keys.encoder(a_schema(dtype, descending=descending))
 
     missing = encode((None,), "2000-01-01T00:00:00.000000+00:00", "a-0")
 
@@ -206,7 +208,7 @@ def test_missing_is_last_in_either_direction(dtype, values, descending):
 
 
 def test_a_number_that_came_back_as_an_integer_keeps_its_place():
-    encode = ranking.encoder(a_schema("float"))
+    encode = rank_keys.encoder(a_schema("float"))
 
     assert encode((2,), MOMENT, "g-1") == encode((2.0,), MOMENT, "g-1")
 
@@ -214,18 +216,18 @@ def test_a_number_that_came_back_as_an_integer_keeps_its_place():
 def test_a_value_of_the_wrong_type_is_an_error_and_not_a_missing_value():
     for dtype, value in [("int", "1"), ("float", "1.0"), ("string", 1), ("int", 1.5)]:
         with pytest.raises((TypeError, ValueError, AttributeError)):
-            ranking.key(a_schema(dtype), (value,), MOMENT, "g-1")
+            rank_keys.key(a_schema(dtype), (value,), MOMENT, "g-1")
 
 
 @given(st.lists(st.text(alphabet="abc", min_size=1, max_size=3), min_size=1))
 def test_whoever_stands_at_the_end_is_the_smallest_key_however_they_arrive(keys):
     best = None
     for key in keys:
-        if ranking.standing(best, key):
+        if standing.becomes_best(best, key):
             best = key
 
     assert best == min(keys)
-    assert not any(ranking.standing(best, key) for key in keys)
+    assert not any(standing.becomes_best(best, key) for key in keys)
 
 
 @given(boards())
@@ -233,39 +235,39 @@ def test_ordered_is_the_plain_order_of_all_entries(board):
     schema, order, runs = board
     _, compare = plainly(schema, order)
 
-    keyed = ranking.ordered(ranking.encoder(schema, order), iter(runs))
+    keyed = standing.ordered(rank_keys.encoder(schema, order), iter(runs))
 
     assert [run for _, run in keyed] == sorted(runs, key=functools.cmp_to_key(compare))
-    assert [ranking.run_of(key) for key, _ in keyed] == [run.run for _, run in keyed]
+    assert [rank_keys.run_of(key) for key, _ in keyed] == [run.run for _, run in keyed]
 
 
 @given(boards())
 def test_the_best_per_group_are_the_first_of_their_groups_in_the_chosen_order(board):
     schema, order, runs = board
-    encode = ranking.encoder(schema, order)
+    encode = rank_keys.encoder(schema, order)
     seen, first = set(), []
-    for key, run in ranking.ordered(encode, runs):
+    for key, run in standing.ordered(encode, runs):
         if run.group not in seen:
             seen.add(run.group)
             first.append((key, run))
 
-    assert ranking.best_per_group(encode, iter(runs)) == first
+    assert standing.best_per_group(encode, iter(runs)) == first
 
 
 def test_an_ascending_order_shows_the_lowest_run_of_each_group():
     schema = a_schema("int")
     runs = [Run("a-1", "a", MOMENT, (5,)), Run("a-2", "a", MOMENT, (2,)), Run("b-1", "b", MOMENT, (3,))]
 
-    lowest = ranking.best_per_group(ranking.encoder(schema, ranking.parse_order(schema, "c0:asc")), runs)
-    highest = ranking.best_per_group(ranking.encoder(schema), runs)
+    lowest = standing.best_per_group(rank_keys.encoder(schema, rank_keys.parse_order(schema, "c0:asc")), runs)
+    highest = standing.best_per_group(rank_keys.encoder(schema), runs)
 
     assert [run.run for _, run in lowest] == ["a-2", "b-1"]
     assert [run.run for _, run in highest] == ["a-1", "b-1"]
 
 
 def test_equal_values_share_a_rank_and_the_next_one_counts_them():
-    assert list(ranking.ranks(["a", "a", "b", "c", "c", "c", "d"])) == [1, 1, 3, 4, 4, 4, 7]
-    assert list(ranking.ranks([])) == []
+    assert list(standing.ranks(["a", "a", "b", "c", "c", "c", "d"])) == [1, 1, 3, 4, 4, 4, 7]
+    assert list(standing.ranks([])) == []
 
 
 @given(st.lists(st.sampled_from("abcd")).map(sorted), st.lists(st.integers(1, 4), min_size=1))
@@ -275,7 +277,7 @@ def test_a_rank_is_one_more_than_the_entries_before_it_wherever_pages_end(parts,
     paged, rank, previous = [], 0, None
     while len(paged) < len(parts):
         page = parts[len(paged) : len(paged) + sizes[len(paged) % len(sizes)]]
-        paged += ranking.ranks(page, start_rank=rank, start_position=len(paged), previous=previous)
+        paged += standing.ranks(page, start_rank=rank, start_position=len(paged), previous=previous)
         rank, previous = paged[-1], page[-1]
 
     assert paged == expected
@@ -297,35 +299,35 @@ SCHEMA = a_schema("int", "float", "string", descending=False)
     ],
 )
 def test_the_callers_order_is_read(text, order):
-    assert ranking.parse_order(SCHEMA, text) == order
+    assert rank_keys.parse_order(SCHEMA, text) == order
 
 
 @pytest.mark.parametrize("text", ["c9", "c0:up", "c0:", ":asc", "c0,", ",", "c0:asc:desc", "c0,c0:asc", "C0", "c0;c1"])
 def test_an_order_that_names_no_column_is_refused(text):
     with pytest.raises(errors.InvalidRequest, match="orderBy"):
-        ranking.parse_order(SCHEMA, text)
+        rank_keys.parse_order(SCHEMA, text)
 
 
 def test_an_order_of_more_columns_than_a_key_holds_is_refused():
     schema = a_schema(*["int"] * 9)
 
-    assert len(ranking.parse_order(schema, ",".join(f"c{n}" for n in range(8)))) == 8
+    assert len(rank_keys.parse_order(schema, ",".join(f"c{n}" for n in range(8)))) == 8
     with pytest.raises(errors.InvalidRequest, match="more than 8"):
-        ranking.parse_order(schema, ",".join(f"c{n}" for n in range(9)))
+        rank_keys.parse_order(schema, ",".join(f"c{n}" for n in range(9)))
 
 
 def test_a_column_with_a_colon_in_its_name_can_be_chosen():
     columns = (results.Column("f1:asc", "F1", "float", ("f1",)),)
     schema = results.ResultSchema("r.json", columns, (results.OrderBy("f1:asc"),))
 
-    assert ranking.parse_order(schema, "f1:asc") == (results.OrderBy("f1:asc", True),)
-    assert ranking.parse_order(schema, "f1:asc:asc") == (results.OrderBy("f1:asc", False),)
+    assert rank_keys.parse_order(schema, "f1:asc") == (results.OrderBy("f1:asc", True),)
+    assert rank_keys.parse_order(schema, "f1:asc:asc") == (results.OrderBy("f1:asc", False),)
 
 
 @given(st.text())
 def test_any_text_is_an_order_or_refused(text):
     try:
-        order = ranking.parse_order(SCHEMA, text)
+        order = rank_keys.parse_order(SCHEMA, text)
     except errors.InvalidRequest:
         return
     assert order

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from flowserverless.domain import faults, ranking, results
+from flowserverless.domain import validation
+from flowserverless.domain.ranking import rank_keys, results
 
 DECLARED = {
     "file": "results/scores.json",
@@ -23,7 +24,7 @@ SCHEMA = results.parse(DECLARED)
 
 
 def places(document, place="results"):
-    with pytest.raises(faults.Faults) as raised:
+    with pytest.raises(validation.Faults) as raised:
         results.parse(document, place)
     return [fault.place for fault in raised.value.faults]
 
@@ -189,7 +190,7 @@ NEARLY_SCHEMAS = st.dictionaries(
 def test_any_document_is_a_schema_or_a_list_of_faults(document):
     try:
         schema = results.parse(document)
-    except faults.Faults as refusal:
+    except validation.Faults as refusal:
         found = refusal.faults
     else:
         found = None
@@ -425,7 +426,7 @@ def test_any_file_gives_a_row_that_can_be_ranked_and_shown_or_a_reason(schema, c
         assert outcome.detail.encode()
     else:
         assert len(outcome) == len(schema.columns)
-        assert len(ranking.key(schema, outcome, "2026-11-23T05:59:54.511867+00:00", "g-1")) <= 1024
+        assert len(rank_keys.key(schema, outcome, "2026-11-23T05:59:54.511867+00:00", "g-1")) <= 1024
         shown = [results.json_value(value) for value in outcome]
         assert json.dumps(shown, allow_nan=False, ensure_ascii=False).encode()
 

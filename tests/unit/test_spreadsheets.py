@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 
-from flowserverless.domain import spreadsheets
+from flowserverless.api import spreadsheets
 
 FORMULAS = ["=1+1", "+1", "-1", "@SUM(1)", "\tx", "\rx", "\nx", "-inf", "=", "-"]
 DISGUISES = [

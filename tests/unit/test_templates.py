@@ -4,12 +4,13 @@ import copy
 import json
 import math
 
-import json_strategies
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flowserverless.domain import faults, references, steps, templates
+from flowserverless.domain import validation
+from flowserverless.domain.templates import references, steps, templates
+from support import json_strategies
 
 EVERYTHING = steps.ANYTHING
 DOCUMENT = {
@@ -94,7 +95,7 @@ SMALLEST = {"workflow": {"steps": [{"name": "s", "action": {"environment": "pyth
 
 
 def found_in(document, available=EVERYTHING):
-    with pytest.raises(faults.Faults) as refused:
+    with pytest.raises(validation.Faults) as refused:
         templates.parse(document, available)
     return {fault.place: fault.message for fault in refused.value.faults}
 
@@ -155,7 +156,7 @@ def read_back_or_refused(document, available=EVERYTHING):
     """Whether a template is accepted; either way it must be so without any other error."""
     try:
         template = templates.parse(document, available)
-    except faults.Faults as refused:
+    except validation.Faults as refused:
         found = refused.faults
     else:
         assert templates.parse(template.document, available) == template
@@ -502,7 +503,7 @@ def test_what_an_installation_cannot_execute_is_refused(action, resources, neede
 def test_which_images_are_the_lambda_is_configuration():
     document = {"workflow": {"steps": [{"name": "s", "action": CONTAINER | {"environment": "python:2.7"}}]}}
     assert templates.parse(document, {"lambda"}, ["python:2.*"]).steps
-    with pytest.raises(faults.Faults):
+    with pytest.raises(validation.Faults):
         templates.parse(SMALLEST, {"lambda"}, ["python:2.*"])
 
 
@@ -556,7 +557,7 @@ def test_a_member_of_the_own_key_that_stands_at_the_top_is_told_where_it_belongs
 
 
 def test_an_unknown_member_under_the_own_key_is_a_fault():
-    with pytest.raises(faults.Faults) as found:
+    with pytest.raises(validation.Faults) as found:
         templates.parse(DOCUMENT | {"flowserverless": {"deadline": "2026-12-01"}}, EVERYTHING)
     assert [fault.place for fault in found.value.faults] == ["flowserverless.deadline"]
 

@@ -14,7 +14,6 @@ SUCCESS = "_SUCCESS"
 ERROR = "_ERROR"
 MARKERS = (SUCCESS, ERROR)
 REPORT = ".report.json"
-
 # The messages of a run stand as JSON in its item of the table, with much else.
 LONGEST_MESSAGE = 2000
 MESSAGE_BYTES = 40_000

@@ -6,7 +6,8 @@ same, a scoring step that refuses a submission without a word would let the subm
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from flowserverless.domain import paths, steps
+from flowserverless.domain import paths
+from flowserverless.domain.templates import steps
 
 
 def beyond(declared: Sequence[steps.Step], index: int, results: Iterable[str]) -> tuple[str, ...]:

@@ -15,7 +15,6 @@ LONGEST = 900
 LONGEST_NAME = 255
 # Never a place for files of a run: what steps hand on beside files is not kept in the run directory.
 RESERVED = ".flowserverless"
-
 _Part = TypeVar("_Part")
 _Item = TypeVar("_Item")
 

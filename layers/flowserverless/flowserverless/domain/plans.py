@@ -1,27 +1,10 @@
-"""From a template and the arguments of one run to the steps that are executed, in order.
-
-An argument becomes the value of an environment variable and nothing else: commands are the organiser's text, in which
-only `$$` becomes `$`, and the shell that runs them expands `${name}`. No argument can therefore become code.
-"""
+"""The steps of a run, as its workflow's version and its own arguments say: the same whoever asks, and whenever."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from flowserverless.domain import (
-    casting,
-    commands,
-    elements,
-    errors,
-    faults,
-    fences,
-    parameters,
-    paths,
-    references,
-    steps,
-    templates,
-    variable_names,
-    words,
-)
+from flowserverless.domain import errors, fences, paths, runs, validation, variable_names
+from flowserverless.domain.templates import commands, parameters, references, shell_words, steps, templates, values
 
 # Linux gives arguments and environment of a process a quarter of its stack, by default 2 MiB, together.
 LARGEST_ENVIRONMENT = 1_000_000
@@ -88,7 +71,7 @@ def _require_executors(
     for step in declared:
         problem = steps.lacking(step, available, images)
         if problem:
-            raise errors.InvalidRequest(f"step '{elements.clipped(step.name)}' {problem}")
+            raise errors.InvalidRequest(f"step '{validation.clipped(step.name)}' {problem}")
 
 
 def postproc_plan(template: templates.Template, lambda_images: Iterable[str] = steps.LAMBDA_IMAGES) -> tuple[Step, ...]:
@@ -177,14 +160,14 @@ def _require_free(named: Iterable[str]) -> None:
     for name in named:
         problem = variable_names.problem(name)
         if problem:
-            raise errors.InvalidRequest(f"the workflow has to be published anew: {elements.shown(name)} {problem}")
+            raise errors.InvalidRequest(f"the workflow has to be published anew: {validation.shown(name)} {problem}")
 
 
 def _values(context: Mapping[str, object], arguments: Mapping[str, object]) -> dict[str, object]:
     """The context with its references replaced; what has no value is left out, and so unset for the shell."""
     _require_free(context)
     replaced = {name: _value(declared, arguments) for name, declared in context.items()}
-    return {name: casting.json_value(value) for name, value in replaced.items() if value is not None}
+    return {name: values.json_value(value) for name, value in replaced.items() if value is not None}
 
 
 def _value(declared: object, values: Mapping[str, object]) -> object:
@@ -199,7 +182,7 @@ def _value(declared: object, values: Mapping[str, object]) -> object:
 
 
 def _variables(arguments: Mapping[str, object]) -> dict[str, str]:
-    variables = {name: casting.text(value) for name, value in arguments.items()}
+    variables = {name: values.text(value) for name, value in arguments.items()}
     size = sum(len(name) + len(text.encode()) + 2 for name, text in variables.items())
     if size > LARGEST_ENVIRONMENT:
         raise errors.InvalidRequest(f"the arguments make {size} bytes, more than {LARGEST_ENVIRONMENT}")
@@ -209,7 +192,7 @@ def _variables(arguments: Mapping[str, object]) -> dict[str, str]:
 def _inputs(step: steps.Step, patterns: Iterable[str], values: Mapping[str, object]) -> Iterable[str]:
     """What the step asks for, and the programs that the organiser's own text names, if it forgets them."""
     asked = [*_paths(patterns, values)]
-    programs = dict.fromkeys(words.programs(step.commands, step.func))
+    programs = dict.fromkeys(shell_words.programs(step.commands, step.func))
     return [*asked, *(path for path in programs if not any(paths.matches(one, path) for one in asked))]
 
 
@@ -225,9 +208,25 @@ def _paths(patterns: Iterable[str], values: Mapping[str, object]) -> Iterable[st
 def _read_resources(resources: Mapping[str, object]) -> steps.Resources:
     try:
         return steps.read_resources(resources, "config.resources")
-    except faults.Faults as error:
+    except validation.Faults as error:
         raise errors.InvalidRequest(str(error)) from None
 
 
 def _with_resources(step: steps.Step, asked: steps.Resources | None) -> steps.Step:
     return replace(step, resources=asked) if asked and step.kind == "container" else step
+
+
+def of_run(run: runs.Run, template: templates.Template) -> tuple[Step, ...]:
+    """The steps of a run, from the template's version and the run's own arguments; the same at every call."""
+    if run.group is None:
+        return postproc_plan(template)
+    declared, given = bound(run)
+    changed = replace(template, parameters=declared)
+    return plan(changed, given, run.config.get("resources"), steps.ANYTHING)
+
+
+def bound(run: runs.Run) -> tuple[tuple[parameters.Parameter, ...], parameters.Bound]:
+    """The parameters that a run was started with, and its arguments for them."""
+    declared = parameters.parse(list(run.parameters), "parameters")
+    known = {file: run.file_names.get(file, file) for file in parameters.referenced_files(list(run.arguments))}
+    return declared, parameters.bind(declared, list(run.arguments), known)

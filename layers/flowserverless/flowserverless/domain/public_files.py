@@ -5,7 +5,7 @@ import re
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
-from flowserverless.domain import elements, errors, faults, paths
+from flowserverless.domain import errors, paths, validation
 
 # Paths that a URL shows as they are; the slash is a colon there, so that an id is one part of a path.
 READABLE = re.compile(r"[A-Za-z0-9._/-]{1,100}")
@@ -29,7 +29,7 @@ def identifier(path: str) -> str:
 
 
 def chosen(
-    patterns: Iterable[Pattern], members: Collection[str], targets: Mapping[str, str], found: list[faults.Fault]
+    patterns: Iterable[Pattern], members: Collection[str], targets: Mapping[str, str], found: list[validation.Fault]
 ) -> dict[str, str]:
     """The public files: the path that each is known by -> the member of the package.
 
@@ -41,18 +41,20 @@ def chosen(
         meant = {path: path for path in members if paths.matches(pattern.text, path)}
         meant = meant or {path: member for path, member in targets.items() if paths.matches(pattern.text, path)}
         if not meant:
-            found.append(faults.Fault(pattern.at, f"{elements.shown(pattern.text)} matches no file of the package"))
+            found.append(
+                validation.Fault(pattern.at, f"{validation.shown(pattern.text)} matches no file of the package")
+            )
         public |= {path: member for path, member in meant.items() if member not in public.values()}
     return dict(sorted(public.items()))
 
 
-def doubts(patterns: Iterable[Pattern], public: Iterable[str]) -> Iterable[faults.Fault]:
+def doubts(patterns: Iterable[Pattern], public: Iterable[str]) -> Iterable[validation.Fault]:
     """Public files whose names say that they are none."""
     listed = [path for path in public if SECRET.search(path)]
     for pattern in patterns:
         told = next((path for path in listed if paths.matches(pattern.text, path)), None)
         if told:
-            yield faults.Fault(pattern.at, f"lets anybody download {elements.shown(told)}: is that no solution?")
+            yield validation.Fault(pattern.at, f"lets anybody download {validation.shown(told)}: is that no solution?")
 
 
 def named(listed: Iterable[Iterable[object]], file_id: str) -> str:
@@ -60,4 +62,4 @@ def named(listed: Iterable[Iterable[object]], file_id: str) -> str:
     for path, _ in listed:
         if identifier(str(path)) == file_id:
             return str(path)
-    raise errors.NotFound(f"the workflow has no public file '{elements.clipped(file_id)}'")
+    raise errors.NotFound(f"the workflow has no public file '{validation.clipped(file_id)}'")

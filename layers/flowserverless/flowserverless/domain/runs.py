@@ -23,7 +23,6 @@ class State(StrEnum):
 
 # An absolute path of at least two parts that is not the end of something else, such as a URL.
 PLACE = re.compile(r"(?<![\w:/.-])/[\w.@+-]+/[^\s'\",;]*")
-
 ACTIVE = (State.PENDING, State.RUNNING)
 
 

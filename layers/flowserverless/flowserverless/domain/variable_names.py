@@ -11,7 +11,6 @@ import re
 
 NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
 LONGEST = 128
-
 _FAMILIES = (
     # What the runner itself tells a step.
     r"PATH|HOME|USER|LOGNAME|LANG|LANGUAGE|LC_.*|TMPDIR|python|FLOWSERVERLESS_.*",

@@ -7,9 +7,9 @@ from concurrent import futures
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
-from flowserverless import aws
+from flowserverless.aws import clients
 from flowserverless.domain import deliveries, errors
-from flowserverless.store import files
+from flowserverless.store import bucket
 
 # S3 copies 5 GiB in one request at most, but then answers only after a minute; parts are copied side by side.
 LARGEST_COPY = 256 << 20
@@ -17,7 +17,6 @@ PART = 128 << 20
 MOST_PARTS = 10_000
 # As many as botocore keeps connections.
 THREADS = 10
-
 _GONE = ("NoSuchKey", "404")
 _CHANGED = ("PreconditionFailed", "412")
 
@@ -52,7 +51,7 @@ def identity(head: dict[str, Any]) -> tuple[str, str]:
 def listing(run_id: str) -> list[deliveries.File]:
     """Every object in the inbox of a run."""
     prefix = deliveries.inbox(run_id)
-    pages = aws.client("s3").get_paginator("list_objects_v2").paginate(Bucket=files.bucket(), Prefix=prefix)
+    pages = clients.client("s3").get_paginator("list_objects_v2").paginate(Bucket=bucket.bucket_name(), Prefix=prefix)
     return [
         deliveries.File(found["Key"].removeprefix(prefix), found["Size"], found["ETag"])
         for page in pages
@@ -65,12 +64,12 @@ def record(run_id: str, delivery: Delivery) -> Delivery:
 
     From then on the delivery can be carried out by anybody, any number of times, with the same result.
     """
-    s3 = aws.client("s3")
+    s3 = clients.client("s3")
     try:
-        s3.put_object(Bucket=files.bucket(), Key=_record(run_id), Body=_json(delivery), IfNoneMatch="*")
+        s3.put_object(Bucket=bucket.bucket_name(), Key=_record(run_id), Body=_json(delivery), IfNoneMatch="*")
     except s3.exceptions.ClientError as error:
         # 409: another request for the same key was under way, and has won or will be repeated.
-        if aws.error_code(error) not in (*_CHANGED, "ConditionalRequestConflict"):
+        if clients.error_code(error) not in (*_CHANGED, "ConditionalRequestConflict"):
             raise
     recorded = recorded_delivery(run_id)
     if recorded is None:
@@ -80,7 +79,7 @@ def record(run_id: str, delivery: Delivery) -> Delivery:
 
 def recorded_delivery(run_id: str) -> Delivery | None:
     """The delivery that was accepted for a run."""
-    body = files.read(_record(run_id), 1 << 26)
+    body = bucket.read(_record(run_id), 1 << 26)
     if body is None:
         return None
     document = json.loads(body)
@@ -90,12 +89,12 @@ def recorded_delivery(run_id: str) -> Delivery | None:
 
 def conclude(run_id: str, delivery: Delivery) -> None:
     """Note that the execution goes on with the delivery: from now on nothing of the run may change."""
-    files.write(_record(run_id), _json(replace(delivery, done=True)), "application/json")
+    bucket.write(_record(run_id), _json(replace(delivery, done=True)), "application/json")
 
 
 def withdraw(run_id: str) -> None:
     """Forget a delivery that turned out not to be what was accepted, so that the next marker can be."""
-    files.remove([_record(run_id)])
+    bucket.remove([_record(run_id)])
 
 
 def _json(delivery: Delivery) -> bytes:
@@ -103,7 +102,7 @@ def _json(delivery: Delivery) -> bytes:
 
 
 def _record(run_id: str) -> str:
-    return files.run(run_id, "delivery.json")
+    return bucket.run(run_id, "delivery.json")
 
 
 def move(run_id: str, delivery: Delivery) -> None:
@@ -122,27 +121,27 @@ def move(run_id: str, delivery: Delivery) -> None:
         for _ in pool.map(functools.partial(_copy, run_id), small):
             pass
     for path, content in delivery.written.items():
-        files.write(files.run(run_id, f"files/{path}"), content.encode())
+        bucket.write(bucket.run(run_id, f"files/{path}"), content.encode())
 
 
 def remove(run_id: str, delivery: Delivery) -> None:
     """Delete what was delivered from the inbox, the marker last, because it leads here; reports stay."""
     prefix = deliveries.inbox(run_id)
-    files.remove([prefix + file.path for file in delivery.files])
-    files.remove([prefix + delivery.marker])
+    bucket.remove([prefix + file.path for file in delivery.files])
+    bucket.remove([prefix + delivery.marker])
 
 
 def _source(run_id: str, file: deliveries.File) -> dict[str, Any]:
     key = deliveries.inbox(run_id) + file.path
-    return {"CopySource": {"Bucket": files.bucket(), "Key": key}, "CopySourceIfMatch": file.etag}
+    return {"CopySource": {"Bucket": bucket.bucket_name(), "Key": key}, "CopySourceIfMatch": file.etag}
 
 
 def _target(run_id: str, file: deliveries.File) -> dict[str, Any]:
-    return {"Bucket": files.bucket(), "Key": files.run(run_id, f"files/{file.path}")}
+    return {"Bucket": bucket.bucket_name(), "Key": bucket.run(run_id, f"files/{file.path}")}
 
 
 def _copy(run_id: str, file: deliveries.File) -> None:
-    s3 = aws.client("s3")
+    s3 = clients.client("s3")
     # Replaced, because a Content-Encoding or a redirect among the metadata would spoil the download.
     plain = {"MetadataDirective": "REPLACE", "TaggingDirective": "REPLACE"}
     try:
@@ -154,7 +153,7 @@ def _copy(run_id: str, file: deliveries.File) -> None:
 
 
 def _copy_parts(pool: futures.Executor, run_id: str, file: deliveries.File) -> None:
-    s3, target = aws.client("s3"), _target(run_id, file)
+    s3, target = clients.client("s3"), _target(run_id, file)
     size = max(PART, -(-file.size // MOST_PARTS))
     ranges = [
         (number, f"bytes={start}-{min(start + size, file.size) - 1}")
@@ -183,7 +182,7 @@ def _copy_parts(pool: futures.Executor, run_id: str, file: deliveries.File) -> N
 
 def _explain(file: deliveries.File, error: Exception) -> None:
     """Nothing for a file that was moved before, Conflict for one that was written again; raises everything else."""
-    code = aws.error_code(error)
+    code = clients.error_code(error)
     if code in _GONE:
         return
     if code in _CHANGED:

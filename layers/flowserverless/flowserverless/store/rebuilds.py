@@ -13,7 +13,7 @@ from pynamodb.exceptions import UpdateError
 from pynamodb.expressions.update import Action
 from pynamodb.transactions import TransactWrite
 
-from flowserverless.store import rankings, table
+from flowserverless.store import boards, table, transactions
 
 # In the order in which they are done: what people wait for comes first.
 FILL, LEAVE, EMPTY = PHASES = ("fill", "leave", "empty")
@@ -72,15 +72,15 @@ def leave(item: table.RebuildItem, group: str) -> None:
 def _take_part(item: table.RebuildItem, group_id: str, joins: bool) -> None:
     for _ in range(ROUNDS):
         group = table.get(table.group(group_id))
-        if group is None or (item.board in rankings.bests(group)) == joins:
+        if group is None or (item.board in boards.bests(group)) == joins:
             return
         try:
             _change(item, group, joins)
             return
-        except table.ConditionFailed:
+        except transactions.ConditionFailed:
             if joins and _waiting(item) is None:
                 return
-    raise table.Busy(f"group {group_id} keeps changing")
+    raise transactions.Busy(f"group {group_id} keeps changing")
 
 
 def _waiting(item: table.RebuildItem) -> table.WorkflowItem | None:
@@ -90,19 +90,19 @@ def _waiting(item: table.RebuildItem) -> table.WorkflowItem | None:
 
 
 def _change(item: table.RebuildItem, group: table.GroupItem, joins: bool) -> None:
-    bests = rankings.bests(group)
+    bests = boards.bests(group)
     if joins:
         bests[item.board] = None
     else:
         del bests[item.board]
 
     def compose(transaction: TransactWrite) -> None:
-        rankings.revise(transaction, group, bests)
+        boards.revise(transaction, group, bests)
         if joins:
             wanted = table.WorkflowItem.next_board == item.board
             transaction.condition_check(table.WorkflowItem, *table.workflow(item.workflow), condition=wanted)
 
-    table.commit(compose)
+    transactions.commit(compose)
 
 
 def show(item: table.RebuildItem, now: str, later: str) -> bool:
@@ -129,7 +129,7 @@ def show(item: table.RebuildItem, now: str, later: str) -> bool:
             transaction.save(taking_down(item.workflow, head.board, later))
 
     try:
-        table.commit(compose)
-    except table.ConditionFailed:
+        transactions.commit(compose)
+    except transactions.ConditionFailed:
         return False
     return True

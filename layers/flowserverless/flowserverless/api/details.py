@@ -1,0 +1,85 @@
+"""One thing at a time, with all that people want to know of it."""
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+
+from flowserverless.api import handles, views
+from flowserverless.auth import authorize
+from flowserverless.domain import ids, runs
+from flowserverless.operations import post_process
+from flowserverless.store import boards, group_items, run_items, table, upload_items, workflow_items
+
+MOST_SHOWN = 1000
+# Of a run's files as JSON, which are ten thousand ordinary ones; an answer has 6 MB. Pages of files have them all.
+FILES_BYTES = 3_000_000
+# Of a listing's runs as JSON with all that there is to say of them; further ones have their id and state.
+LINES_BYTES = 2_500_000
+
+
+def run(who: authorize.Caller, seen: authorize.RunView) -> handles.RunHandle:
+    """A run with who started it, and where the workflow ranks runs, with its values, its rank, or why it has none."""
+    whole = run_items.complete(seen.run, FILES_BYTES)
+    if seen.group is None:
+        return views.run(whole)
+    mine = seen.run.started_by == who.user
+    names, board = beside(seen.group, [] if mine else [seen.run], seen.run.standings)
+    found = told(seen.run, seen.group, board, {**names, who.user: who.name})
+    if found.ranking and found.ranking["status"] == "ranked":
+        rank = boards.place(seen.run.workflow, str(board), str(seen.run.standings[str(board)].key))
+        found = replace(found, ranking={**found.ranking, "rank": rank} if rank else found.ranking)
+    return views.run(whole, found)
+
+
+def beside(group: table.GroupItem, of: Iterable[runs.Run], ranked: object = True) -> tuple[dict[str, str], str | None]:
+    """Names of the members who started these runs, and the board that people see if any is `ranked`; in one read."""
+    people = [table.member(group.group, user) for user in {str(run.started_by) for run in of}]
+    keys = [*people, table.workflow(group.workflow)] if ranked else people
+    found = table.fetch(keys).values() if keys else ()
+    names = {item.user: item.name for item in found if isinstance(item, table.MemberItem)}
+    return names, next((item.board for item in found if isinstance(item, table.WorkflowItem)), None)
+
+
+def told(run: runs.Run, group: table.GroupItem, board: str | None, names: Mapping[str, str]) -> views.Beside:
+    """What is shown of a group's run that stands elsewhere."""
+    standing = run.standings.get(board or "")
+    return views.Beside(
+        names.get(str(run.started_by)),
+        standing.results if standing else None,
+        run_items.ranking_status(run, group, board),
+    )
+
+
+def lines(
+    found: Iterable[runs.Run], group: table.GroupItem, board: str | None, names: Mapping[str, str]
+) -> list[handles.RunLine]:
+    """Runs in a listing, with all that is read with them anyway as long as there is room."""
+    shown: list[handles.RunLine] = []
+    room = LINES_BYTES
+    for run in found:
+        line = views.full_run_line(run, told(run, group, board, names)) if room > 0 else views.run_line(run)
+        room -= len(json.dumps(line))
+        shown.append(line)
+    return shown
+
+
+def workflow(who: authorize.Caller, workflow_id: str) -> handles.WorkflowHandle:
+    """A workflow with its post-processing results, and the caller's groups of it. Raises NotFound."""
+    head, published = workflow_items.with_template(workflow_id)
+    handle = views.workflow(head, published, views.post_processing(head, *post_process.shown_whole(head)))
+    if who.user:
+        mine, _ = group_items.links(f"USER#{who.user}", MOST_SHOWN, None, workflow_id)
+        handle["groups"] = [views.group_line(link) for link in mine]
+    return handle
+
+
+def group(who: authorize.Caller, group_id: str) -> handles.GroupHandle:
+    """A group with its newest uploads and runs. Raises NotFound, Forbidden."""
+    authorize.group(who, group_id)
+    found, members = group_items.with_members(group_id)
+    head, published = workflow_items.with_template(found.workflow)
+    parameters = group_items.parameters(found, published.template)
+    files, _ = upload_items.page(group_id, MOST_SHOWN)
+    newest, _ = run_items.newest(ids.RunId(group_id, ""), MOST_SHOWN, None, None)
+    names = {member.user: member.name for member in members}
+    return views.group(found, members, parameters, files, lines(newest, found, head.board, names))

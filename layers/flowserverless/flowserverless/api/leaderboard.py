@@ -1,0 +1,126 @@
+"""Reading a leaderboard: in the workflow's own order at the cost of a page, in any other order at the cost of all."""
+
+import bisect
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from flowserverless.api import cursors, handles, views
+from flowserverless.domain import errors
+from flowserverless.domain.ranking import rank_keys, results, standing
+from flowserverless.operations import post_process
+from flowserverless.store import boards, workflow_items
+
+# An order of the caller's own is sorted in memory: beyond so many entries, or characters in them, it is refused.
+MOST_REORDERED = 10_000
+MOST_TEXT_REORDERED = 20_000_000
+# Of a page as JSON; a function may answer 6 MB, in which every quotation mark takes one more.
+MOST_BYTES = 4_000_000
+Keyed = Sequence[tuple[str, boards.Entry]]
+
+
+@dataclass(frozen=True)
+class View:
+    """One way of looking at a board; cursors belong to one."""
+
+    workflow: str
+    board: str
+    schema: results.ResultSchema
+    order: tuple[results.OrderBy, ...]
+    include_all: bool
+
+    @property
+    def listing(self) -> str:
+        """What cursors are of, whatever the order."""
+        return f"workflows/{self.workflow}/leaderboard"
+
+    @property
+    def name(self) -> str:
+        """A short name of what decides which line comes after which."""
+        by = [[one.column, one.descending] for one in self.order]
+        return hashlib.sha256(json.dumps([self.board, by, self.include_all]).encode()).hexdigest()[:16]
+
+
+@dataclass(frozen=True)
+class Position:
+    """Where a page ends: the rank and the number of its last line, and the rank key of that line's run."""
+
+    rank: int = 0
+    number: int = 0
+    key: str = ""
+
+
+def show(workflow: str, order: str | None, include_all: bool, limit: int, at: str | None) -> handles.Leaderboard:
+    """A page of the ranking. Raises NotFound, InvalidRequest (unknown column, cursor, too many entries to reorder)."""
+    head, published = workflow_items.with_template(workflow)
+    postproc = views.post_processing(head, *post_process.shown_whole(head))
+    board: handles.Leaderboard = {"schema": None, "ranking": [], "rankingVersion": int(head.ranking_version)}
+    if postproc:
+        board["postproc"] = postproc
+    if head.board is None:
+        return board
+    # While another schema's board is being filled, the old board is shown with the schema it follows.
+    current = head.board == published.board
+    document = published if current else workflow_items.version(workflow, boards.version_of(head.board))
+    schema = results.parse(document.template["results"])
+    view = View(workflow, head.board, schema, rank_keys.parse_order(schema, order), include_all)
+    start = _start(view, at)
+    keyed, more = _page(view, limit, start.key)
+    lines = _lines(view, keyed, start, MOST_BYTES - len(json.dumps(postproc)))
+    board["schema"] = views.columns(schema)
+    board["ranking"] = lines
+    if more or len(lines) < len(keyed):
+        last = Position(lines[-1]["rank"], start.number + len(lines), keyed[len(lines) - 1][0])
+        board["next"] = cursors.write(view.listing, view.name, last.rank, last.number, last.key)
+    return board
+
+
+def _start(view: View, at: str | None) -> Position:
+    position = cursors.read(view.listing, at, str, int, int, str)
+    if position is None:
+        return Position()
+    name, rank, number, key = position
+    if name != view.name:
+        detail = "this cursor is of another order, or of a ranking that was built anew; begin again without it"
+        raise errors.InvalidRequest(detail, "OUTDATED_CURSOR")
+    return Position(rank, number, key)
+
+
+def _page(view: View, limit: int, after: str) -> tuple[Keyed, bool]:
+    if view.order == view.schema.order:
+        part = "ALL" if view.include_all else "BEST"
+        found, more = boards.page(view.workflow, view.board, part, limit, after or None)
+        return [(entry.key, entry) for entry in found], more
+    keyed = _reordered(view)
+    first = bisect.bisect_right(keyed, after, key=lambda pair: pair[0])
+    return keyed[first : first + limit], len(keyed) > first + limit
+
+
+def _reordered(view: View) -> Keyed:
+    encode = rank_keys.encoder(view.schema, view.order)
+    entries: list[boards.Entry] = []
+    text = 0
+    for entry in boards.every(view.workflow, view.board, "ALL"):
+        entries.append(entry)
+        text += sum(len(value) for value in entry.values if isinstance(value, str))
+        if len(entries) > MOST_REORDERED or text > MOST_TEXT_REORDERED:
+            detail = f"more than {MOST_REORDERED} runs are ranked; only the workflow's own order can be read"
+            raise errors.InvalidRequest(detail, "TOO_MANY_TO_REORDER")
+    return standing.ordered(encode, entries) if view.include_all else standing.best_per_group(encode, entries)
+
+
+def _lines(view: View, keyed: Keyed, start: Position, room: int) -> list[handles.RankingLine]:
+    """The lines of a page, at least one and no more than fit into an answer."""
+    names = boards.group_names(view.workflow, {entry.group for _, entry in keyed})
+    previous = rank_keys.value_part(start.key) if start.key else None
+    parts = [rank_keys.value_part(key) for key, _ in keyed]
+    lines: list[handles.RankingLine] = []
+    size = 0
+    for rank, (_, entry) in zip(standing.ranks(parts, start.rank, start.number, previous), keyed, strict=True):
+        line = views.ranking_line(view.schema, rank, entry, names.get(entry.group, entry.group))
+        size += len(json.dumps(line))
+        if lines and size > room:
+            break
+        lines.append(line)
+    return lines

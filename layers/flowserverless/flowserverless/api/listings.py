@@ -1,0 +1,119 @@
+"""Pages of things: newest first or by identifier, with `next` in the answer while there is more."""
+
+from typing import Any
+
+from flowserverless.api import cursors, details, handles, views
+from flowserverless.auth import authorize
+from flowserverless.domain import errors, ids, result_files, runs
+from flowserverless.store import group_items, run_items, table, upload_items, workflow_items
+
+
+def state(text: str | None) -> runs.State | None:
+    """The state that a filter names; nothing, `None` and the unfilled `{state}` of flowServ's clients mean all."""
+    if text in (None, "", "None", "{state}"):
+        return None
+    try:
+        return runs.State(str(text).upper())
+    except ValueError:
+        known = ", ".join(runs.State)
+        raise errors.InvalidRequest(f"'{str(text)[:100]}' is no state of a run; there are {known}") from None
+
+
+def switch(text: str | None) -> bool:
+    """A switch in a query: present without a value, or true, is on (`?includeAll`, `?includeAll=true`).
+
+    The unfilled `{includeAll}` of a link in the service descriptor is off.
+    """
+    if text is None or text.lower() in ("false", "0", "no", "none", "{includeall}"):
+        return False
+    if text.lower() in ("", "true", "1", "yes"):
+        return True
+    raise errors.InvalidRequest(f"'{text[:100]}' is neither true nor false")
+
+
+def _page(listing: str, name: str, lines: list[Any], more: bool, position: Any) -> Any:
+    page = {name: lines}
+    return {**page, "next": cursors.write(listing, position)} if more else page
+
+
+def _after(listing: str, at: str | None) -> str | None:
+    """The name or ULID behind which a page begins; sort keys are made of it, and nothing else belongs in them."""
+    position = cursors.read(listing, at, str)
+    if position is None:
+        return None
+    if not ids.is_name(position[0]):
+        raise cursors.invalid()
+    return str(position[0])
+
+
+def runs_of(group: table.GroupItem, of_state: runs.State | None, limit: int, at: str | None) -> handles.RunListing:
+    """Runs of a group, newest first."""
+    listing = f"groups/{group.group}/runs"
+    found, more = run_items.newest(ids.RunId(group.group, ""), limit, of_state, _after(listing, at))
+    last = ids.run_id(found[-1].id).ulid if found else ""
+    names, board = details.beside(group, found) if found else ({}, None)
+    lines = details.lines(found, group, board, names)
+    page: handles.RunListing = _page(listing, "runs", lines, more, last)
+    return page
+
+
+def files_of(run: runs.Run, limit: int, at: str | None) -> handles.FileListing:
+    """Files of a run that has ended, in the order of the outputs."""
+    listing = f"runs/{run.id}/files"
+    # Where the page begins, and how many files came before it: pages of the table differ in length.
+    place, seen = cursors.read(listing, at, int, int) or (0, 0)
+    found: list[runs.ResultFile] = []
+    while len(found) < limit and seen + len(found) < run.file_count:
+        page, offset = divmod(place, result_files.PAGE_FILES)
+        there = run_items.files_page(run, page)[offset:]
+        if page and not there:
+            break
+        taken = there[: limit - len(found)]
+        found += taken
+        place = place + len(taken) if len(taken) < len(there) else (page + 1) * result_files.PAGE_FILES
+    files: handles.FileListing = {"files": [views.file(file) for file in found]}
+    if found and seen + len(found) < run.file_count:
+        files["next"] = cursors.write(listing, place, seen + len(found))
+    return files
+
+
+def uploads_of(group: str, limit: int, at: str | None) -> handles.UploadListing:
+    """Uploads of a group, newest first."""
+    listing = f"uploads/{group}/files"
+    found, more = upload_items.page(group, limit, _after(listing, at))
+    last = found[-1].file if found else ""
+    page: handles.UploadListing = _page(listing, "files", [views.upload(item) for item in found], more, last)
+    return page
+
+
+def groups_of(who: authorize.Caller, limit: int, at: str | None) -> handles.GroupListing:
+    """Groups of the caller, by identifier."""
+    listing = f"users/{who.user}/groups"
+    return _groups(listing, group_items.links(f"USER#{who.user}", limit, _after(listing, at)))
+
+
+def groups_in(who: authorize.Caller, workflow: str, limit: int, at: str | None) -> handles.GroupListing:
+    """Groups of a workflow: an organiser sees all, others their own. Raises NotFound (workflow)."""
+    workflow_items.get(workflow)
+    if who.organiser:
+        listing = f"workflows/{workflow}/groups"
+        return _groups(listing, group_items.links(f"WORKFLOW#{workflow}", limit, _after(listing, at)))
+    listing = f"users/{who.user}/workflows/{workflow}/groups"
+    return _groups(listing, group_items.links(f"USER#{who.user}", limit, _after(listing, at), workflow))
+
+
+def _groups(listing: str, found: tuple[list[table.GroupLinkItem], bool]) -> handles.GroupListing:
+    links, more = found
+    last = links[-1].group if links else ""
+    page: handles.GroupListing = _page(listing, "groups", [views.group_line(item) for item in links], more, last)
+    return page
+
+
+def workflows_published(limit: int, at: str | None) -> handles.WorkflowListing:
+    """Workflows by identifier."""
+    found, more = workflow_items.catalogue(limit, _after("workflows", at))
+    last = found[-1].workflow if found else ""
+    page: handles.WorkflowListing = _page(
+        "workflows", "workflows", [views.workflow_line(item) for item in found], more, last
+    )
+    return page

@@ -1,0 +1,67 @@
+"""The order of ranked runs: ranks, the best run of each group, and where one run stands."""
+
+from collections.abc import Iterable, Iterator
+from typing import Protocol, TypeVar
+
+from flowserverless.domain.ranking import rank_keys, results
+
+
+class Ranked(Protocol):
+    """What is known of a ranked run wherever it comes from; `run` and `group` are ids."""
+
+    @property
+    def run(self) -> str: ...
+    @property
+    def group(self) -> str: ...
+    @property
+    def finished_at(self) -> str: ...
+    @property
+    def values(self) -> results.Values: ...
+
+
+RankedRun = TypeVar("RankedRun", bound=Ranked)
+
+
+def becomes_best(previous_best_key: str | None, new_key: str) -> bool:
+    """Whether a run becomes the best of its group; the best run itself, seen once more, does not."""
+    return previous_best_key is None or new_key < previous_best_key
+
+
+def ordered(encode: rank_keys.Encoder, entries: Iterable[RankedRun]) -> list[tuple[str, RankedRun]]:
+    """All entries with their keys, the best first."""
+    keyed = ((encode(entry.values, entry.finished_at, entry.run), entry) for entry in entries)
+    return sorted(keyed, key=_key_of)
+
+
+def best_per_group(encode: rank_keys.Encoder, entries: Iterable[RankedRun]) -> list[tuple[str, RankedRun]]:
+    """The entry of every group that comes first in the order of `encode`, with its key, the best first.
+
+    Reads the entries once, in any order, and keeps one per group. This is what an order chosen by the
+    caller needs: under `score:asc` a group is represented by its run with the lowest score.
+    """
+    best: dict[str, tuple[str, RankedRun]] = {}
+    for entry in entries:
+        its_key = encode(entry.values, entry.finished_at, entry.run)
+        rival = best.get(entry.group)
+        if becomes_best(rival[0] if rival else None, its_key):
+            best[entry.group] = (its_key, entry)
+    return sorted(best.values(), key=_key_of)
+
+
+def ranks(
+    value_parts: Iterable[str], start_rank: int = 0, start_position: int = 0, previous: str | None = None
+) -> Iterator[int]:
+    """Competition ranks (1, 1, 3) of entries in ranking order.
+
+    A page goes on where the last one ended: with the rank of its last entry, the number of entries so far,
+    and the value part of its last entry.
+    """
+    rank = start_rank
+    for position, part in enumerate(value_parts, start_position + 1):
+        if part != previous:
+            rank, previous = position, part
+        yield rank
+
+
+def _key_of(keyed: tuple[str, RankedRun]) -> str:
+    return keyed[0]

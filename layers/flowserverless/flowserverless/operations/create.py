@@ -1,0 +1,64 @@
+"""Creates a group: its name, members and own parameters."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from flowserverless import clock, settings
+from flowserverless.api import handles, requests, views
+from flowserverless.auth import authorize
+from flowserverless.aws import cognito
+from flowserverless.domain import errors, plans, runs
+from flowserverless.domain.templates import feasibility, group_parameters, parameters, steps, templates
+from flowserverless.store import group_items, table, workflow_items
+
+
+def group(who: authorize.Caller, workflow: str, body: requests.CreateGroup, now: datetime) -> handles.GroupHandle:
+    """A new group of `workflow` with the caller as owner and member. Raises NotFound, InvalidRequest, Conflict."""
+    head, published = workflow_items.with_template(workflow)
+    members = named_members(body.members or []) | {who.user: who.name}
+    require_room(members)
+    if body.identifier and body.id and body.identifier != body.id:
+        raise errors.InvalidRequest("`identifier` and `id` are the same thing and differ; send one of them")
+    identifier = body.identifier or body.id or clock.new_ulid()
+    group = table.GroupItem(
+        *table.group(identifier),
+        group=identifier,
+        workflow=workflow,
+        name=body.name,
+        owner=who.user,
+        created_at=runs.timestamp(now),
+        parameters=own_parameters(body, published),
+        config=own_config(body, published),
+    )
+    group_items.create(group, members, head)
+    found = [group_items.member(group, user, name) for user, name in sorted(members.items())]
+    return views.group(group, found, group_items.parameters(group, published.template), of_runs=[])
+
+
+def named_members(named: list[str]) -> dict[str, str]:
+    return cognito.find(named) if named else {}
+
+
+def require_room(members: Mapping[str, str]) -> None:
+    if len(members) > group_items.MOST_MEMBERS:
+        raise errors.InvalidRequest(f"a group has at most {group_items.MOST_MEMBERS} members")
+
+
+def own_parameters(body: requests.CreateGroup, published: table.TemplateItem) -> list[dict[str, object]] | None:
+    if body.parameters is None:
+        return None
+    own = group_parameters.narrow(published.template, body.parameters)
+    found = list(feasibility.obstacles(templates.parse(published.template, steps.ANYTHING), own))
+    if found:
+        detail = f"no run of the group could ever start: its parameters {'; '.join(found)}"
+        raise errors.InvalidRequest(detail[:2000], "INVALID_PARAMETERS")
+    return [parameters.document(one) for one in own]
+
+
+def own_config(body: requests.CreateGroup, published: table.TemplateItem) -> dict[str, Any] | None:
+    if body.config is None:
+        return None
+    config = body.config.chosen()
+    plans.check_config(templates.parse(published.template, steps.ANYTHING), config, settings.executors())
+    return config

@@ -1,0 +1,231 @@
+"""Deleting: rows and ranking entries at once, objects afterwards by calls that are repeated until none is left."""
+
+import contextlib
+import time
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+
+from flowserverless import clock, logs
+from flowserverless.api import handles
+from flowserverless.auth import authorize
+from flowserverless.aws import cognito, step_functions
+from flowserverless.domain import errors, ids, runs
+from flowserverless.domain.templates import parameters
+from flowserverless.operations import leave, post_process
+from flowserverless.store import (
+    bucket,
+    group_items,
+    revocations,
+    run_items,
+    table,
+    transactions,
+    upload_items,
+    usernames,
+)
+
+# A thousand objects go in one request; this many requests fit well into the function's time.
+REQUESTS = 20
+# A form for an upload is taken for an hour, but what is posted with it may be long on its way.
+POSTED_SECONDS = 86400
+ROUNDS = 20
+# What is deleted of a group before the clock is looked at, so that a request is answered in its time.
+RUNS_AT_ONCE = 10
+UPLOADS_AT_ONCE = 200
+SECONDS = 12
+# How long the reconciler lets somebody else delete a group.
+PATIENCE_SECONDS = 300
+INBOX_WATCH = timedelta(hours=1)
+
+
+def run(run: runs.Run, now: str, by: table.Key | None = None) -> None:
+    """Delete a final run. Raises Conflict (active, or shown by its workflow), NotFound, Forbidden (`by` is no member).
+
+    Once the transaction is through, the rest is owed: what fails here is done by the reconciler.
+    """
+    changed = run_items.delete(run.id, run.workflow, now, by)
+    try:
+        step_functions.remove_files(run.id, "0")
+        if changed:
+            post_process.start_if_owed(run.workflow, clock.now())
+    except Exception:
+        # Whatever it is: the run is deleted, and an error would say that it is not.
+        logs.logger.exception("the reconciler does the rest", extra={"run": run.id})
+
+
+def files(run_id: str, now: datetime) -> bool:
+    """Delete some of a deleted run's objects, then its further items; says whether nothing is left.
+
+    The note that objects are left goes last, and not before a step that was canceled has written its last.
+    """
+    for _ in range(REQUESTS):
+        keys = bucket.some(bucket.run(run_id)) or bucket.some(f"inbox/results/{run_id}/")
+        if not keys:
+            run_items.forget(run_id, runs.timestamp(now))
+            return True
+        bucket.remove(keys)
+    return False
+
+
+def upload(who: authorize.Caller, group_id: str, file: str, now: datetime) -> None:
+    """Delete an uploaded file. Raises Forbidden, NotFound, Conflict while an active run takes it as an argument.
+
+    The row goes first, so that nothing begins with a file that is half gone; its object is owed then.
+    """
+    for attempt in range(ROUNDS):
+        group, _ = authorize.group(who, group_id)
+        item = upload_items.get(group_id, file)
+        # Of a file that no run was started with, the transaction notices one that is started now.
+        if item.uses != 0 and file in _in_use(group_id):
+            raise errors.Conflict("an active run takes this file as an argument", "FILE_IN_USE")
+        note = _note(group_id, item, now)
+        try:
+            upload_items.withdraw(group, item, note, authorize.acting(who, group_id))
+        except transactions.ConditionFailed:
+            transactions.pause(attempt)
+            continue
+        _remove_object(group_id, item, note, runs.timestamp(now))
+        return
+    raise transactions.Busy("runs are started with this file all the time; try again")
+
+
+def _note(group: str, item: table.UploadItem, now: datetime) -> table.WithdrawnItem:
+    """The note that an object is to be removed, once more when nobody can post it any more."""
+    begun = datetime.fromisoformat(item.formed_at or item.created_at)
+    late = max(now, begun + timedelta(seconds=POSTED_SECONDS))
+    return table.WithdrawnItem(*table.withdrawn(group, item.file), due="FORM", due_at=runs.timestamp(late))
+
+
+def _remove_object(group: str, item: table.UploadItem, note: table.WithdrawnItem, now: str) -> None:
+    try:
+        bucket.remove([bucket.upload(group, item.file)])
+        if note.due_at <= now:
+            note.delete()
+    except Exception:
+        # Whatever it is: the file is deleted, and an error would say that it is not.
+        logs.logger.exception("the reconciler does the rest", extra={"file": item.file})
+
+
+def _remove_uploads(group: str, found: Sequence[table.UploadItem], now: datetime) -> None:
+    """Delete uploads of a closed group; their rows go last, so that whoever goes on finds what is left."""
+    with table.WithdrawnItem.batch_write() as batch:
+        for item in found:
+            note = _note(group, item, now)
+            if note.due_at > runs.timestamp(now):
+                batch.save(note)
+    bucket.remove([bucket.upload(group, item.file) for item in found])
+    with table.UploadItem.batch_write() as batch:
+        for item in found:
+            batch.delete(item)
+
+
+def remove_late(group: str, file: str) -> bool:
+    """Remove what was posted for an upload after it was deleted; says whether there was such an upload.
+
+    One whose deletion was interrupted has its row still, and stays.
+    """
+    gone = table.get(table.upload(group, file)) is None
+    if gone:
+        bucket.remove([bucket.upload(group, file)])
+    table.WithdrawnItem(*table.withdrawn(group, file)).delete()
+    return gone
+
+
+def remove_late_delivery(run: ids.RunId, now: datetime) -> bool:
+    """Begin to remove what was delivered to a run after it was deleted, every hour until nothing can follow."""
+    note = table.get(table.inbox(run))
+    if note is None:
+        return False
+    step_functions.remove_files(str(run), f"{now:%m%d%H%M%S}")
+    if note.until <= runs.timestamp(now):
+        note.delete()
+    else:
+        note.update(actions=[table.InboxItem.due_at.set(min(note.until, runs.timestamp(now + INBOX_WATCH)))])
+    return True
+
+
+def _in_use(group: str) -> set[str]:
+    used: set[str] = set()
+    for state in runs.ACTIVE:
+        found, _ = run_items.newest(ids.RunId(group, ""), 1000, state, None)
+        for run in found:
+            used |= parameters.referenced_files(list(run.arguments))
+    return used
+
+
+def group(who: authorize.Caller, group_id: str, now: datetime) -> bool:
+    """Delete a group with its runs, uploads and ranking entries; says whether nothing is left.
+
+    Closing it comes first, so that nothing begins meanwhile; whatever is then left is owed. Who asks again goes on.
+    Raises Forbidden, NotFound, Conflict while it has active runs, Busy.
+    """
+    _close(who, group_id, now)
+    group_items.unlist(group_id)
+    if rest_of_group(group_id, now, SECONDS):
+        return True
+    try:
+        step_functions.remove_group(group_id, f"{now:%Y%m%d%H%M%S}")
+    except Exception:
+        # Whatever it is: the group is closed, and an error would say that it is not.
+        logs.logger.exception("the reconciler does the rest", extra={"group": group_id})
+    return False
+
+
+def _close(who: authorize.Caller, group_id: str, now: datetime) -> None:
+    for attempt in range(ROUNDS):
+        group = authorize.owned_group(who, group_id)
+        if group_items.is_closed(group):
+            return
+        try:
+            group_items.close(group, _patience(now))
+        except transactions.ConditionFailed:
+            transactions.pause(attempt)
+            continue
+        return
+    raise transactions.Busy("the group was changed by others all the time; try again")
+
+
+def _patience(now: datetime) -> str:
+    return runs.timestamp(now + timedelta(seconds=PATIENCE_SECONDS))
+
+
+def rest_of_group(group_id: str, now: datetime, seconds: float) -> bool:
+    """Delete for a while what a closed group has, and the group last; says whether nothing is left.
+
+    It may be done again, and by several at once: each begins with what is there.
+    """
+    until = time.monotonic() + seconds
+    while group := group_items.closed(group_id):
+        group_items.postpone(group, _patience(now))
+        if _delete_some(group, now):
+            return True
+        if time.monotonic() >= until:
+            return False
+    return True
+
+
+def _delete_some(group: table.GroupItem, now: datetime) -> bool:
+    """Delete a batch of what is left; says whether that was the group itself."""
+    found, _ = run_items.newest(ids.RunId(group.group, ""), RUNS_AT_ONCE, None, None)
+    for each in found:
+        # Somebody else may be deleting it, or the group, at the same moment.
+        with contextlib.suppress(errors.NotFound):
+            run(each, runs.timestamp(now))
+    items, _ = ([], False) if found else upload_items.page(group.group, UPLOADS_AT_ONCE)
+    _remove_uploads(group.group, items, now)
+    if found or items or not group_items.sweep(group.group):
+        return False
+    group_items.delete(group)
+    return True
+
+
+def user(caller: Mapping[str, str], password: str, now: datetime) -> handles.UserHandle:
+    """Delete the account of a caller who knows its password. Raises InvalidRequest, Busy."""
+    user, name = caller["user"], caller["name"]
+    cognito.prove(name, password)
+    leave.all_groups(user)
+    cognito.delete(name)
+    revocations.sign_out_everywhere(user, now)
+    # Somebody may have added the user to a group meanwhile; nobody can any more.
+    leave.all_groups(user)
+    usernames.release(name, user)
+    return {"id": user, "username": name}

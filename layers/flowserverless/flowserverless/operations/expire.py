@@ -1,0 +1,61 @@
+"""Clean-up: runs older than an installation keeps, except active ones, a group's best, and what a workflow shows."""
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+
+from flowserverless import settings
+from flowserverless.domain import errors, ids
+from flowserverless.domain.runs import Run, timestamp
+from flowserverless.operations import delete
+from flowserverless.store import boards, group_items, run_items, table, workflow_items
+
+# A pass deletes so many runs of a group at most; what is left is deleted by the next pass.
+MOST_OF_A_GROUP = 200
+
+
+def runs(now: datetime) -> dict[str, int]:
+    """Delete what has expired; answers how many runs. KEEP_RUN_DAYS = 0 keeps all for ever."""
+    days = settings.number("KEEP_RUN_DAYS", 0)
+    if not days:
+        return {"deleted": 0}
+    limit = ids.ulid(int((now - timedelta(days=days)).timestamp() * 1000), bytes(10))
+    return {"deleted": sum(_delete(run, now) for run in _expired(limit))}
+
+
+def _expired(limit: str) -> Iterator[Run]:
+    for line in _all_workflows():
+        head = workflow_items.get(line.workflow)
+        shown = {head.good_run, head.last_run, head.active_run}
+        old = run_items.oldest(ids.RunId(line.workflow, limit, post_processing=True), MOST_OF_A_GROUP)
+        yield from (run for run in old if run.id not in shown)
+        for link in _all_groups(line.workflow):
+            best = {one["run"] for one in boards.bests(group_items.get(link.group)).values() if one}
+            old = run_items.oldest(ids.RunId(link.group, limit), MOST_OF_A_GROUP)
+            yield from (run for run in old if run.id not in best)
+
+
+def _all_workflows() -> Iterator[table.CatalogueItem]:
+    after, more = None, True
+    while more:
+        found, more = workflow_items.catalogue(100, after)
+        yield from found
+        after = found[-1].workflow if found else None
+
+
+def _all_groups(workflow: str) -> Iterator[table.GroupLinkItem]:
+    after, more = None, True
+    while more:
+        found, more = group_items.links(f"WORKFLOW#{workflow}", 100, after)
+        yield from found
+        after = found[-1].group if found else None
+
+
+def _delete(run: Run, now: datetime) -> bool:
+    if run.active:
+        return False
+    try:
+        delete.run(run, timestamp(now))
+    except (errors.NotFound, errors.Conflict):
+        # Somebody else deleted it, or it is shown now.
+        return False
+    return True

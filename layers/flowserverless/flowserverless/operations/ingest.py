@@ -1,0 +1,242 @@
+"""Results from outside: an external engine drops files and a marker into the inbox, and the waiting execution goes on.
+
+A delivery is judged whole. Until it is accepted nothing of the run changes; from then on it is written down, and
+whoever comes across it (the event, its repetition, the execution that begins to wait) carries it on to its end.
+"""
+
+import json
+import os
+import shlex
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+
+from flowserverless import settings
+from flowserverless.aws import step_functions
+from flowserverless.domain import deliveries, errors, ids, result_files, runs
+from flowserverless.domain.ranking.results import LARGEST_FILE
+from flowserverless.domain.templates import steps, templates
+from flowserverless.store import bucket, inbox, run_items, table, workflow_items
+
+Json = dict[str, Any]
+MOST_FILES = 10_000
+MOST_BYTES = 20_000_000_000
+# What S3 takes in one POST.
+LARGEST_POST = 5 << 30
+# Signature version 4 allows a week.
+LONGEST_LINK = 7 * 86400
+# A run that ended for one of these did not end by its delivery.
+NOT_DELIVERED = ("CANCELED", "TIMEOUT", "SYSTEM_ERROR")
+STARTER_LEFT = "STARTER_LEFT"
+REFUSALS = (errors.NotFound, errors.Conflict, errors.InvalidRequest, errors.TooLarge)
+
+
+def block(run: runs.Run, user: str, now: datetime) -> Json | None:
+    """How to deliver the results of a run that an external engine executes; None for every other run and user.
+
+    The form is a credential for this run's inbox until its deadline, so only its starter gets it, and the link to
+    the report on what was delivered. S3 refuses both earlier when the session of the function that signed them has
+    ended, which takes hours; a repeat of the request with its Idempotency-Key signs new ones.
+    """
+    if not run.active or run.executors != ("external",) or run.started_by != user:
+        return None
+    prefix = deliveries.inbox(run.id)
+    seconds = max(1, int((datetime.fromisoformat(run.deadline) - now).total_seconds()))
+    form = bucket.form(prefix, seconds, min(settings.number("INGEST_BYTES", MOST_BYTES), LARGEST_POST))
+    # The policy asks for the field, whatever is in it.
+    form["fields"]["Content-Type"] = "application/octet-stream"
+    target = f"s3://{os.environ['BUCKET_NAME']}/{prefix}"
+    every_file = "(cd results && find . -type f | cut -c 3- | while IFS= read -r file; do {} || exit; done)"
+    return {
+        "prefix": prefix,
+        "expires": run.deadline,
+        "upload": form,
+        "report": bucket.link(deliveries.Marker(run.id, deliveries.SUCCESS).report, seconds=min(seconds, LONGEST_LINK)),
+        "curl": [
+            every_file.format(_post(form, f'{shlex.quote(prefix)}"$file"', '< "$file"')),
+            f"echo '{{}}' | {_post(form, shlex.quote(prefix + deliveries.SUCCESS), '')}".rstrip(),
+        ],
+        "aws": [
+            f"aws s3 cp results/ {target} --recursive",
+            f"echo '{{}}' | aws s3 cp - {target}{deliveries.SUCCESS}",
+        ],
+    }
+
+
+def _post(form: Json, key: str, source: str) -> str:
+    """A curl command that posts its standard input; `key` is quoted for the shell."""
+    # --form-string, because -F gives a meaning to ';', '@' and '<'.
+    given = [f"--form-string {shlex.quote(f'{name}={text}')}" for name, text in form["fields"].items() if name != "key"]
+    parts = ["curl -sS --fail-with-body", *given, f"--form-string key={key}", "-F 'file=@-'"]
+    return " ".join([*parts, shlex.quote(form["url"]), source])
+
+
+def results(event: Mapping[str, Any], now: datetime) -> Json:
+    """Look at the marker that an EventBridge event (S3, Object Created) tells of; answers the report."""
+    marker = deliveries.marker(event["detail"]["object"]["key"])
+    return _look(marker, now) if marker else {"status": "no marker"}
+
+
+def wait(event: Mapping[str, Any], now: datetime) -> Json:
+    """Keep the token by which the run's execution goes on, and look for a marker that came before it."""
+    run = replace(run_items.get(event["run"]), ingest_token=event["token"])
+    if not run_items.save_progress(run):
+        step_functions.resume(event["token"], {"reason": {"code": "CANCELED", "detail": "the run has ended"}})
+        return {"status": "ended"}
+    for name in deliveries.MARKERS:
+        report = _look(deliveries.Marker(run.id, name), now)
+        if report["status"] == "accepted":
+            return report
+    return {"status": "waiting"}
+
+
+def _look(marker: deliveries.Marker, now: datetime) -> Json:
+    """Accept the delivery that a marker ends, or say why not; the answer is also written beside the marker.
+
+    A marker that is gone was accepted before. For one that comes before the execution waits there is no report
+    yet: the execution looks for it.
+    """
+    head = bucket.head(marker.key)
+    if head is None:
+        return {"status": "gone"}
+    delivery = None
+    try:
+        run = _external_run(marker.run)
+        if run.active and run.ingest_token is None:
+            return {"status": "waiting"}
+        delivery = _deliver(run, marker, head, now)
+        said = _said(delivery)
+    except REFUSALS as refusal:
+        if isinstance(refusal, errors.NotFound) and _clear_deleted(marker.run):
+            return {"status": "gone"}
+        said = {"status": "ignored", "code": refusal.code, "detail": refusal.detail}
+    report = {"run": marker.run, "marker": marker.name, **said, "at": runs.timestamp(now)}
+    bucket.write_json(marker.report, report)
+    if delivery:
+        inbox.remove(marker.run, delivery)
+    return report
+
+
+def _said(delivery: inbox.Delivery) -> Json:
+    if delivery.refused:
+        return {"status": "ignored", "code": STARTER_LEFT, "detail": delivery.refused}
+    return {"status": "accepted", "files": len(delivery.files), "bytes": sum(one.size for one in delivery.files)}
+
+
+def _clear_deleted(run_id: str) -> bool:
+    """Remove what was delivered to a run that was deleted, whose form is still good; says whether it is such a run."""
+    try:
+        deleted = table.get(table.inbox(ids.run_id(run_id)))
+    except errors.NotFound:
+        return False
+    if deleted is None:
+        return False
+    while keys := bucket.some(deliveries.inbox(run_id)):
+        bucket.remove(keys)
+    return True
+
+
+def _external_run(run_id: str) -> runs.Run:
+    run = run_items.get(run_id)
+    if run.executors != ("external",):
+        raise errors.Conflict(f"run {run_id} is not executed by an external engine", "NOT_EXTERNAL")
+    return run
+
+
+def _deliver(run: runs.Run, marker: deliveries.Marker, head: Json, now: datetime) -> inbox.Delivery:
+    delivery = inbox.recorded_delivery(run.id)
+    if delivery is None:
+        runs.require_active(run)
+        left = _starter_left(run)
+        judged = inbox.Delivery(marker.name, *inbox.identity(head), (), refused=left) if left else None
+        delivery = inbox.record(run.id, judged or _judge(run, marker, head))
+    if not delivery.done:
+        _carry_out(run, delivery, now)
+    if not delivery.is_of(marker, head):
+        raise errors.Conflict(f"the results of run {run.id} were delivered before", "DELIVERED_BEFORE")
+    return delivery
+
+
+def _starter_left(run: runs.Run) -> str | None:
+    """Why a run takes no results any more: who started it, and has the form, is no member of its group now.
+
+    Organisers need not have been one.
+    """
+    if not run.group or run.as_organiser or table.get(table.member(run.group, str(run.started_by))):
+        return None
+    return f"who started the run is no member of group '{run.group}' any more"
+
+
+def _judge(run: runs.Run, marker: deliveries.Marker, head: Json) -> inbox.Delivery:
+    """The delivery that this marker ends. Raises TooLarge, InvalidRequest; a failure is believed whatever its files."""
+    if head["ContentLength"] > LARGEST_FILE:
+        raise errors.TooLarge(f"the marker has more than {LARGEST_FILE} bytes", "MARKER_TOO_LARGE")
+    told = deliveries.told(marker.name, bucket.read(marker.key, LARGEST_FILE) or b"")
+    judged = deliveries.judge(
+        inbox.listing(run.id),
+        settings.number("INGEST_FILES", MOST_FILES),
+        settings.number("INGEST_BYTES", MOST_BYTES),
+    )
+    delivery = inbox.Delivery(marker.name, *inbox.identity(head), judged.files, messages=told.messages)
+    if marker.name == deliveries.ERROR:
+        return delivery
+    if judged.faults:
+        raise errors.InvalidRequest("; ".join(judged.faults), "FILES_REFUSED")
+    template = _template(run)
+    there = {file.path: file.size for file in judged.files}
+    schema = template.results
+    if schema and told.metrics is not None and schema.file not in there:
+        written = {schema.file: json.dumps(told.metrics)}
+        _require_complete(template, {**there, **dict.fromkeys(written, 0)}, told)
+        return replace(delivery, written=written)
+    _require_complete(template, there, told)
+    return delivery
+
+
+def _require_complete(template: templates.Template, there: Mapping[str, int], told: deliveries.Told) -> None:
+    """Raise InvalidRequest when the marker came before files that the workflow asks for; it can be dropped again."""
+    missing = [*result_files.missing(template, there)]
+    if template.results and template.results.file not in there:
+        missing.append(template.results.file)
+    if missing:
+        names = ", ".join(f"'{name}'" for name in dict.fromkeys(missing))[:2000]
+        note = f" ({told.note})" if told.note else ""
+        raise errors.InvalidRequest(f"not delivered yet{note}: {names}; drop the marker after them", "INCOMPLETE")
+
+
+def _template(run: runs.Run) -> templates.Template:
+    return templates.parse(workflow_items.version(run.workflow, run.version).template, steps.ANYTHING)
+
+
+def _carry_out(run: runs.Run, delivery: inbox.Delivery, now: datetime) -> None:
+    """Hand the delivery to the run, once. Raises Conflict when the run ended otherwise, or the files changed."""
+    if not (run.active and _hand_over(run, delivery, now)):
+        current = run_items.get(run.id)
+        if current.reason and current.reason.code in NOT_DELIVERED:
+            runs.require_active(current)
+    inbox.conclude(run.id, delivery)
+
+
+def _hand_over(run: runs.Run, delivery: inbox.Delivery, now: datetime) -> bool:
+    """Move the files and let the execution go on; False when it does not wait any more."""
+    try:
+        inbox.move(run.id, delivery)
+    except errors.Conflict:
+        inbox.withdraw(run.id)
+        raise
+    return step_functions.resume(str(run.ingest_token), _outcome(run, delivery, now))
+
+
+def _outcome(run: runs.Run, delivery: inbox.Delivery, now: datetime) -> Json:
+    """What became of the step, as a step in a Lambda tells it."""
+    if delivery.refused:
+        return {**_ended(run, now), "reason": {"code": STARTER_LEFT, "detail": delivery.refused}}
+    failed = delivery.marker == deliveries.ERROR
+    first = delivery.messages[0] if delivery.messages else "no message"
+    reason = {"code": "STEP_FAILED", "detail": f"the external engine failed: {first}"}
+    return {**_ended(run, now), "reason": reason if failed else None, "messages": list(delivery.messages)}
+
+
+def _ended(run: runs.Run, now: datetime) -> Json:
+    return {"exitCode": None, "messages": [], "startedAt": run.started_at, "finishedAt": runs.timestamp(now)}

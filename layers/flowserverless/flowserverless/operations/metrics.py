@@ -1,0 +1,30 @@
+"""What a run is worth: its result file, read as the schema of a board says."""
+
+import functools
+from collections.abc import Callable
+
+from flowserverless.domain import runs
+from flowserverless.domain.ranking import results
+from flowserverless.packages import documents
+from flowserverless.store import boards, bucket, workflow_items
+
+
+def schema(workflow: str, board: str) -> results.ResultSchema:
+    """The schema that a board follows; raises NotFound."""
+    published = workflow_items.version(workflow, boards.version_of(board))
+    return results.parse(published.template["results"])
+
+
+def of(run: runs.Run, schema_of: Callable[[str], results.ResultSchema] | None = None) -> boards.Measure:
+    """A function that measures a run for any board; whatever it has read once it does not read again."""
+
+    @functools.cache
+    def content(file: str) -> bytes | None:
+        return bucket.read(bucket.run(run.id, f"files/{file}"), results.LARGEST_FILE + 1)
+
+    @functools.cache
+    def measure(board: str) -> tuple[results.ResultSchema, boards.Measurement]:
+        found = schema_of(board) if schema_of else schema(run.workflow, board)
+        return found, results.extract(found, content(found.file), documents.plain_yaml)
+
+    return measure

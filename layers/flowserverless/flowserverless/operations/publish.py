@@ -1,0 +1,132 @@
+"""Publishing a workflow: read the zip whole, store its files under the version, then make the version current."""
+
+import io
+import json
+import platform
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from typing import IO, Any
+
+from flowserverless import logs, settings
+from flowserverless.aws import clients, step_functions
+from flowserverless.domain import errors, ids, runs, validation
+from flowserverless.domain.templates import feasibility
+from flowserverless.operations import post_process
+from flowserverless.packages import package
+from flowserverless.store import bucket, table, workflow_items
+
+INBOX = "inbox/workflows/"
+
+
+def workflow(event: Mapping[str, Any], now: datetime) -> dict[str, Any]:
+    """Publish the package that an EventBridge event or `{"key": ...}` names; answers the report written beside it.
+
+    A refused package changes nothing. The same package once more is `unchanged`: its version is the digest of what
+    is in it, so events that come twice do no harm. `{"key": ..., "workflow": ...}` publishes under another id. A zip in
+    a folder of the inbox is refused for its name: it would be published in the place of another one. Warnings refuse
+    nothing.
+    """
+    key = str(event["detail"]["object"]["key"] if "detail" in event else event["key"])
+    named = key.removeprefix(INBOX) if key.startswith(INBOX) else key.rsplit("/", 1)[-1]
+    workflow = str(event.get("workflow") or named.removesuffix(".zip"))
+    report: dict[str, Any] = {"status": "rejected", "workflow": workflow, "version": None, "faults": [], "warnings": []}
+    try:
+        report |= _publish(workflow, key, now)
+    except validation.Faults as found:
+        report |= {"faults": _listed(found.faults), "warnings": _listed(found.warnings)}
+    bucket.write_json(f"{key}.report.json", report)
+    return report
+
+
+def _listed(noted: Iterable[validation.Fault]) -> list[dict[str, str]]:
+    return [{"place": fault.place, "message": fault.message} for fault in noted]
+
+
+def _publish(workflow: str, key: str, now: datetime) -> dict[str, Any]:
+    if not ids.is_name(workflow):
+        detail = "a workflow's id has 1 to 32 letters, digits and underscores; the zip is named after it"
+        raise validation.Faults([validation.Fault("name", detail)])
+    package = _read(key)
+    return _release(workflow, package, now) | {"warnings": _listed(package.warnings)}
+
+
+def _release(workflow: str, package: package.Package, now: datetime) -> dict[str, Any]:
+    version = package.digest[:16]
+    listed = [[target, package.size(target)] for target in sorted(package.files)]
+    published = table.TemplateItem(
+        workflow=workflow,
+        version=version,
+        name=package.name,
+        description=package.description,
+        instructions=package.instructions,
+        template=package.document,
+        files=listed,
+        executables=list(package.executables) or None,
+        folders=list(package.folders) or None,
+        public=[[path, package.public_size(path)] for path in package.public] or None,
+        published_at=runs.timestamp(now),
+    )
+    _check_size(published)
+    if _current(workflow) == version:
+        return {"status": "unchanged", "version": version}
+    _store(workflow, version, package)
+    rebuild = workflow_items.publish(published, package.template.postproc is not None)
+    if rebuild:
+        step_functions.rebuild_ranking(workflow, published.board or version)
+    else:
+        _draw(workflow, now)
+    return {"status": "accepted", "version": version}
+
+
+def _draw(workflow: str, now: datetime) -> None:
+    """Post-processing that is another now is run for the ranking that there is; if not by us, by the reconciler."""
+    try:
+        post_process.start_if_owed(workflow, now)
+    except Exception:
+        # Whatever it is: the version is published, and an error would say that it is not.
+        logs.logger.exception("post-processing not started; the reconciler does that", extra={"workflow": workflow})
+
+
+def _current(workflow: str) -> str | None:
+    try:
+        return str(workflow_items.get(workflow).version)
+    except errors.NotFound:
+        return None
+
+
+def _read(key: str) -> package.Package:
+    most = settings.number("PACKAGE_BYTES", 200_000_000)
+    found = bucket.head(key)
+    if found is None:
+        raise validation.Faults([validation.Fault("zip", f"there is no object '{key}'")])
+    if found["ContentLength"] > most:
+        raise validation.Faults([validation.Fault("zip", f"has more than {most} bytes")])
+    body = bucket.read(key, most)
+    members = settings.number("PACKAGE_FILES", 2000)
+    # All functions have the same runtime, so this is the Python of the steps too.
+    python = platform.python_version()
+    return package.read(io.BytesIO(body or b""), most, members, settings.executors(), python=python)
+
+
+def _check_size(published: table.TemplateItem) -> None:
+    kept = [published.files, published.executables, published.folders, published.public]
+    content = [published.template, *kept, published.name, published.description, published.instructions]
+    size = len(json.dumps(content, ensure_ascii=False).encode())
+    most = feasibility.MOST_DOCUMENT_BYTES
+    if size > most:
+        detail = f"template, instructions and list of files take {size} bytes, more than {most}"
+        raise validation.Faults([validation.Fault("template", detail)])
+
+
+def _store(workflow: str, version: str, package: package.Package) -> None:
+    """Upload the files; a version that is not current yet is seen by nobody, so a repeat may write again."""
+    for target in package.files:
+        _put(bucket.static(workflow, version, target), package.open(target))
+    for path in package.public:
+        _put(bucket.public(workflow, version, path), package.open_public(path))
+
+
+def _put(key: str, stream: IO[bytes]) -> None:
+    with stream:
+        body = stream.read()
+    clients.client("s3").put_object(Bucket=bucket.bucket_name(), Key=key, Body=body)

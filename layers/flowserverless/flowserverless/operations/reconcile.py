@@ -1,0 +1,170 @@
+"""The reconciler: compares what is due with what Step Functions knows, and ends or restarts what fell between.
+
+It assumes that every event can get lost, come twice or come late, and that a function can die after any call.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+
+from flowserverless import logs, settings
+from flowserverless.aws import step_functions
+from flowserverless.domain import errors, limits
+from flowserverless.domain.runs import Archive, Reason, Run, State, end, failure_reason, timestamp
+from flowserverless.operations import cancel, delete, post_process
+from flowserverless.store import run_items, table
+
+# A run this young may still be on its way from the table to Step Functions.
+GRACE_SECONDS = 60
+# A run that never began after so long is not started any more: nobody expects it to.
+STALE_SECONDS = 3600
+
+
+def runs(event: Mapping[str, Any], now: datetime) -> dict[str, int]:
+    """One run, if `event` tells of the end of its execution (EventBridge's Step Functions Execution Status Change).
+
+    Any other event, such as the schedule's, means everything that is due.
+    """
+    name = event.get("detail", {}).get("name")
+    if name is None:
+        return all_due(now)
+    try:
+        return {"runs": int(one(name, now))}
+    except errors.NotFound:
+        return {"runs": 0}
+
+
+def all_due(now: datetime) -> dict[str, int]:
+    """One pass over everything that is due; answers how many of each kind were put right.
+
+    One that cannot be put right stops no other; it stays due for the next pass.
+    """
+    counts: dict[str, int] = {}
+    for item in _due("RUN"):
+        _attempt(counts, "runs", item, lambda key: one(str(table.owner(key)), now))
+    for item in _due("STOP"):
+        _attempt(counts, "stops", item, lambda key: _stop(str(table.owner(key))))
+    for item in _due("LEFT", timestamp(now)):
+        _attempt(counts, "listings", item, lambda key: _list_files(str(table.owner(key)), now))
+    for item in _due("GONE"):
+        _attempt(counts, "removals", item, lambda key: _remove(str(table.owner(key)), now))
+    for item in _due("GROUP", timestamp(now)):
+        _attempt(counts, "groups", item, lambda key: _delete_group(key.pk.split("#")[1], now))
+    for item in _due("POSTPROC"):
+        _attempt(counts, "postProcessing", item, lambda key: _post_process(key.pk.split("#")[1], now))
+    for item in _due("REBUILD", timestamp(now)):
+        _attempt(counts, "rebuilds", item, lambda key: _rebuild(key.pk.split("#")[1], now))
+    # Last, because these are as many as somebody likes, and nobody waits for them.
+    for item in _due("FORM", timestamp(now)):
+        _attempt(counts, "uploads", item, lambda key: _remove_late(key, now))
+    return counts
+
+
+def _due(kind: str, until: str | None = None) -> Iterator[Any]:
+    yield from table.DueItem.due_index.query(kind, table.Due.due_at <= until if until else None)
+
+
+def _attempt(counts: dict[str, int], kind: str, item: Any, put_right: Any) -> None:
+    try:
+        changed = put_right(item)
+    except errors.NotFound:
+        changed = False
+    except Exception:
+        logs.logger.exception("could not be reconciled", extra={"kind": kind, "key": [item.pk, item.sk]})
+        counts["failed"] = counts.get("failed", 0) + 1
+        return
+    counts[kind] = counts.get(kind, 0) + bool(changed)
+
+
+def one(run_id: str, now: datetime) -> bool:
+    """Bring one active run into line with its execution; says whether anything had to be done. Raises NotFound."""
+    run = run_items.get(run_id)
+    if not run.active:
+        return False
+    moment = timestamp(now)
+    if run.deadline <= moment:
+        return _time_out(run, moment)
+    execution = step_functions.status(run.id)
+    if execution is None:
+        return _start_again(run, now)
+    status, error, cause = execution
+    if status == step_functions.RUNNING:
+        return False
+    reason = failure_reason(error or status, cause)
+    if status == "SUCCEEDED":
+        reason = Reason("SYSTEM_ERROR", "the execution ended without saying how")
+    return _end(run, reason, moment)
+
+
+def _time_out(run: Run, now: str) -> bool:
+    seconds = int((datetime.fromisoformat(run.deadline) - datetime.fromisoformat(run.created_at)).total_seconds())
+    whose = limits.of_run(seconds, run.config.get("timeoutSeconds"))
+    reason = Reason("TIMEOUT", f"the run had not ended by its deadline, {run.deadline}: {whose}")
+    return _end(run, reason, now)
+
+
+def _stop(run_id: str) -> bool:
+    cancel.stop_execution(run_items.get(run_id))
+    return True
+
+
+def _start_again(run: Run, now: datetime) -> bool:
+    age = (now - datetime.fromisoformat(run.created_at)).total_seconds()
+    external = run.config.get("engine") == "external"
+    # A run of an external engine is RUNNING from the start; its execution has begun once it waits for results.
+    begun = run.ingest_token is not None if external else run.state is State.RUNNING
+    if not begun and age < STALE_SECONDS:
+        if age < settings.number("GRACE_SECONDS", GRACE_SECONDS):
+            return False
+        step_functions.start(run)
+        return True
+    return _end(run, Reason("SYSTEM_ERROR", "the run has no execution any more"), timestamp(now))
+
+
+def _end(run: Run, reason: Reason, now: str) -> bool:
+    """ERROR, without files and archive: they need more time than a pass over all runs has."""
+    detail = Archive(detail="the run ended before an archive of its files was built")
+
+    def ending(current: Run) -> Run:
+        ended = end(current, State.ERROR, now, reason, (reason.detail,))
+        return ended if ended.archive else replace(ended, archive=detail)
+
+    ended = run_items.finish(run.id, run.workflow, ending, stop=True)
+    if not ended.won:
+        return False
+    if run.group is None:
+        post_process.start_if_owed(run.workflow, datetime.fromisoformat(now))
+    cancel.stop_execution(ended.run)
+    return True
+
+
+def _list_files(run_id: str, now: datetime) -> bool:
+    step_functions.collect_files(run_id, now.strftime("%H%M%S"))
+    return True
+
+
+def _remove(run_id: str, now: datetime) -> bool:
+    step_functions.remove_files(run_id, now.strftime("%H%M%S"))
+    return True
+
+
+def _delete_group(group: str, now: datetime) -> bool:
+    step_functions.remove_group(group, f"{now:%Y%m%d%H%M%S}")
+    return True
+
+
+def _remove_late(key: table.DueItem, now: datetime) -> bool:
+    """What was posted late: for an upload, or to the inbox of a run."""
+    if key.sk.startswith("INBOX#"):
+        return delete.remove_late_delivery(table.owner(key), now)
+    return delete.remove_late(key.pk.split("#")[1], key.sk.split("#")[1])
+
+
+def _post_process(workflow: str, now: datetime) -> bool:
+    return post_process.start_if_owed(workflow, now) is not None
+
+
+def _rebuild(workflow: str, now: datetime) -> bool:
+    step_functions.rebuild_ranking(workflow, f"{now:%Y%m%d%H%M%S}")
+    return True

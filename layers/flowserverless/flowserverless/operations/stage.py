@@ -1,0 +1,199 @@
+"""Staging a step: sign exactly the URLs that this step of this run needs, and say so in a manifest."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+
+from flowserverless import settings
+from flowserverless.domain import errors, ids, limits, paths, plans, run_directory, runs
+from flowserverless.domain.templates import steps, templates
+from flowserverless.operations import batch_jobs, directories, post_process
+from flowserverless.store import bucket, run_items, table, workflow_items
+
+# Time for a cold start and for delivering files, beyond what a step itself may take.
+SPARE_SECONDS = 900
+BATCH_DAYS = 14
+# No URL lives longer than the credentials that signed it; a job asks for new ones when it begins and when it ends.
+SIGNED_SECONDS = 6 * 3600
+# The runner takes less of what a function returned; what is written beside the value is short.
+LARGEST_RESULT = 5 << 20
+
+
+def step(event: Mapping[str, Any], now: datetime) -> dict[str, Any]:
+    """Record what became of the step before, and put step `event["step"]` RUNNING.
+
+    Answers its manifest's signed URL, or the order for its job in AWS Batch. Raises Conflict when the run has ended;
+    the execution then ends too.
+    """
+    run, published = _fetch(event)
+    runs.require_active(run)
+    index, outcome = int(event["step"]), batch_jobs.outcome(run, event.get("outcome"))
+    if outcome and index:
+        run = runs.end_step(run, index - 1, outcome)
+    if run.group is None and index == 0:
+        run = replace(run, ranking_version=post_process.take_snapshot(run, published))
+    run = runs.begin_step(run, index, runs.timestamp(now))
+    if not run_items.save_progress(run):
+        raise errors.Conflict(f"run {run.id} has ended", "RUN_IS_FINAL")
+    template = templates.parse(published.template, steps.ANYTHING)
+    planned = plans.of_run(run, template)
+    step = planned[index]
+    seconds = _seconds(run, step, now)
+    if step.executor == "batch":
+        return {"job": batch_jobs.order(run, step, seconds + SPARE_SECONDS)}
+    manifest = _manifest(run, published, template, step, seconds)
+    manifest |= _handed(run.id, planned, index, seconds) | _set_by(run, step, now)
+    return {"manifestUrl": _write(manifest, seconds)}
+
+
+def job(run_id: str, job: str, now: datetime) -> str:
+    """A signed URL of a new manifest for a job of AWS Batch. Raises NotFound, and Conflict when the run has ended."""
+    index = batch_jobs.require(run_id, job)
+    run = run_items.get(run_id)
+    runs.require_active(run)
+    published = workflow_items.version(run.workflow, run.version)
+    template = templates.parse(published.template, steps.ANYTHING)
+    planned = plans.of_run(run, template)
+    step = planned[index]
+    seconds = min(_seconds(run, step, now), SIGNED_SECONDS)
+    manifest = _manifest(run, published, template, step, seconds)
+    manifest |= _handed(run.id, planned, index, seconds) | _set_by(run, step, now)
+    return _write(manifest | batch_jobs.addition(run.id, index, seconds), seconds)
+
+
+def _write(manifest: Mapping[str, Any], seconds: int) -> str:
+    key = bucket.run(manifest["run"], f"manifests/{manifest['step']:03d}.json")
+    bucket.write_json(key, manifest)
+    return bucket.link(key, seconds=seconds + SPARE_SECONDS)
+
+
+def _fetch(event: Mapping[str, Any]) -> tuple[runs.Run, table.TemplateItem]:
+    keys = table.run(ids.run_id(event["run"])), table.template(event["workflow"], event["version"])
+    found = table.fetch(keys)
+    if keys[0] not in found:
+        raise errors.NotFound(f"unknown run '{event['run']}'")
+    return run_items.from_item(found[keys[0]]), found[keys[1]]
+
+
+def _seconds(run: runs.Run, step: plans.Step, now: datetime) -> int:
+    return max(1, min(_times(run, step, now))[0])
+
+
+def _times(run: runs.Run, step: plans.Step, now: datetime) -> list[tuple[int, str]]:
+    """How long a step may take at most, as the run, the installation and the organiser have it, and who says so."""
+    deadline = datetime.fromisoformat(run.deadline)
+    whole = int((deadline - datetime.fromisoformat(run.created_at)).total_seconds())
+    times = [(int((deadline - now).total_seconds()), limits.of_run(whole, run.config.get("timeoutSeconds")))]
+    if step.executor == "lambda":
+        times.append((settings.number("STEP_SECONDS", 780), limits.parameter(limits.OF_STEPS["seconds"])))
+    else:
+        times.append((BATCH_DAYS * 86400, limits.FIXED))
+    if step.resources and step.resources.timeout_seconds:
+        times.append((step.resources.timeout_seconds, limits.RESOURCES))
+    return times
+
+
+def _set_by(run: runs.Run, step: plans.Step, now: datetime) -> dict[str, Any]:
+    """Who sets each limit, so that a step that reaches one can say so."""
+    return {"setBy": limits.set_by(step.executor, min(_times(run, step, now))[1])}
+
+
+def _digests(run: runs.Run) -> dict[str, str | None]:
+    """The SHA-256 of each upload that the run was started with, by its S3 key: the runner compares what it fetches."""
+    return {bucket.upload(run.group or "", file): known.sha256 for file, known in run.uploads.items()}
+
+
+def _inputs(
+    step: plans.Step, begun: run_directory.Directory, digests: Mapping[str, str | None], seconds: int
+) -> Iterable[dict[str, Any]]:
+    for path, file in sorted(begun.files.items()):
+        wanted = step.inputs is None or any(paths.matches(one, path) for one in step.inputs)
+        if not paths.reserved(path) and (wanted or path == step.notebook):
+            yield {
+                "path": path,
+                "url": bucket.link(file.key, seconds=seconds),
+                "size": file.size,
+                # A ranked run of an older version may lack a file that post-processing asks for now.
+                "optional": file.key.startswith("runs/") and path.startswith("runs/"),
+                "sha256": digests.get(file.key),
+                "executable": file.executable,
+                "modified": file.modified,
+            }
+
+
+def _folders(step: plans.Step, begun: run_directory.Directory) -> list[str]:
+    """The folders that a step is given though none of its inputs lies in them."""
+    wanted = step.inputs
+    return sorted(
+        folder for folder in begun.folders if wanted is None or any(paths.leads_to(one, folder) for one in wanted)
+    )
+
+
+def _manifest(
+    run: runs.Run, published: table.TemplateItem, template: templates.Template, step: plans.Step, seconds: int
+) -> dict[str, Any]:
+    prefix, log = bucket.run(run.id, "files/"), bucket.log(run.id, step.index)
+    tree = bucket.tree(run.id, step.index)
+    valid = seconds + SPARE_SECONDS
+    most = settings.number("OUTPUT_BYTES", 400_000_000)
+    begun = directories.begun(run, published, template, step.index)
+    return {
+        "run": run.id,
+        "step": step.index,
+        "name": step.name,
+        "kind": step.kind,
+        "commands": list(step.commands),
+        "variables": dict(step.variables),
+        "values": dict(step.values),
+        "code": _code(step) if step.kind == "code" else None,
+        "notebook": _notebook(step) if step.kind == "notebook" else None,
+        "inputs": list(_inputs(step, begun, _digests(run), valid)),
+        "folders": _folders(step, begun),
+        "outputs": None if step.outputs is None else list(step.outputs),
+        "always": list(step.beyond),
+        "upload": {**bucket.form(prefix, valid, most), "prefix": prefix},
+        "tree": {**bucket.form(tree, valid, run_directory.LARGEST), "key": tree},
+        "log": {**bucket.form(log, valid, settings.number("LOG_BYTES", 1_000_000) * 2), "key": log},
+        "cancelUrl": bucket.link(bucket.run(run.id, "canceled"), seconds=valid),
+        "limits": {
+            "seconds": seconds,
+            "memoryBytes": settings.number("STEP_MEMORY_MB", 1536) << 20,
+            "outputBytes": most,
+            "fileBytes": settings.number("FILE_BYTES", 400_000_000),
+            "logBytes": settings.number("LOG_BYTES", 1_000_000),
+            "processes": settings.number("STEP_PROCESSES", 64),
+            "openFiles": settings.number("STEP_OPEN_FILES", 512),
+            "cpuSeconds": settings.number("STEP_CPU_SECONDS", 1800),
+        },
+    }
+
+
+def _handed(run_id: str, planned: Sequence[plans.Step], index: int, seconds: int) -> dict[str, Any]:
+    """What functions hand on: where the results of earlier ones are, and the form for that of this one.
+
+    Only the plan says who hands on what. The form is for the one key of this step, so no step can write the result
+    of another, and whatever else lies in the bucket is never looked at.
+    """
+    valid = seconds + SPARE_SECONDS
+    earlier = [
+        {"name": name, "url": bucket.link(bucket.returned(run_id, number), seconds=valid)}
+        for name, number in plans.results_before(planned, index).items()
+    ]
+    step = planned[index]
+    if step.kind != "code" or not step.arg:
+        return {"earlier": earlier}
+    key = bucket.returned(run_id, index)
+    return {"earlier": earlier, "result": {**bucket.form(key, valid, LARGEST_RESULT), "key": key}}
+
+
+def _code(step: plans.Step) -> dict[str, Any]:
+    return {"func": step.func, "arg": step.arg, "variables": dict(step.argument_names)}
+
+
+def _notebook(step: plans.Step) -> dict[str, Any]:
+    return {"notebook": step.notebook, "output": step.notebook_output, **_parameters(step)}
+
+
+def _parameters(step: plans.Step) -> dict[str, Any]:
+    return {"params": list(step.notebook_params), "variables": dict(step.notebook_params)}

@@ -1,0 +1,191 @@
+"""Starting a run: bind the arguments, plan the steps, write the run and its key at once, then start the execution."""
+
+import hashlib
+import json
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+
+import botocore.exceptions
+
+from flowserverless import clock, logs, settings
+from flowserverless.auth import authorize
+from flowserverless.aws import step_functions
+from flowserverless.domain import errors, ids, limits, plans, runs
+from flowserverless.domain.templates import group_parameters, parameters, steps, templates
+from flowserverless.store import group_items, members, run_items, table, transactions, upload_items, workflow_items
+
+KEY_DAYS = 7
+
+
+def run(
+    who: authorize.Caller,
+    group_id: str,
+    arguments: Sequence[Mapping[str, Any]],
+    config: Mapping[str, Any],
+    key: str | None,
+    now: datetime,
+) -> runs.Run:
+    """A new PENDING run, or the one that the idempotency key `key` stands for already.
+
+    Raises InvalidRequest, NotFound (file), Forbidden, Conflict (same key, other payload), OverQuota. An execution that
+    cannot be started at this moment is started by the reconciler: once the run is written, it is not lost.
+    """
+    files = parameters.referenced_files(arguments)
+    payload = json.dumps([list(arguments), dict(config)], sort_keys=True, ensure_ascii=False)
+    most = parameters.MOST_ARGUMENT_BYTES
+    if len(payload.encode(errors="surrogatepass")) > most:
+        raise errors.TooLarge(f"arguments take more than {most} bytes; upload a file instead")
+    group, found = authorize.group(who, group_id, *(table.upload(group_id, file) for file in files))
+    once = _once(group, key, payload, now) if key is not None else None
+    first = _first(once, table.fetch([(once.pk, once.sk)]) if once else {}, now)
+    if once and first:
+        return _repeated(first, once)
+    uploads = {item.file: item for item in found.values() if isinstance(item, table.UploadItem)}
+    _require_kept(group_id, files - uploads.keys())
+    run = _plan(
+        group, who, arguments, config, {file: upload_items.arrived(item) for file, item in uploads.items()}, now
+    )
+    run = replace(
+        run, uploads={file: runs.Upload(int(item.size), item.sha256, item.name) for file, item in uploads.items()}
+    )
+    return _submit(run, once, uploads.keys(), authorize.acting(who, group_id))
+
+
+def _require_kept(group_id: str, missing: Collection[str]) -> None:
+    """Raise Conflict if one of these files was deleted a moment ago; of others nothing is known here."""
+    known = {file: table.withdrawn(group_id, file) for file in missing}
+    deleted = table.fetch(known.values()) if known else {}
+    if deleted:
+        raise _deleted([file for file, key in known.items() if key in deleted])
+
+
+def _deleted(files: Collection[str]) -> errors.Conflict:
+    names = ", ".join(f"'{file}'" for file in sorted(files))
+    return errors.Conflict(f"deleted meanwhile: file {names}"[:2000], "FILE_DELETED")
+
+
+def _once(group: table.GroupItem, key: str, payload: str, now: datetime) -> table.OnceItem:
+    # A group that was deleted may have had the same identifier, and other members.
+    return table.OnceItem(
+        *table.once(group.group, _digest(f"{group.created_at} {key}")),
+        run="",
+        payload=_digest(payload),
+        expires=int(now.timestamp()) + KEY_DAYS * 86400,
+    )
+
+
+def _first(once: table.OnceItem | None, found: Mapping[table.Key, Any], now: datetime) -> table.OnceItem | None:
+    """The earlier use of the same key, unless it has expired: DynamoDB removes such an item days later."""
+    first = found.get((once.pk, once.sk)) if once else None
+    return first if first and first.expires > int(now.timestamp()) else None
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode(errors="surrogatepass")).hexdigest()
+
+
+def _plan(
+    group: table.GroupItem,
+    who: authorize.Caller,
+    arguments: Sequence[Mapping[str, Any]],
+    config: Mapping[str, Any],
+    uploads: Mapping[str, str],
+    now: datetime,
+) -> runs.Run:
+    published = workflow_items.version(group.workflow)
+    template = templates.parse(published.template, steps.ANYTHING)
+    declared = template.parameters
+    if group.parameters is not None:
+        # Once more: the workflow may have been published anew since the group was created.
+        declared = group_parameters.narrow(published.template, group.parameters)
+    bound = parameters.bind(declared, arguments, uploads, [path for path, _ in published.files])
+    config = {**(group.config or {}), **config}
+    external = config.get("engine") == "external"
+    template = replace(template, parameters=declared)
+    if external:
+        planned = plans.external_plan(template, bound)
+    else:
+        planned = plans.plan(template, bound, config.get("resources"), settings.executors())
+    if not planned:
+        raise errors.InvalidRequest("this workflow has no steps; it runs on external engines only")
+    most = settings.number("MAX_RUN_SECONDS", 86400)
+    seconds = min(config.get("timeoutSeconds") or settings.number("RUN_SECONDS", 3600), most)
+    begun = runs.timestamp(now) if external else None
+    state = runs.State.RUNNING if external else runs.State.PENDING
+    return runs.Run(
+        id=str(ids.RunId(group.group, clock.new_ulid())),
+        workflow=group.workflow,
+        version=published.version,
+        state=state,
+        created_at=runs.timestamp(now),
+        started_at=begun,
+        deadline=runs.deadline(now, seconds),
+        group=group.group,
+        started_by=who.user,
+        as_organiser=who.organiser,
+        arguments=tuple(arguments),
+        parameters=tuple(parameters.document(one) for one in declared),
+        file_names={file.file_id: file.name for file in bound.files if file.name is not None},
+        config=config,
+        executors=tuple(step.executor for step in planned),
+        steps=tuple(runs.Step(step.name, state, begun) for step in planned),
+    )
+
+
+def _submit(run: runs.Run, once: table.OnceItem | None, files: Collection[str], by: table.Key | None) -> runs.Run:
+    quota = settings.number("MAX_ACTIVE_RUNS", 100)
+    if once:
+        once.run = run.id
+    try:
+        run_items.create(run, once, quota, files, by)
+    except transactions.ConditionFailed:
+        return _refused(run, once, quota, files, by)
+    _start(run)
+    return run
+
+
+def _start(run: runs.Run) -> None:
+    try:
+        step_functions.start(run)
+    except (botocore.exceptions.ClientError, botocore.exceptions.BotoCoreError):
+        logs.logger.exception("execution not started; the reconciler will", extra={"run": run.id})
+
+
+def _refused(
+    run: runs.Run, once: table.OnceItem | None, quota: int, files: Collection[str], by: table.Key | None
+) -> runs.Run:
+    members.check(by)
+    keys = [table.group(str(run.group)), table.run(ids.run_id(run.id))]
+    uploads = {file: table.upload(str(run.group), file) for file in files}
+    found = table.fetch([*keys, *uploads.values(), *([(once.pk, once.sk)] if once else [])])
+    if keys[1] in found:
+        # The transaction was ours and its answer was lost.
+        _start(run)
+        return run
+    first = _first(once, found, datetime.fromisoformat(run.created_at))
+    if once and first:
+        return _repeated(first, once)
+    if keys[0] not in found or group_items.is_closed(found[keys[0]]):
+        raise errors.NotFound(f"unknown group '{run.group}'")
+    if gone := [file for file, key in uploads.items() if key not in found]:
+        raise _deleted(gone)
+    raise errors.OverQuota(
+        f"the group has {quota} active runs, as many as it may have: {limits.parameter('MaxActiveRuns')}",
+        "TOO_MANY_RUNS",
+    )
+
+
+def _repeated(first: table.OnceItem, again: table.OnceItem) -> runs.Run:
+    if first.payload != again.payload:
+        detail = f"this Idempotency-Key was used for another request, which started run {first.run}"
+        raise errors.Conflict(detail, "IDEMPOTENCY_KEY_REUSED", run=first.run)
+    try:
+        run = run_items.get(first.run)
+    except errors.NotFound:
+        detail = f"run {first.run}, which this Idempotency-Key started, was deleted"
+        raise errors.Conflict(detail, "RUN_IS_DELETED", run=first.run) from None
+    if run.state is runs.State.PENDING:
+        _start(run)
+    return run

@@ -1,0 +1,130 @@
+"""Keeps an uploaded file: the same bytes in a group are the same file."""
+
+import base64
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from flowserverless import clock, settings
+from flowserverless.api import handles, views
+from flowserverless.auth import authorize
+from flowserverless.domain import errors, limits, runs
+from flowserverless.store import bucket, table, transactions, upload_items
+
+FORM_SECONDS = 3600
+ROUNDS = 10
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a file is to go, and who brings it when."""
+
+    who: authorize.Caller
+    group: table.GroupItem
+    now: datetime
+
+
+@dataclass(frozen=True)
+class Sent:
+    """A file as it was sent or announced."""
+
+    name: str
+    media_type: str
+    size: int
+    sha256: str
+
+
+def file(place: Place, sent: Sent, content: bytes) -> handles.UploadHandle:
+    """Keep a file: its row first, so that there are no bytes that nobody knows of."""
+    for _ in range(ROUNDS):
+        item = announced(place, sent)
+        if not item.pending:
+            return views.upload(item)
+        bucket.write_upload(bucket.upload(place.group.group, item.file), content, str(item.media_type), sent.sha256)
+        if upload_items.mark_arrived(item):
+            item.pending = False
+            return views.upload(item)
+        # It was deleted meanwhile; its object may have been removed before it was written.
+        bucket.remove([bucket.upload(place.group.group, item.file)])
+    raise _busy()
+
+
+def announced(place: Place, sent: Sent) -> table.UploadItem:
+    """The upload with these bytes: the one that the group has, or a new one, of which the bytes are to come.
+
+    Raises TooLarge, Forbidden, NotFound, Busy.
+    """
+    _check_size(sent.size)
+    group = place.group
+    found: Mapping[table.Key, Any] = {}
+    for _ in range(ROUNDS):
+        try:
+            return _known(place, group, sent, found) or _new(place, group, sent)
+        except transactions.ConditionFailed:
+            # There are these bytes already, or who brings them was removed from the group: both are judged anew.
+            content = table.content(group.group, sent.size, sent.sha256)
+            group, found = authorize.group(place.who, group.group, content)
+    raise _busy()
+
+
+def _busy() -> transactions.Busy:
+    return transactions.Busy("others keep changing the group's files; try again")
+
+
+def _known(place: Place, group: table.GroupItem, sent: Sent, found: Mapping[table.Key, Any]) -> table.UploadItem | None:
+    """The upload that has these bytes; it is called what it is called now, because that is what people look for.
+
+    Its object is looked at: one that is gone, or has other bytes by now, is to come once more.
+    """
+    pointer = next((item for item in found.values() if isinstance(item, table.ContentItem)), None)
+    if pointer is None:
+        return None
+    try:
+        item = upload_items.get(group.group, pointer.file)
+    except errors.NotFound:
+        return None
+    changed: dict[str, Any] = {}
+    if not upload_items.is_there(item):
+        changed = {"pending": True, "formed_at": runs.timestamp(place.now)}
+    elif item.pending and not upload_items.mark_arrived(item):
+        return None
+    if (item.name, item.media_type) != (sent.name, sent.media_type):
+        changed |= {"name": sent.name, "media_type": sent.media_type}
+    if changed:
+        upload_items.bring_again(group, item, authorize.acting(place.who, group.group), **changed)
+    return item
+
+
+def _new(place: Place, group: table.GroupItem, sent: Sent) -> table.UploadItem:
+    file = clock.new_ulid()
+    item = table.UploadItem(
+        *table.upload(group.group, file),
+        file=file,
+        name=sent.name,
+        size=sent.size,
+        sha256=sent.sha256,
+        media_type=sent.media_type,
+        created_at=runs.timestamp(place.now),
+        pending=True,
+    )
+    upload_items.add(group, item, authorize.acting(place.who, group.group))
+    return item
+
+
+def _check_size(size: int) -> None:
+    most = settings.number("UPLOAD_BYTES", 5_000_000_000)
+    if size > most:
+        raise errors.TooLarge(
+            f"the file has {size} bytes; up to {most} are taken: {limits.parameter('UploadBytes')}", "FILE_TOO_LARGE"
+        )
+
+
+def form(group: str, item: table.UploadItem) -> dict[str, Any]:
+    size = int(item.size)
+    fields = {
+        "Content-Type": item.media_type,
+        "x-amz-checksum-algorithm": "SHA256",
+        "x-amz-checksum-sha256": base64.b64encode(bytes.fromhex(str(item.sha256))).decode(),
+    }
+    return bucket.form(bucket.upload(group, item.file), FORM_SECONDS, size, size, **fields)

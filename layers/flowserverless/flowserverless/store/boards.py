@@ -1,0 +1,220 @@
+"""Boards: entering and leaving them inside a run's own transaction, and reading them in order.
+
+Neither costs more when a board grows: a run that finishes writes its own entries, and the list of best runs
+is compared through the group's item, which names the group's best run on every board. Whoever ranks or
+unranks a run raises the group's `revision` on the condition that it is as it was read, so that within a
+group these changes happen one after the other.
+"""
+
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from pynamodb.expressions.update import Action
+from pynamodb.transactions import TransactWrite
+
+from flowserverless.domain import runs
+from flowserverless.domain.ranking import rank_keys, results, standing
+from flowserverless.store import table
+
+# Values that take more as JSON are not kept with the run, whose item has room for 400 KB of everything.
+RESULT_BYTES = 4000
+MOST_COUNTED = 1000
+Measurement = results.Values | results.NotRanked
+Measure = Callable[[str], tuple[results.ResultSchema, Measurement]]
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A ranked run as its board shows it."""
+
+    key: str
+    run: str
+    group: str
+    created_at: str
+    started_at: str
+    finished_at: str
+    values: results.Values
+
+
+def bests(group: table.GroupItem) -> dict[str, dict[str, str] | None]:
+    """Which run is the group's best on each board it takes part in: {board: {key, run} or None}."""
+    found: dict[str, dict[str, str] | None] = json.loads(group.boards)
+    return found
+
+
+def written(boards: Mapping[str, dict[str, str] | None]) -> str:
+    """The text a group's `boards` holds; one spelling for one content, because conditions compare it."""
+    return json.dumps(boards, sort_keys=True, separators=(",", ":"))
+
+
+def board_id(version: str, number: int) -> str:
+    """The id of the workflow's board number `number`, which reads results as `version` says."""
+    return f"{version}-{number}"
+
+
+def version_of(board: str) -> str:
+    """The version whose results schema a board follows."""
+    return board.partition("-")[0]
+
+
+def revise(
+    transaction: TransactWrite, group: table.GroupItem, boards: Mapping[str, dict[str, str] | None], ended: int = 0
+) -> None:
+    """Write a group's `boards` on the condition that nobody changed the group; `ended` runs are active no more."""
+    actions: list[Action] = [
+        table.GroupItem.boards.set(written(boards)),
+        table.GroupItem.revision.set(group.revision + 1),
+    ]
+    if ended:
+        actions.append(table.GroupItem.active_runs.add(-ended))
+    transaction.update(group, actions, condition=table.GroupItem.revision == group.revision)
+
+
+def _part(workflow: str, board: str, part: str, entry: Entry) -> table.EntryItem:
+    return table.EntryItem(
+        table.board(workflow, board, part),
+        entry.key,
+        run=entry.run,
+        group=entry.group,
+        created_at=entry.created_at,
+        started_at=entry.started_at,
+        finished_at=entry.finished_at,
+        values=list(entry.values),
+    )
+
+
+def _gone(workflow: str, board: str, part: str, key: str) -> table.EntryItem:
+    return table.EntryItem(table.board(workflow, board, part), key)
+
+
+def measured(
+    run: runs.Run, boards: Iterable[str], measure: Measure
+) -> tuple[dict[str, runs.Standing], dict[str, Entry]]:
+    """Where a finished run stands on each board, and its entry on those that rank it."""
+    standings, entries = {}, {}
+    for board in boards:
+        schema, outcome = measure(board)
+        if isinstance(outcome, results.NotRanked):
+            standings[board] = runs.Standing(code=outcome.code, detail=outcome.detail)
+            continue
+        key = rank_keys.key(schema, outcome, str(run.finished_at), run.id)
+        standings[board] = runs.Standing(key=key, results=_kept(results.shown(schema, outcome)))
+        entries[board] = Entry(
+            key, run.id, str(run.group), run.created_at, str(run.started_at), str(run.finished_at), outcome
+        )
+    return standings, entries
+
+
+def _kept(shown: list[dict[str, Any]]) -> list[dict[str, Any]] | None:
+    return shown if len(json.dumps(shown)) <= RESULT_BYTES else None
+
+
+def place(workflow: str, board: str, key: str) -> int | None:
+    """The rank of a group's best run: one more than there are better ones; None behind MOST_COUNTED of them.
+
+    Counting reads what it counts, so a run far down would cost its reader a read of the whole board.
+    """
+    better = table.EntryItem.count(
+        table.board(workflow, board, "BEST"), table.EntryItem.sk < rank_keys.value_part(key), limit=MOST_COUNTED + 1
+    )
+    return better + 1 if better <= MOST_COUNTED else None
+
+
+def enter(
+    transaction: TransactWrite, group: table.GroupItem, entries: Mapping[str, Entry]
+) -> dict[str, dict[str, str] | None]:
+    """Add a run's entries to a transaction; answers what the group's `boards` becomes."""
+    after = bests(group)
+    for board, entry in entries.items():
+        best = after[board]
+        transaction.save(_part(group.workflow, board, "ALL", entry))
+        transaction.save(_part(group.workflow, board, f"G#{group.group}", entry))
+        if standing.becomes_best(best["key"] if best else None, entry.key):
+            if best:
+                transaction.delete(_gone(group.workflow, board, "BEST", best["key"]))
+            transaction.save(_part(group.workflow, board, "BEST", entry))
+            after[board] = {"key": entry.key, "run": entry.run}
+    return after
+
+
+def leave(
+    transaction: TransactWrite, group: table.GroupItem, run: runs.Run, successors: Mapping[str, Entry | None]
+) -> dict[str, dict[str, str] | None]:
+    """Take a run's entries off its boards; `successors` are the group's next best where the run was the best."""
+    after = bests(group)
+    for board, stood in run.standings.items():
+        if board not in after or stood.key is None:
+            continue
+        transaction.delete(_gone(group.workflow, board, "ALL", stood.key))
+        transaction.delete(_gone(group.workflow, board, f"G#{group.group}", stood.key))
+        if board not in successors:
+            continue
+        transaction.delete(_gone(group.workflow, board, "BEST", stood.key))
+        successor = successors[board]
+        after[board] = {"key": successor.key, "run": successor.run} if successor else None
+        if successor:
+            transaction.save(_part(group.workflow, board, "BEST", successor))
+    return after
+
+
+def successors(group: table.GroupItem, run: runs.Run) -> dict[str, Entry | None]:
+    """The group's next best on every board where `run` is its best: one Query of two entries each."""
+    found: dict[str, Entry | None] = {}
+    for board, best in bests(group).items():
+        if best and best["run"] == run.id:
+            others = (e for e in page(group.workflow, board, f"G#{group.group}", 2)[0] if e.run != run.id)
+            found[board] = next(others, None)
+    return found
+
+
+def page(workflow: str, board: str, part: str, limit: int, after: str | None = None) -> tuple[list[Entry], bool]:
+    """Up to `limit` entries in ranking order behind rank key `after`, strongly consistent, and whether more follow."""
+    partition = table.board(workflow, board, part)
+    items = table.EntryItem.query(
+        partition,
+        table.EntryItem.sk > after if after else None,
+        consistent_read=True,
+        limit=limit + 1,
+        page_size=limit + 1,
+    )
+    found = [_entry(item) for item in items]
+    return found[:limit], len(found) > limit
+
+
+def clear(workflow: str, board: str, limit: int) -> bool:
+    """Delete some entries of a board that no group takes part in any more; says whether none is left.
+
+    The list of all runs leads to the groups' own lists, so its entries go last.
+    """
+    for part in ("BEST", "ALL"):
+        found, _ = page(workflow, board, part, limit)
+        if found and part == "ALL":
+            _remove(_gone(workflow, board, f"G#{entry.group}", entry.key) for entry in found)
+        if found:
+            _remove(_gone(workflow, board, part, entry.key) for entry in found)
+            return False
+    return True
+
+
+def _remove(items: Iterable[table.EntryItem]) -> None:
+    with table.EntryItem.batch_write() as batch:
+        for item in items:
+            batch.delete(item)
+
+
+def every(workflow: str, board: str, part: str) -> Iterator[Entry]:
+    """All entries in ranking order."""
+    for item in table.EntryItem.query(table.board(workflow, board, part), consistent_read=True):
+        yield _entry(item)
+
+
+def _entry(item: Any) -> Entry:
+    return Entry(item.sk, item.run, item.group, item.created_at, item.started_at, item.finished_at, tuple(item.values))
+
+
+def group_names(workflow: str, groups: Iterable[str]) -> dict[str, str]:
+    """Names by group id, read where they are small: one BatchGetItem per 100 groups."""
+    keys = [(f"WORKFLOW#{workflow}", f"GROUP#{group}") for group in groups]
+    return {item.group: item.name for item in table.fetch(keys).values()}
