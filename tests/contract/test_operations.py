@@ -45,7 +45,7 @@ def routes_of_code(operation: str) -> set[tuple[str, str]]:
             argument = node.args[0]
             path = constants[argument.id] if isinstance(argument, ast.Name) else argument.value
             found.add((called.attr.upper(), re.sub(r"<(\w+)>", r"{\1}", path)))
-    # api.py answers HEAD wherever an operation answers GET, unless that makes something.
+    # api/app.py answers HEAD wherever an operation answers GET, unless that makes something.
     return found | {("HEAD", path) for method, path in found if method == "GET" and "head=False" not in source}
 
 

@@ -15,7 +15,6 @@ from botocore import awsrequest
 from moto.utilities import paginator
 
 from flowserverless.aws import clients
-from flowserverless.store import transactions
 from local import emulator, template
 from support import aws_clients, policies
 
@@ -170,6 +169,7 @@ def interrupted(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[], Any],
 
     def interrupt(operation: Callable[[], Any], rival: Callable[[], Any]) -> tuple[Any, Any]:
         # Not before the table has its name, which it gets after this file was read.
+        from flowserverless.store import transactions
         from support import requests_made
 
         commit = transactions.commit

@@ -9,6 +9,6 @@ def number(name: str, default: int) -> int:
 
 
 def executors() -> frozenset[str]:
-    """What this installation can execute beside runs of external engines: see domain/steps.py, ANYTHING."""
+    """What this installation can execute beside runs of external engines: see domain/templates/steps.py, ANYTHING."""
     switches = {"batch": "BATCH", "notebook": "NOTEBOOKS"}
     return frozenset({"lambda", *(name for name, switch in switches.items() if os.environ.get(switch) == "true")})

@@ -1,0 +1,1 @@
+"""Who is calling (authenticate), and what callers may see and do (authorize)."""

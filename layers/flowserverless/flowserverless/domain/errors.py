@@ -1,4 +1,4 @@
-"""What can be wrong with a request, in the words of the domain; only api.py turns these into HTTP statuses."""
+"""What can be wrong with a request, in the words of the domain; only api/problems.py turns these into HTTP statuses."""
 
 
 class Problem(Exception):

@@ -1,1 +1,1 @@
-"""Where things are kept: table.py draws the table, the other modules speak of runs, groups, workflows and files."""
+"""What is kept, and where: one DynamoDB table (table.py draws it), one S3 bucket (bucket.py), and every key of both."""

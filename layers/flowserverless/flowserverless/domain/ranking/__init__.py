@@ -1,0 +1,1 @@
+"""Rankings: reading results, rank keys, and who stands where."""

@@ -24,7 +24,7 @@ DTYPES: tuple[Dtype, ...] = ("int", "float", "string")
 MOST_COLUMNS = 50
 LONGEST_TEXT = 1024
 LARGEST_ROW = 32 * 1024
-# Bounds the length of a rank key, see ranking.py.
+# Bounds the length of a rank key, see rank_keys.py.
 MOST_ORDER_COLUMNS = 8
 # The number of an element of a list.
 INDEX = re.compile(r"0|[1-9][0-9]{0,9}")
