@@ -13,14 +13,14 @@ from http import HTTPStatus
 import pytest
 
 import flowserverless
-from flowserverless import api
+from flowserverless.api import problems as api_problems
 from flowserverless.domain import errors
 from local import emulator, template
 
 PAGE = emulator.PROJECT / "docs" / "problems.md"
 # Where codes are said: the package, and the program that executes steps.
 FOLDERS = ["layers/flowserverless/flowserverless", "functions/run_step"]
-STATUS_OF_KIND = api.STATUS
+STATUS_OF_KIND = api_problems.STATUS
 CODE = re.compile(r"[A-Z]{2,}(_[A-Z]+)*")
 
 Functions = ast.FunctionDef | ast.AsyncFunctionDef

@@ -1,7 +1,7 @@
 """What is in the directory of a run before a step, and what the run has come to: one state, whoever asks.
 
-The package, the uploads and the trees of the steps say it (see `domain/run_directory.py`). The listing of what there is in S3
-says it only where the tree of a step is missing: S3 keeps whatever was ever written, deleted or not.
+The package, the uploads and the trees of the steps say it (see `domain/run_directory.py`). The listing of what there
+is in S3 says it only where the tree of a step is missing: S3 keeps whatever was ever written, deleted or not.
 """
 
 import functools
