@@ -12,8 +12,8 @@ import re
 import stat
 from collections.abc import Iterator
 
-MOST_FILES = 20_000
-MOST_BYTES = 2 * 1024**3
+MAX_FILES = 20_000
+MAX_BYTES = 2 * 1024**3
 """More than any installation takes; a link may lead to a whole disk."""
 JUNK = {
     r"\.git|\.hg|\.svn|\.jj": "version control",
@@ -22,7 +22,7 @@ JUNK = {
     r"\.idea|\.vscode|\.Rproj\.user|\..*\.sw[op]": "an editor's",
     r"\.ssh|\.aws|\.gnupg|\.netrc|\.env": "may be credentials",
 }
-LONGEST_LINK = 1024
+MAX_LINK_SECONDS = 1024
 
 
 class TooMuch(Exception):
@@ -115,7 +115,7 @@ def _folder(path: pathlib.Path) -> pathlib.Path | None:
     """
     if path.is_dir():
         return path
-    if path.is_symlink() or path.stat().st_size > LONGEST_LINK:
+    if path.is_symlink() or path.stat().st_size > MAX_LINK_SECONDS:
         return None
     written = path.read_bytes().decode(errors="replace")
     is_path = written.startswith("../") and written.isprintable()
@@ -125,8 +125,8 @@ def _folder(path: pathlib.Path) -> pathlib.Path | None:
 def _add(path: pathlib.Path, place: str, packing: Packing) -> None:
     packing.files[place] = path
     packing.size += path.stat().st_size
-    if len(packing.files) > MOST_FILES or packing.size > MOST_BYTES:
-        most = f"{MOST_FILES} files or {MOST_BYTES >> 30} GiB"
+    if len(packing.files) > MAX_FILES or packing.size > MAX_BYTES:
+        most = f"{MAX_FILES} files or {MAX_BYTES >> 30} GiB"
         raise TooMuch(f"more than {most} are in the folder and what its links lead to; the last is {_shown(place)}")
 
 

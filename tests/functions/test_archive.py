@@ -452,7 +452,7 @@ def test_parts_stay_within_the_limits_of_s3(total):
 
 
 def test_parts_stay_within_the_limits_of_s3_when_most_of_it_is_names(monkeypatch):
-    monkeypatch.setattr(archive, "MOST_PARTS", 100)
+    monkeypatch.setattr(archive, "MAX_PARTS", 100)
     name, count = "n" * 1000, 200_000
     in_tar = len(archive.header(name, 1)) + 512
     in_manifest = len(name) + 200

@@ -397,7 +397,7 @@ NOT_VALID = {
     "half a character": lambda: "\ud800.a.b",
     "uuid of a flowServ token": lambda: "0cbb8a4bd3d54a8c9d8f9b0e6a3b7f11",
     "huge": lambda: signed(scope="x" * 100_000),
-    "just too long": lambda: signed() + "A" * tokens.LONGEST_TOKEN,
+    "just too long": lambda: signed() + "A" * tokens.MAX_TOKEN_LENGTH,
 }
 
 

@@ -271,6 +271,6 @@ def test_what_a_tree_says_is_taken_for_no_more_than_it_is():
     tree = run_directory.parse(told, 0)
     assert (tree.written["a"], len(tree.notes)) == (
         run_directory.Written(1, False, run_directory.LATEST),
-        run_directory.MOST_NOTES,
+        run_directory.MAX_NOTES,
     )
-    assert max(map(len, tree.notes)) == run_directory.LONGEST_NOTE
+    assert max(map(len, tree.notes)) == run_directory.MAX_NOTE_LENGTH

@@ -363,7 +363,7 @@ def test_files_written_again_while_they_are_read_are_not_taken_for_others(bench,
 
 
 def test_large_files_are_copied_in_parts(bench, monkeypatch):
-    monkeypatch.setattr("flowserverless.store.inbox.LARGEST_COPY", 6 << 20)
+    monkeypatch.setattr("flowserverless.store.inbox.MAX_COPY_BYTES", 6 << 20)
     monkeypatch.setattr("flowserverless.store.inbox.PART", 5 << 20)
     large = bytes(range(256)) * (12 << 12)
     run = bench.start_external()
@@ -374,7 +374,7 @@ def test_large_files_are_copied_in_parts(bench, monkeypatch):
 
 
 def test_a_part_that_fails_leaves_no_upload_behind(bench, monkeypatch):
-    monkeypatch.setattr("flowserverless.store.inbox.LARGEST_COPY", 1)
+    monkeypatch.setattr("flowserverless.store.inbox.MAX_COPY_BYTES", 1)
     s3 = clients.client("s3")
 
     def failing(**_):
@@ -389,7 +389,7 @@ def test_a_part_that_fails_leaves_no_upload_behind(bench, monkeypatch):
 
 
 def test_no_part_is_on_its_way_any_more_when_an_upload_is_aborted(bench, monkeypatch):
-    monkeypatch.setattr("flowserverless.store.inbox.LARGEST_COPY", 6 << 20)
+    monkeypatch.setattr("flowserverless.store.inbox.MAX_COPY_BYTES", 6 << 20)
     monkeypatch.setattr("flowserverless.store.inbox.PART", 5 << 20)
     s3 = clients.client("s3")
     second_begun, aborted = threading.Event(), threading.Event()

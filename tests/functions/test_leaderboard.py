@@ -235,7 +235,7 @@ def test_a_table_says_where_its_next_page_begins(ranked, read):
 
 
 def test_a_page_ends_where_an_answer_would_get_too_large(ranked, read, monkeypatch):
-    monkeypatch.setattr(leaderboard, "MOST_BYTES", 700)
+    monkeypatch.setattr(leaderboard, "MAX_BYTES", 700)
     page = read(includeAll="").json
     got = page["ranking"]
     while "next" in page:
@@ -245,7 +245,7 @@ def test_a_page_ends_where_an_answer_would_get_too_large(ranked, read, monkeypat
     assert names({"ranking": got}, ranked) == "1a 2b 2c 4d 5f 6e"
 
 
-@pytest.mark.parametrize("bound", ["MOST_REORDERED", "MOST_TEXT_REORDERED"])
+@pytest.mark.parametrize("bound", ["MAX_REORDERED", "MAX_TEXT_REORDERED"])
 def test_another_order_of_too_many_runs_is_refused(ranked, read, monkeypatch, bound):
     monkeypatch.setattr(leaderboard, bound, 5)
     refused = read(orderBy="score:asc")

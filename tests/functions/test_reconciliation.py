@@ -240,7 +240,7 @@ def test_removal_is_repeated_until_nothing_is_left(service, monkeypatch):
     run = deleted(service)
     for number in range(5):
         bucket.write(bucket.run(run, f"files/{number}"), b"")
-    monkeypatch.setattr(bucket, "MOST_KEYS_IN_A_DELETE", 2)
+    monkeypatch.setattr(bucket, "MAX_KEYS_PER_DELETE", 2)
     monkeypatch.setattr("flowserverless.operations.delete.REQUESTS", 1)
     assert service.remove_files(run) > 3
     assert on_moto.objects(run) == []

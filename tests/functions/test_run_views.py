@@ -52,7 +52,7 @@ def test_a_run_has_the_values_and_the_rank_of_its_line_of_the_board(service):
 
 def test_a_rank_far_down_is_not_counted(service, monkeypatch):
     runs = [scored(service, group, score) for group, score in (("g", 0.1), ("h", 0.2), ("i", 0.3))]
-    monkeypatch.setattr(boards, "MOST_COUNTED", 1)
+    monkeypatch.setattr(boards, "MAX_COUNTED", 1)
     assert [shown(service, run)["ranking"].get("rank") for run in runs] == [None, 2, 1]
 
 

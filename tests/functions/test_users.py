@@ -239,7 +239,7 @@ def test_nobody_gets_ones_own_password_activated_by_the_code_of_another(register
 
 
 def test_addresses_are_not_tried_without_end(register, post):
-    for number in range(cognito.MOST_ADDRESSES):
+    for number in range(cognito.MAX_ADDRESSES):
         register("ada", email=f"ada{number}@example.org")
     body = {"username": "ada", "password": PASSWORD, "email": "ada@example.org"}
     assert refused(post("register_user", body)) == (409, "NAME_TAKEN")
@@ -774,7 +774,7 @@ def test_nobody_waits_for_long(register, log_in, waits, user_pool_calls):
     handle = register("ada")
     revocations.sign_out_everywhere(handle["id"], datetime.now(UTC) + timedelta(minutes=1))
     assert refused(log_in()) == (503, "BUSY")
-    assert waits == [login.LONGEST_WAIT_SECONDS] * (login.TRIES - 1)
+    assert waits == [login.MAX_WAIT_SECONDS] * (login.TRIES - 1)
     assert len(user_pool_calls.calls) == login.TRIES
 
 
@@ -947,7 +947,7 @@ def test_everybody_is_as_many_as_the_document_says(invoke, user_pool_calls, monk
     document = json.loads((emulator.PROJECT / "functions" / "get_openapi" / "openapi.json").read_text("utf-8"))
     (limit,) = (each["schema"] for each in document["paths"]["/users"]["get"]["parameters"] if each["name"] == "limit")
     assert limit["default"] == limit["maximum"] == 1000
-    assert cognito.MOST_CALLS * cognito.MOST_IN_A_CALL >= 1.5 * limit["default"]
+    assert cognito.MAX_CALLS * cognito.MAX_PER_CALL >= 1.5 * limit["default"]
 
 
 def test_what_was_found_before_cognito_had_enough_is_shown(invoke, user_pool_calls):

@@ -95,7 +95,7 @@ def test_yaml(text, value):
         ("[" * 40 + "]" * 40, "a.yaml:1", "is nested too deeply"),
         ("a: &a [*a]", "a.yaml:1", "is nested too deeply or too large"),
         ("a: &a {<<: *a}", "a.yaml:1", "is nested too deeply or too large"),
-        ("x" * (documents.LARGEST + 1), "a.yaml", f"larger than {documents.LARGEST} bytes"),
+        ("x" * (documents.MAX_BYTES + 1), "a.yaml", f"larger than {documents.MAX_BYTES} bytes"),
     ],
 )
 def test_what_is_not_json_in_yaml_is_refused_with_its_line(text, place, message):
@@ -180,7 +180,7 @@ def test_includes_are_not_followed_without_end():
 
 
 def test_all_documents_together_are_bounded():
-    half = "x" * (documents.LARGEST // 2)
+    half = "x" * (documents.MAX_BYTES // 2)
     [(place, message)] = refused(a_yaml="- !include b.txt\n- !include c.txt", b_txt=half, c_txt=half)
     assert place == "a.yaml:2"
     assert "larger than" in message

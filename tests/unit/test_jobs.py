@@ -34,7 +34,7 @@ def test_the_containers_of_a_task_add_up_to_what_fargate_has(asked):
 @given(RESOURCES)
 def test_a_step_gets_the_memory_it_asks_for_unless_there_is_no_more(asked):
     size = fargate.size(asked)
-    _, most, _ = steps.FARGATE[max(asked.vcpu, fargate.SMALLEST_VCPU)]
+    _, most, _ = steps.FARGATE[max(asked.vcpu, fargate.MIN_VCPU)]
     assert size.memory >= min(asked.memory, most - fargate.COMPANIONS * fargate.COMPANION_MEMORY)
 
 

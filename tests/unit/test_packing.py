@@ -117,15 +117,15 @@ def test_what_cannot_be_packed_is_named(folder):
 
 
 def test_a_link_to_a_whole_disk_is_given_up(folder, monkeypatch):
-    monkeypatch.setattr(packing, "MOST_FILES", 5)
+    monkeypatch.setattr(packing, "MAX_FILES", 5)
     for n in range(6):
         write(folder.parent / "disk" / f"{n}")
     (folder / "data").symlink_to("../disk")
     with pytest.raises(packing.TooMuch, match="more than 5 files"):
         packing.collect(folder)
-    monkeypatch.setattr(packing, "MOST_FILES", 100)
+    monkeypatch.setattr(packing, "MAX_FILES", 100)
     (folder / "flowserv.yaml").unlink()
-    monkeypatch.setattr(packing, "MOST_BYTES", 5)
+    monkeypatch.setattr(packing, "MAX_BYTES", 5)
     with pytest.raises(packing.TooMuch, match="the last is data/"):
         packing.collect(folder)
 

@@ -154,7 +154,7 @@ def test_a_character_on_the_border_of_the_room_keeps_texts_in_order():
 @given(st.lists(st.sampled_from(results.DTYPES), min_size=1, max_size=8), st.booleans(), st.booleans())
 def test_the_longest_key_fits_a_sort_key(dtypes, descending, missing):
     schema = a_schema(*dtypes, descending=descending)
-    longest = {"int": SMALLEST, "float": -math.inf, "string": "\U0010ffff" * results.LONGEST_TEXT}
+    longest = {"int": SMALLEST, "float": -math.inf, "string": "\U0010ffff" * results.MAX_TEXT_LENGTH}
     values = tuple(None if missing else longest[dtype] for dtype in dtypes)
 
     key = rank_keys.key(schema, values, MOMENT, "7" * 26 + "-" + "g" * 32)

@@ -337,7 +337,7 @@ def test_what_is_not_json_is_refused_by_its_name(content):
 
 
 def test_a_file_that_is_too_large_is_not_even_parsed():
-    limit = results.LARGEST_FILE
+    limit = results.MAX_FILE_BYTES
 
     assert results.load(b"[" + b" " * (limit - 2) + b"]", "r.json") == []
     with pytest.raises(ValueError, match="larger than"):
@@ -364,12 +364,12 @@ def test_yaml_is_read_by_the_given_loader_if_the_file_is_named_so():
 
 def test_yaml_is_read_up_to_a_size_of_its_own():
     line = b"score: 1"
-    largest = line + b" " * (results.LARGEST_YAML - len(line))
+    largest = line + b" " * (results.MAX_YAML_BYTES - len(line))
 
     assert results.load(largest, "r.yaml", key_and_value)["score"].strip() == "1"
     with pytest.raises(ValueError, match="larger than"):
         results.load(largest + b" ", "r.yaml", key_and_value)
-    assert results.load(b"[" + b" " * results.LARGEST_YAML + b"]", "r.yaml", failing) == []
+    assert results.load(b"[" + b" " * results.MAX_YAML_BYTES + b"]", "r.yaml", failing) == []
 
 
 def test_a_reason_stays_small_and_storable_whatever_the_file_holds():
@@ -454,7 +454,7 @@ def test_every_value_is_valid_json(value):
 
 
 def test_a_row_that_no_item_of_the_table_could_hold_is_not_ranked():
-    names = [f"c{number}" for number in range(results.MOST_COLUMNS)]
+    names = [f"c{number}" for number in range(results.MAX_COLUMNS)]
     schema = results.parse(
         {"file": "r.json", "schema": [{"name": name, "label": name, "dtype": "string"} for name in names]}
     )

@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 FAULTS_SHOWN = 10
 # A leaderboard has room for a few words; a run is not to lose its rank over more of them.
-LONGEST_METHOD = 200
+MAX_METHOD_LENGTH = 200
 
 
 class WrongFile(Exception):
@@ -131,7 +131,7 @@ def main() -> None:
     except WrongFile as wrong:
         sys.exit(f"The predictions cannot be scored:\n{wrong}")
     if arguments.method:
-        scores["method"] = arguments.method[:LONGEST_METHOD]
+        scores["method"] = arguments.method[:MAX_METHOD_LENGTH]
     for path in (arguments.scores, arguments.confusion):
         path.parent.mkdir(parents=True, exist_ok=True)
     arguments.scores.write_text(json.dumps(scores, indent=2) + "\n", encoding="utf-8")

@@ -23,7 +23,7 @@ from flowserverless.domain import errors, validation
 # The headers in which callers say who they are; what caches keep of one caller is not for another.
 TOKENS = "Authorization, api_key"
 EXPOSED = "ETag, Link, Location, X-Request-Id, X-Next-Cursor, Retry-After"
-LONGEST_ID = 500
+MAX_ID_LENGTH = 500
 # Where JSON is wrong, when Python does not say it.
 NOWHERE = -1
 # What API Gateway makes of bytes that are no UTF-8, so that texts which differ would become the same.
@@ -32,7 +32,7 @@ BYTE_ORDER_MARK = "\N{ZERO WIDTH NO-BREAK SPACE}"
 # What caches and pages that link here add to a URL; it means nothing to any operation.
 ADDED = re.compile(r"_|utm_\w+|fbclid|gclid")
 WHOLE = re.compile(r"-?[0-9]+")
-Strict = dict[str, Any]
+Json = dict[str, Any]
 
 
 def _no_constant(name: str) -> NoReturn:
@@ -84,7 +84,7 @@ def _only_known(resolver: App, go_on: Callable[[App], answers.Answer]) -> answer
     return go_on(resolver)
 
 
-def _check_query(event: Strict, known: list[str]) -> None:
+def _check_query(event: Json, known: list[str]) -> None:
     given = event.get("multiValueQueryStringParameters") or {}
     unknown = [name for name in given if name not in known and not ADDED.fullmatch(name)]
     if unknown:
@@ -94,7 +94,7 @@ def _check_query(event: Strict, known: list[str]) -> None:
         raise errors.InvalidRequest("the query parameter 'limit' has to be a whole number")
 
 
-def _check_once(event: Strict) -> None:
+def _check_once(event: Json) -> None:
     given = event.get("multiValueQueryStringParameters") or {}
     repeated = [name for name, values in given.items() if len(values) > 1 and not ADDED.fullmatch(name)]
     if repeated:
@@ -116,14 +116,14 @@ def authorizer(resolver: App) -> dict[str, str]:
     return _authorizer(resolver.current_event.raw_event)
 
 
-def _authorizer(event: Strict) -> dict[str, str]:
+def _authorizer(event: Json) -> dict[str, str]:
     return event.get("requestContext", {}).get("authorizer") or {}
 
 
-def handler(resolver: App) -> Callable[[Strict, Any], Strict]:
+def handler(resolver: App) -> Callable[[Json, Any], Json]:
     """The Lambda handler of an operation: logs with the request's id, counts, and never raises to API Gateway."""
 
-    def handle(event: Strict, context: Any) -> Strict:
+    def handle(event: Json, context: Any) -> Json:
         request = str(event.get("requestContext", {}).get("requestId", ""))
         method = event.get("httpMethod")
         logs.logger.set_correlation_id(request)
@@ -143,7 +143,7 @@ def handler(resolver: App) -> Callable[[Strict, Any], Strict]:
             answer |= {"body": "", "isBase64Encoded": False}
         headers["X-Request-Id"] = [request]
         headers["X-Content-Type-Options"] = ["nosniff"]
-        headers["Strict-Transport-Security"] = ["max-age=63072000"]
+        headers["Json-Transport-Security"] = ["max-age=63072000"]
         headers["Access-Control-Allow-Origin"] = [os.environ.get("ALLOWED_ORIGIN", "*")]
         headers["Access-Control-Expose-Headers"] = [EXPOSED]
         headers.setdefault("Cache-Control", ["no-store"])
@@ -153,7 +153,7 @@ def handler(resolver: App) -> Callable[[Strict, Any], Strict]:
     return handle
 
 
-def _tag(answer: Strict, event: Strict, cache: str) -> None:
+def _tag(answer: Json, event: Json, cache: str) -> None:
     """Name what is answered by a digest of its body; to a caller who has the same already, only say so."""
     headers = answer["multiValueHeaders"]
     tag = f'"{hashlib.sha256((answer["body"] or "").encode("utf-8", "surrogatepass")).hexdigest()[:32]}"'
@@ -165,14 +165,14 @@ def _tag(answer: Strict, event: Strict, cache: str) -> None:
         answer["statusCode"] = int(HTTPStatus.NOT_MODIFIED)
 
 
-def _answer(resolver: App, event: Strict, context: Any) -> Strict:
+def _answer(resolver: App, event: Json, context: Any) -> Json:
     said = _authorizer(event)
     try:
         if not resolver.public and not said.get("user"):
             # Before anything else is looked at, so that strangers learn nothing about what is valid.
             raise credentials.refusal(said.get("problem", ""))
-        if any(len(part) > LONGEST_ID for part in (event.get("pathParameters") or {}).values()):
-            raise errors.NotFound(f"an id has at most {LONGEST_ID} characters")
+        if any(len(part) > MAX_ID_LENGTH for part in (event.get("pathParameters") or {}).values()):
+            raise errors.NotFound(f"an id has at most {MAX_ID_LENGTH} characters")
         _check_once(event)
         read = _readable(resolver, event)
     except errors.Problem as refusal:
@@ -180,7 +180,7 @@ def _answer(resolver: App, event: Strict, context: Any) -> Strict:
     return resolver.resolve(read, context)
 
 
-def _readable(resolver: App, event: Strict) -> Strict:
+def _readable(resolver: App, event: Json) -> Json:
     """The request as the resolver reads it: HEAD as GET, and the name of a media type it takes in small letters.
 
     Raises UnsupportedType and InvalidRequest. Powertools would read a form like JSON, and any web page may send one
@@ -201,7 +201,7 @@ def _readable(resolver: App, event: Strict) -> Strict:
     return {**event, "httpMethod": method, "headers": headers, "path": _route(event)}
 
 
-def _text(event: Strict) -> str | None:
+def _text(event: Json) -> str | None:
     """The body as a text. Raises InvalidRequest where it was none, also where API Gateway has made one of it."""
     body = event.get("body")
     try:
@@ -214,25 +214,25 @@ def _text(event: Strict) -> str | None:
     return text
 
 
-def _route(event: Strict) -> str:
+def _route(event: Json) -> str:
     """The path without what a custom domain maps to the API, which API Gateway leaves in the path."""
     path, resource = str(event["path"]), str(event["resource"])
     parts = path.rstrip("/").split("/")
     return "/" if resource == "/" else "/" + "/".join(parts[-resource.count("/") :])
 
 
-def _headers(event: Strict, name: str) -> list[str]:
+def _headers(event: Json, name: str) -> list[str]:
     several = event.get("multiValueHeaders") or {one: [value] for one, value in (event.get("headers") or {}).items()}
     return [value for one, values in several.items() if one.lower() == name for value in values]
 
 
 def is_head(resolver: App) -> bool:
     """Whether only the headers of the answer are asked for; a signed URL is for one method only."""
-    context: Strict = resolver.current_event.raw_event.get("requestContext", {})
+    context: Json = resolver.current_event.raw_event.get("requestContext", {})
     return context.get("httpMethod") == "HEAD"
 
 
-def _plain(response: Response[Any]) -> Strict:
+def _plain(response: Response[Any]) -> Json:
     headers = {"Content-Type": [str(response.content_type)]}
     headers |= {name: [str(value)] for name, value in response.headers.items()}
     return {

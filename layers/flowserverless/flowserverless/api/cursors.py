@@ -8,7 +8,7 @@ from typing import Any
 from flowserverless.domain import errors
 
 # All that cursors hold comes from sort keys, which have at most 1024 bytes with their prefix (WORKFLOW#).
-LONGEST = 1015
+MAX_LENGTH = 1015
 
 
 def write(listing: str, *position: Any) -> str:
@@ -17,7 +17,7 @@ def write(listing: str, *position: Any) -> str:
     return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
 
 
-def read(listing: str, text: str | None, *kinds: type, longest: int = LONGEST) -> list[Any] | None:
+def read(listing: str, text: str | None, *kinds: type, longest: int = MAX_LENGTH) -> list[Any] | None:
     """The position of a cursor, a list of values of `kinds`, texts of at most `longest` letters; None without one.
 
     Raises InvalidRequest for any text that `write` did not make for this listing.

@@ -10,7 +10,7 @@ from flowserverless.domain import ids, runs
 from flowserverless.operations import post_process
 from flowserverless.store import boards, group_items, run_items, table, upload_items, workflow_items
 
-MOST_SHOWN = 1000
+MAX_SHOWN = 1000
 # Of a run's files as JSON, which are ten thousand ordinary ones; an answer has 6 MB. Pages of files have them all.
 FILES_BYTES = 3_000_000
 # Of a listing's runs as JSON with all that there is to say of them; further ones have their id and state.
@@ -68,7 +68,7 @@ def workflow(who: authorize.Caller, workflow_id: str) -> handles.WorkflowHandle:
     head, published = workflow_items.with_template(workflow_id)
     handle = views.workflow(head, published, views.post_processing(head, *post_process.shown_whole(head)))
     if who.user:
-        mine, _ = group_items.links(f"USER#{who.user}", MOST_SHOWN, None, workflow_id)
+        mine, _ = group_items.links(f"USER#{who.user}", MAX_SHOWN, None, workflow_id)
         handle["groups"] = [views.group_line(link) for link in mine]
     return handle
 
@@ -79,7 +79,7 @@ def group(who: authorize.Caller, group_id: str) -> handles.GroupHandle:
     found, members = group_items.with_members(group_id)
     head, published = workflow_items.with_template(found.workflow)
     parameters = group_items.parameters(found, published.template)
-    files, _ = upload_items.page(group_id, MOST_SHOWN)
-    newest, _ = run_items.newest(ids.RunId(group_id, ""), MOST_SHOWN, None, None)
+    files, _ = upload_items.page(group_id, MAX_SHOWN)
+    newest, _ = run_items.newest(ids.RunId(group_id, ""), MAX_SHOWN, None, None)
     names = {member.user: member.name for member in members}
     return views.group(found, members, parameters, files, lines(newest, found, head.board, names))

@@ -13,10 +13,10 @@ from flowserverless.operations import post_process
 from flowserverless.store import boards, workflow_items
 
 # An order of the caller's own is sorted in memory: beyond so many entries, or characters in them, it is refused.
-MOST_REORDERED = 10_000
-MOST_TEXT_REORDERED = 20_000_000
+MAX_REORDERED = 10_000
+MAX_TEXT_REORDERED = 20_000_000
 # Of a page as JSON; a function may answer 6 MB, in which every quotation mark takes one more.
-MOST_BYTES = 4_000_000
+MAX_BYTES = 4_000_000
 Keyed = Sequence[tuple[str, boards.Entry]]
 
 
@@ -67,7 +67,7 @@ def show(workflow: str, order: str | None, include_all: bool, limit: int, at: st
     view = View(workflow, head.board, schema, rank_keys.parse_order(schema, order), include_all)
     start = _start(view, at)
     keyed, more = _page(view, limit, start.key)
-    lines = _lines(view, keyed, start, MOST_BYTES - len(json.dumps(postproc)))
+    lines = _lines(view, keyed, start, MAX_BYTES - len(json.dumps(postproc)))
     board["schema"] = views.columns(schema)
     board["ranking"] = lines
     if more or len(lines) < len(keyed):
@@ -104,8 +104,8 @@ def _reordered(view: View) -> Keyed:
     for entry in boards.every(view.workflow, view.board, "ALL"):
         entries.append(entry)
         text += sum(len(value) for value in entry.values if isinstance(value, str))
-        if len(entries) > MOST_REORDERED or text > MOST_TEXT_REORDERED:
-            detail = f"more than {MOST_REORDERED} runs are ranked; only the workflow's own order can be read"
+        if len(entries) > MAX_REORDERED or text > MAX_TEXT_REORDERED:
+            detail = f"more than {MAX_REORDERED} runs are ranked; only the workflow's own order can be read"
             raise errors.InvalidRequest(detail, "TOO_MANY_TO_REORDER")
     return standing.ordered(encode, entries) if view.include_all else standing.best_per_group(encode, entries)
 

@@ -12,11 +12,11 @@ def operation(
     tag: str,
     public: bool = False,
     optional: bool = False,
-    body: app.Strict | None = None,
-    content: app.Strict | None = None,
+    body: app.Json | None = None,
+    content: app.Json | None = None,
     also: dict[int, str] | None = None,
     head: bool = True,
-) -> app.Strict:
+) -> app.Json:
     """What the OpenAPI document says of a route beyond its types: the statuses it answers and who may call it.
 
     `optional` operations answer everybody and more to those who are signed in; `body` and `content` describe
@@ -25,14 +25,14 @@ def operation(
     """
     closed = () if public or optional else (401, 403)
     problems = sorted({400, 404, 500, 503, *closed, *((401, 403) if optional else ()), *refusals})
-    success: app.Strict = {"description": HTTPStatus(status).phrase}
+    success: app.Json = {"description": HTTPStatus(status).phrase}
     if status in (204, 302) or content:
         success["content"] = content or {}
     if status == 302:
         success["headers"] = {"Location": {"description": "A signed URL", "schema": {"type": "string"}}}
     others = {code: {"description": meaning, "content": {}} for code, meaning in (also or {}).items()}
     schemes: list[dict[str, list[str]]] = [{"bearer": []}, {"apiKey": []}]
-    described: app.Strict = {
+    described: app.Json = {
         "operation_id": name,
         "tags": [tag],
         "status_code": status,
@@ -43,7 +43,7 @@ def operation(
     return described
 
 
-def described_problem(status: int) -> app.Strict:
+def described_problem(status: int) -> app.Json:
     """What the OpenAPI document says of a refusal."""
     schema = {"$ref": "#/components/schemas/Problem"}
     return {

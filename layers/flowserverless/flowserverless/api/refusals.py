@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-LONGEST = 2000
+MAX_LENGTH = 2000
 WORDS = {
     "missing": "is missing",
     "string_type": "has to be a text",
@@ -37,7 +37,7 @@ def sentences(faults: Iterable[Any], document: object = None, above: tuple[str, 
     `document` is the text in which JSON has a mistake; `above` is where all that was validated stood.
     """
     told = [_sentence({**fault, "loc": (*above, *fault["loc"])}, document) for fault in faults]
-    return "; ".join(told)[:LONGEST] or "the request is not understood"
+    return "; ".join(told)[:MAX_LENGTH] or "the request is not understood"
 
 
 def _sentence(fault: Mapping[str, Any], document: object) -> str:

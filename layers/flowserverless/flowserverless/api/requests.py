@@ -173,7 +173,7 @@ class AnnounceUpload(Body):
 
 _Name = Annotated[
     str,
-    StringConstraints(min_length=1, max_length=users.LONGEST_NAME),
+    StringConstraints(min_length=1, max_length=users.MAX_NAME_LENGTH),
     Form(r"\S+", "a user name has no spaces"),
 ]
 UserName = Annotated[_Name, AfterValidator(users.name)]

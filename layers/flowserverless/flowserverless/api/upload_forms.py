@@ -19,7 +19,7 @@ from flowserverless.domain import errors, names, paths
 from flowserverless.operations import upload
 
 # Lambda takes 6 MB, in which the request stands as JSON with its headers; API Gateway would take 10 MB.
-MOST_BODY = (6 << 20) - (64 << 10)
+MAX_BODY = (6 << 20) - (64 << 10)
 MEDIA_TYPE = re.compile(r"[a-zA-Z0-9!#$&^_.+-]{1,100}/[a-zA-Z0-9!#$&^_.+-]{1,100}")
 # A file name in the form of RFC 5987: its encoding, a language, and its bytes written with per cent signs.
 EXTENDED = re.compile(r";\s*filename\*\s*=\s*\"?(utf-8|iso-8859-1)'[^']*'([^;\"\s]*)", re.IGNORECASE)
@@ -36,8 +36,8 @@ def receive(resolver: app.App, who: authorize.Caller, group: str, now: datetime)
     place = upload.Place(who, found, now)
     event = resolver.current_event
     text = event.body or ""
-    if len(text) > MOST_BODY:
-        detail = f"the request is larger than {MOST_BODY} bytes as the service gets it, where a file is a third larger"
+    if len(text) > MAX_BODY:
+        detail = f"the request is larger than {MAX_BODY} bytes as the service gets it, where a file is a third larger"
         advice = "announce the file as JSON {name, size, sha256} instead, and post it to S3 with the form in the answer"
         raise errors.TooLarge(f"{detail}; {advice}", "REQUEST_TOO_LARGE")
     kind, options = multipart.parse_options_header(str(event.headers.get("content-type") or ""))
@@ -110,8 +110,8 @@ def _file_name(text: str) -> str:
         names.check(name)
     except ValueError as error:
         raise errors.InvalidRequest(f"the file's name cannot be used: {error}") from None
-    if len(name.encode()) > paths.LONGEST_NAME:
-        raise errors.InvalidRequest(f"the file's name has more than {paths.LONGEST_NAME} bytes")
+    if len(name.encode()) > paths.MAX_NAME_LENGTH:
+        raise errors.InvalidRequest(f"the file's name has more than {paths.MAX_NAME_LENGTH} bytes")
     return name
 
 

@@ -17,7 +17,7 @@ from flowserverless.auth import credentials
 logger = Logger(service="authorizer")
 CLAIMS = ["exp", "iat", "iss", "sub", "jti", "client_id", "token_use", "username"]
 LEEWAY_SECONDS = 5  # clocks differ; Cognito's may be ahead when a new token is used at once
-LONGEST_TOKEN = 8192
+MAX_TOKEN_LENGTH = 8192
 TIMEOUT_SECONDS = 3
 KEEP_SECONDS = 3600
 PAUSE_SECONDS = 60
@@ -127,7 +127,7 @@ def verify(token: str, keys: Keys, pool: str, client: str) -> Identity:
 
 
 def _claims(token: str, keys: Keys, pool: str) -> dict[str, Any]:
-    header = jwt.get_unverified_header(token) if len(token) <= LONGEST_TOKEN else {}
+    header = jwt.get_unverified_header(token) if len(token) <= MAX_TOKEN_LENGTH else {}
     # Before a key is looked for, because looking may cost a request.
     key = keys.find(str(header.get("kid", ""))) if header.get("alg") == "RS256" else None
     if key is None:

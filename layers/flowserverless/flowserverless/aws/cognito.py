@@ -19,13 +19,13 @@ from flowserverless.store import usernames
 # As long as a code can be used (Cognito: a day) the name is kept for who is to send it back.
 CODE_LIFE = timedelta(days=1)
 # How many addresses may be tried for a name meanwhile, by people who mistyped theirs.
-MOST_ADDRESSES = 5
-MOST_IN_A_CALL = 60
+MAX_ADDRESSES = 5
+MAX_PER_CALL = 60
 # Clients of flowServ know of no pages: as many calls as 1000 users and half as many who are not active need.
-MOST_CALLS = 25
+MAX_CALLS = 25
 LISTING = "users"
 # Cognito says nowhere how long its own cursors may get; the operation takes cursors in which this fits.
-LONGEST_TOKEN = 4000
+MAX_TOKEN_LENGTH = 4000
 LIMITS = ("TooManyRequestsException", "LimitExceededException", "TooManyFailedAttemptsException")
 CODE_REFUSALS = (
     "CodeMismatchException",
@@ -158,13 +158,13 @@ def search(prefix: str, limit: int, at: str | None) -> tuple[list[User], str | N
     # How a quotation mark or a backslash is written in a filter is not documented: the filter ends before it.
     asked = prefix.split('"')[0].split("\\")[0]
     query = {"Filter": f'username ^= "{asked}"'} if asked else {}
-    token = (cursors.read(LISTING, at, str, longest=LONGEST_TOKEN) or [None])[0]
+    token = (cursors.read(LISTING, at, str, longest=MAX_TOKEN_LENGTH) or [None])[0]
     if token == "":
         raise cursors.invalid()
     found: list[User] = []
-    for _ in range(MOST_CALLS):
+    for _ in range(MAX_CALLS):
         page = {"PaginationToken": token} if token else {}
-        size = min(MOST_IN_A_CALL, limit - len(found))
+        size = min(MAX_PER_CALL, limit - len(found))
         try:
             with _refusals(_search_refusals(prefix, token)):
                 answer = _client().list_users(UserPoolId=_pool(), Limit=size, **query, **page)
@@ -236,7 +236,7 @@ def _make_room(name: str, email: str | None, tried: list[str], now: datetime) ->
     if there.waits_since is None:
         raise _taken(name)
     expired = now - there.waits_since > CODE_LIFE
-    mistyped = email is not None and usernames.digest(email) not in tried and 0 < len(tried) < MOST_ADDRESSES
+    mistyped = email is not None and usernames.digest(email) not in tried and 0 < len(tried) < MAX_ADDRESSES
     if not (expired or mistyped):
         detail = f"the user name '{name}' waits for the code that was sent by e-mail, which can be sent again"
         raise errors.Conflict(f"{detail}; without it the name is free a day after it was registered", "NAME_TAKEN")

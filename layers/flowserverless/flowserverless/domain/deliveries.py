@@ -15,10 +15,10 @@ ERROR = "_ERROR"
 MARKERS = (SUCCESS, ERROR)
 REPORT = ".report.json"
 # The messages of a run stand as JSON in its item of the table, with much else.
-LONGEST_MESSAGE = 2000
+MAX_MESSAGE_LENGTH = 2000
 MESSAGE_BYTES = 40_000
 # So many faults are named; more say nothing new.
-MOST_FAULTS = 20
+MAX_FAULTS = 20
 
 
 @dataclass(frozen=True)
@@ -108,7 +108,7 @@ def _messages(listed: Sequence[object]) -> Iterator[str]:
     room = MESSAGE_BYTES
     for number, each in enumerate(listed):
         # JSON texts can hold halves of characters, which nothing can store.
-        text = str(each).strip()[:LONGEST_MESSAGE].encode("utf-8", "replace").decode()
+        text = str(each).strip()[:MAX_MESSAGE_LENGTH].encode("utf-8", "replace").decode()
         room -= len(json.dumps(text))
         if room < 0:
             yield f"... and {len(listed) - number} more messages"
@@ -123,8 +123,8 @@ def judge(delivered: Iterable[File], most_files: int, most_bytes: int) -> Judged
     names = {file.path for file in found}
     problems = {file.path: _problem(file.path, names) for file in found}
     faults = [f"{path[:200]!r}: {problem}" for path, problem in problems.items() if problem]
-    if len(faults) > MOST_FAULTS:
-        faults[MOST_FAULTS:] = [f"... and {len(faults) - MOST_FAULTS} more files"]
+    if len(faults) > MAX_FAULTS:
+        faults[MAX_FAULTS:] = [f"... and {len(faults) - MAX_FAULTS} more files"]
     files = tuple(file for file in found if not problems[file.path])
     total = sum(file.size for file in files)
     if len(files) > most_files:

@@ -11,7 +11,7 @@ COMPANIONS = 2
 COMPANION_VCPU = 0.25
 COMPANION_MEMORY = 256
 # Fargate gives less to smaller tasks, but three containers cannot share it.
-SMALLEST_VCPU = 1.0
+MIN_VCPU = 1.0
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ def size(asked: steps.Resources) -> Size:
     The containers of a task share its CPU, so that one that runs alone has all of it; memory is cut off at the
     share. Only of the largest memory that Fargate has for so many vCPU the step gets less than it asks for.
     """
-    vcpu = max(asked.vcpu, SMALLEST_VCPU)
+    vcpu = max(asked.vcpu, MIN_VCPU)
     least, most, multiple = steps.FARGATE[vcpu]
     ours = COMPANIONS * COMPANION_MEMORY
     needed = max(least, asked.memory + ours)

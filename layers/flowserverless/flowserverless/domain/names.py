@@ -45,7 +45,7 @@ _REFUSED = {
 # What stands for an object or a letter that got lost.
 _PLACEHOLDERS = "\ufffc\ufffd"
 # Scripts that pile up marks need four or five; more of them cover the lines above and below.
-MOST_MARKS = 8
+MAX_MARKS = 8
 _BREAKS = "\u2028\u2029"
 # Nobody sees them and no script needs them.
 _NEEDLESS = "\u00ad\u200b\u2060\ufeff"
@@ -88,8 +88,8 @@ def check_letters(name: str) -> str:
             raise ValueError("a name has no line separators, soft hyphens or blanks without a width")
         if letter in _PLACEHOLDERS:
             raise ValueError("a name has no placeholders of lost characters")
-    if _most_marks(name) > MOST_MARKS:
-        raise ValueError(f"a name has no more than {MOST_MARKS} combining marks in a row")
+    if _most_marks(name) > MAX_MARKS:
+        raise ValueError(f"a name has no more than {MAX_MARKS} combining marks in a row")
     return name
 
 

@@ -10,9 +10,9 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import TypeVar
 
 # An S3 key has at most 1024 bytes; what is left goes to prefixes such as `workflows/{id}/{version}/static/`.
-LONGEST = 900
+MAX_LENGTH = 900
 # Linux refuses longer names (NAME_MAX), so such a file could be stored and never be staged.
-LONGEST_NAME = 255
+MAX_NAME_LENGTH = 255
 # Never a place for files of a run: what steps hand on beside files is not kept in the run directory.
 RESERVED = ".flowserverless"
 _Part = TypeVar("_Part")
@@ -31,8 +31,8 @@ def normalise(path: str) -> str:
         size = len(path.encode())
     except UnicodeEncodeError:
         raise ValueError("a path must be valid Unicode") from None
-    if size > LONGEST:
-        raise ValueError(f"a path has at most {LONGEST} bytes")
+    if size > MAX_LENGTH:
+        raise ValueError(f"a path has at most {MAX_LENGTH} bytes")
     if "\\" in path:
         raise ValueError("a path is separated by '/', not by '\\'")
     if any(unicodedata.category(letter) == "Cc" for letter in path):
@@ -44,8 +44,8 @@ def normalise(path: str) -> str:
         raise ValueError("a path must not be empty")
     if normal == "." or normal == ".." or normal.startswith("../"):
         raise ValueError("a path must stay inside the run directory")
-    if any(len(name.encode()) > LONGEST_NAME for name in normal.split("/")):
-        raise ValueError(f"a file name has at most {LONGEST_NAME} bytes")
+    if any(len(name.encode()) > MAX_NAME_LENGTH for name in normal.split("/")):
+        raise ValueError(f"a file name has at most {MAX_NAME_LENGTH} bytes")
     return normal
 
 

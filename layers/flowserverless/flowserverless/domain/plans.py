@@ -7,7 +7,7 @@ from flowserverless.domain import errors, fences, paths, runs, validation, varia
 from flowserverless.domain.templates import commands, parameters, references, shell_words, steps, templates, values
 
 # Linux gives arguments and environment of a process a quarter of its stack, by default 2 MiB, together.
-LARGEST_ENVIRONMENT = 1_000_000
+MAX_ENVIRONMENT_BYTES = 1_000_000
 
 
 @dataclass(frozen=True)
@@ -184,8 +184,8 @@ def _value(declared: object, values: Mapping[str, object]) -> object:
 def _variables(arguments: Mapping[str, object]) -> dict[str, str]:
     variables = {name: values.text(value) for name, value in arguments.items()}
     size = sum(len(name) + len(text.encode()) + 2 for name, text in variables.items())
-    if size > LARGEST_ENVIRONMENT:
-        raise errors.InvalidRequest(f"the arguments make {size} bytes, more than {LARGEST_ENVIRONMENT}")
+    if size > MAX_ENVIRONMENT_BYTES:
+        raise errors.InvalidRequest(f"the arguments make {size} bytes, more than {MAX_ENVIRONMENT_BYTES}")
     return variables
 
 

@@ -12,9 +12,9 @@ from typing import Any
 from flowserverless.domain import paths
 
 # A step writes some thousand files at most; each is a line with a path of at most 900 bytes.
-LARGEST = 64 << 20
-MOST_NOTES = 100
-LONGEST_NOTE = 300
+MAX_BYTES = 64 << 20
+MAX_NOTES = 100
+MAX_NOTE_LENGTH = 300
 # Moments are nanoseconds since 1970; file systems keep no others than these.
 LATEST = 1 << 62
 
@@ -103,7 +103,7 @@ def _parse(document: Any, at: float) -> Tree:
         {paths.normalise(path): _written(*rest) for path, *rest in document["written"]},
         tuple(paths.normalise(path) for path in document["gone"]),
         tuple(paths.normalise(path) for path in document["folders"]),
-        tuple(str(note)[:LONGEST_NOTE] for note in document["notes"][:MOST_NOTES]),
+        tuple(str(note)[:MAX_NOTE_LENGTH] for note in document["notes"][:MAX_NOTES]),
         at,
     )
 
@@ -152,7 +152,7 @@ def _apply(now: Directory, tree: Tree, step: Step, key: Callable[[str], str]) ->
         blocking = [above for above in _above(path) if above in files]
         blocking += [other for other in files if other.startswith(f"{path}/")] if path in taken else []
         if not all(map(step.may, blocking)):
-            notes.append(f"{path!r}"[:LONGEST_NOTE] + " was not kept: what the step may not write is in its place")
+            notes.append(f"{path!r}"[:MAX_NOTE_LENGTH] + " was not kept: what the step may not write is in its place")
             gone.add(path)
             continue
         for other in blocking:
@@ -164,7 +164,7 @@ def _apply(now: Directory, tree: Tree, step: Step, key: Callable[[str], str]) ->
     folders.update(folder for folder in tree.folders if step.may_leave(folder))
     kept = (one for one in folders if one not in files and not any(above in files for above in _above(one)))
     lost = {**now.lost, **dict.fromkeys(gone, tree.at)}
-    return Directory(files, frozenset(kept), tuple(notes[:MOST_NOTES]), lost)
+    return Directory(files, frozenset(kept), tuple(notes[:MAX_NOTES]), lost)
 
 
 def _folders_of(files: Iterable[str]) -> set[str]:

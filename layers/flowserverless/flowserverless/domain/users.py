@@ -22,7 +22,7 @@ def closed() -> errors.Problem:
     return errors.Forbidden("registration is closed here; ask an organiser", "REGISTRATION_CLOSED")
 
 
-LONGEST_NAME = 128
+MAX_NAME_LENGTH = 128
 # The `sub` that Cognito gives to a user: a UUID.
 _ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 
@@ -39,7 +39,7 @@ def name(text: str) -> str:
     symbols, numbers and punctuation.
     """
     normal = unicodedata.normalize("NFC", text)
-    if not 1 <= len(normal) <= LONGEST_NAME or not normal.isprintable() or " " in normal:
+    if not 1 <= len(normal) <= MAX_NAME_LENGTH or not normal.isprintable() or " " in normal:
         raise ValueError("a user name has 1 to 128 printable characters and no blanks")
     return normal
 

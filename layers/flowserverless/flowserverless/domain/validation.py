@@ -25,10 +25,10 @@ class Faults(Exception):
 
 _Kind = TypeVar("_Kind")
 # Bounds for every document; real templates have a few hundred values, nested six deep.
-MOST_VALUES = 10_000
-DEEPEST = 32
+MAX_VALUES = 10_000
+MAX_DEPTH = 32
 # In characters of all texts and names together: a template is kept in one item of the table, of at most 400 KB.
-MOST_TEXT = 200_000
+MAX_TEXT = 200_000
 # What is a Boolean in YAML 1.1, and so for flowServ, and a text in YAML 1.2.
 WORDS = {"yes": True, "on": True, "no": False, "off": False}
 # The place of a document itself.
@@ -168,7 +168,7 @@ def require_json(document: object, place: str = "") -> None:
         value, here, depth = pending.pop()
         values += 1
         length += len(value) if isinstance(value, str) else 0
-        if depth > DEEPEST or values > MOST_VALUES or length > MOST_TEXT:
+        if depth > MAX_DEPTH or values > MAX_VALUES or length > MAX_TEXT:
             found.append(Fault(place or WHOLE, "is nested too deeply or too large"))
             break
         if isinstance(value, Mapping):

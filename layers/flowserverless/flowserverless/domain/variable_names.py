@@ -10,7 +10,7 @@ program that an image may bring; it has the families that images for data work b
 import re
 
 NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
-LONGEST = 128
+MAX_LENGTH = 128
 _FAMILIES = (
     # What the runner itself tells a step.
     r"PATH|HOME|USER|LOGNAME|LANG|LANGUAGE|LC_.*|TMPDIR|python|FLOWSERVERLESS_.*",
@@ -47,7 +47,7 @@ RESERVED = re.compile("|".join(_FAMILIES))
 
 def is_name(text: str) -> bool:
     """Whether a shell would take a text for the name of a variable."""
-    return len(text) <= LONGEST and NAME.fullmatch(text) is not None
+    return len(text) <= MAX_LENGTH and NAME.fullmatch(text) is not None
 
 
 def is_reserved(name: str) -> bool:

@@ -25,8 +25,8 @@ ROOM = "/room"
 # Number of the step, and the secret.
 JOB = re.compile(r"\d{3}-[\w-]{32}", re.ASCII)
 # Batch refuses less.
-SHORTEST_SECONDS = 60
-LARGEST_OUTCOME = 300_000
+MIN_SECONDS = 60
+MAX_OUTCOME_BYTES = 300_000
 # The manifest brings the program along; its words are those of functions/run_step/runner/container.py.
 BOOTSTRAP = """\
 import base64, json, runpy, sys, tempfile, time, urllib.request
@@ -57,7 +57,7 @@ def order(run: runs.Run, step: plans.Step, seconds: int) -> dict[str, Any]:
         "image": step.environment,
         "vcpu": f"{size.vcpu:g}",
         "memory": str(size.memory),
-        "seconds": max(SHORTEST_SECONDS, seconds),
+        "seconds": max(MIN_SECONDS, seconds),
         "fetch": ["python", "-c", BOOTSTRAP, url, "fetch", ROOM],
         "step": ["/bin/sh", f"{ROOM}/step.sh"],
         "deliver": ["python", "-c", BOOTSTRAP, url, "deliver", ROOM],
@@ -76,7 +76,7 @@ def addition(run_id: str, index: int, seconds: int) -> dict[str, Any]:
     key = _outcome(run_id, index)
     return {
         "program": base64.b64encode(_program()).decode(),
-        "outcome": {**bucket.form(key, seconds, LARGEST_OUTCOME), "key": key},
+        "outcome": {**bucket.form(key, seconds, MAX_OUTCOME_BYTES), "key": key},
     }
 
 
@@ -84,7 +84,7 @@ def outcome(run: runs.Run, told: Mapping[str, Any] | None) -> Mapping[str, Any] 
     """How a step went: as the state machine was told or, for a job (`{"job": <number of the step>}`), as it left it."""
     if told is None or "job" not in told:
         return told
-    kept = bucket.read(_outcome(run.id, int(told["job"])), LARGEST_OUTCOME)
+    kept = bucket.read(_outcome(run.id, int(told["job"])), MAX_OUTCOME_BYTES)
     try:
         found = json.loads(kept or b"null")
     except ValueError:

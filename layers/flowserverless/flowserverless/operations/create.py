@@ -41,8 +41,8 @@ def named_members(named: list[str]) -> dict[str, str]:
 
 
 def require_room(members: Mapping[str, str]) -> None:
-    if len(members) > group_items.MOST_MEMBERS:
-        raise errors.InvalidRequest(f"a group has at most {group_items.MOST_MEMBERS} members")
+    if len(members) > group_items.MAX_MEMBERS:
+        raise errors.InvalidRequest(f"a group has at most {group_items.MAX_MEMBERS} members")
 
 
 def own_parameters(body: requests.CreateGroup, published: table.TemplateItem) -> list[dict[str, object]] | None:

@@ -95,7 +95,7 @@ def _first(run: runs.Run, published: table.TemplateItem) -> run_directory.Direct
 
 
 def _tree(run_id: str, index: int) -> run_directory.Tree | None:
-    found = bucket.read_dated(bucket.tree(run_id, index), run_directory.LARGEST)
+    found = bucket.read_dated(bucket.tree(run_id, index), run_directory.MAX_BYTES)
     if found is None:
         return None
     body, at = found

@@ -10,7 +10,7 @@ from flowserverless.operations import delete
 from flowserverless.store import boards, group_items, run_items, table, workflow_items
 
 # A pass deletes so many runs of a group at most; what is left is deleted by the next pass.
-MOST_OF_A_GROUP = 200
+MAX_PER_GROUP = 200
 
 
 def runs(now: datetime) -> dict[str, int]:
@@ -26,11 +26,11 @@ def _expired(limit: str) -> Iterator[Run]:
     for line in _all_workflows():
         head = workflow_items.get(line.workflow)
         shown = {head.good_run, head.last_run, head.active_run}
-        old = run_items.oldest(ids.RunId(line.workflow, limit, post_processing=True), MOST_OF_A_GROUP)
+        old = run_items.oldest(ids.RunId(line.workflow, limit, post_processing=True), MAX_PER_GROUP)
         yield from (run for run in old if run.id not in shown)
         for link in _all_groups(line.workflow):
             best = {one["run"] for one in boards.bests(group_items.get(link.group)).values() if one}
-            old = run_items.oldest(ids.RunId(link.group, limit), MOST_OF_A_GROUP)
+            old = run_items.oldest(ids.RunId(link.group, limit), MAX_PER_GROUP)
             yield from (run for run in old if run.id not in best)
 
 

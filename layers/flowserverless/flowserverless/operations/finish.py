@@ -13,7 +13,7 @@ from flowserverless.domain.templates import steps, templates
 from flowserverless.operations import batch_jobs, directories, metrics, post_process
 from flowserverless.store import archive, bucket, run_items, table, workflow_items
 
-MOST_MESSAGES = 100
+MAX_MESSAGES = 100
 READERS = 8
 
 
@@ -120,7 +120,7 @@ def _judge(
     stored = _sizes(left)
     specs, patterns = (template.outputs, template.files_outputs) if run.group else post_process.declared(template)
     outcome = event.get("outcome") or {}
-    messages = tuple(str(text) for text in outcome.get("messages", ()))[:MOST_MESSAGES]
+    messages = tuple(str(text) for text in outcome.get("messages", ()))[:MAX_MESSAGES]
     reason = _failure(event)
     if reason is None:
         collected = result_files.declared(specs, patterns, stored)

@@ -15,17 +15,17 @@ from typing import Any
 from flowserverless import settings
 from flowserverless.aws import step_functions
 from flowserverless.domain import deliveries, errors, ids, result_files, runs
-from flowserverless.domain.ranking.results import LARGEST_FILE
+from flowserverless.domain.ranking.results import MAX_FILE_BYTES
 from flowserverless.domain.templates import steps, templates
 from flowserverless.store import bucket, inbox, run_items, table, workflow_items
 
 Json = dict[str, Any]
-MOST_FILES = 10_000
-MOST_BYTES = 20_000_000_000
+MAX_FILES = 10_000
+MAX_BYTES = 20_000_000_000
 # What S3 takes in one POST.
-LARGEST_POST = 5 << 30
+MAX_POST_BYTES = 5 << 30
 # Signature version 4 allows a week.
-LONGEST_LINK = 7 * 86400
+MAX_LINK_SECONDS = 7 * 86400
 # A run that ended for one of these did not end by its delivery.
 NOT_DELIVERED = ("CANCELED", "TIMEOUT", "SYSTEM_ERROR")
 STARTER_LEFT = "STARTER_LEFT"
@@ -43,16 +43,17 @@ def block(run: runs.Run, user: str, now: datetime) -> Json | None:
         return None
     prefix = deliveries.inbox(run.id)
     seconds = max(1, int((datetime.fromisoformat(run.deadline) - now).total_seconds()))
-    form = bucket.form(prefix, seconds, min(settings.number("INGEST_BYTES", MOST_BYTES), LARGEST_POST))
+    form = bucket.form(prefix, seconds, min(settings.number("INGEST_BYTES", MAX_BYTES), MAX_POST_BYTES))
     # The policy asks for the field, whatever is in it.
     form["fields"]["Content-Type"] = "application/octet-stream"
     target = f"s3://{os.environ['BUCKET_NAME']}/{prefix}"
     every_file = "(cd results && find . -type f | cut -c 3- | while IFS= read -r file; do {} || exit; done)"
+    report = deliveries.Marker(run.id, deliveries.SUCCESS).report
     return {
         "prefix": prefix,
         "expires": run.deadline,
         "upload": form,
-        "report": bucket.link(deliveries.Marker(run.id, deliveries.SUCCESS).report, seconds=min(seconds, LONGEST_LINK)),
+        "report": bucket.link(report, seconds=min(seconds, MAX_LINK_SECONDS)),
         "curl": [
             every_file.format(_post(form, f'{shlex.quote(prefix)}"$file"', '< "$file"')),
             f"echo '{{}}' | {_post(form, shlex.quote(prefix + deliveries.SUCCESS), '')}".rstrip(),
@@ -170,13 +171,13 @@ def _starter_left(run: runs.Run) -> str | None:
 
 def _judge(run: runs.Run, marker: deliveries.Marker, head: Json) -> inbox.Delivery:
     """The delivery that this marker ends. Raises TooLarge, InvalidRequest; a failure is believed whatever its files."""
-    if head["ContentLength"] > LARGEST_FILE:
-        raise errors.TooLarge(f"the marker has more than {LARGEST_FILE} bytes", "MARKER_TOO_LARGE")
-    told = deliveries.told(marker.name, bucket.read(marker.key, LARGEST_FILE) or b"")
+    if head["ContentLength"] > MAX_FILE_BYTES:
+        raise errors.TooLarge(f"the marker has more than {MAX_FILE_BYTES} bytes", "MARKER_TOO_LARGE")
+    told = deliveries.told(marker.name, bucket.read(marker.key, MAX_FILE_BYTES) or b"")
     judged = deliveries.judge(
         inbox.listing(run.id),
-        settings.number("INGEST_FILES", MOST_FILES),
-        settings.number("INGEST_BYTES", MOST_BYTES),
+        settings.number("INGEST_FILES", MAX_FILES),
+        settings.number("INGEST_BYTES", MAX_BYTES),
     )
     delivery = inbox.Delivery(marker.name, *inbox.identity(head), judged.files, messages=told.messages)
     if marker.name == deliveries.ERROR:

@@ -8,7 +8,7 @@ from flowserverless.store import revocations, transactions
 
 TRIES = 3
 # A second is enough, and another one for clocks that differ.
-LONGEST_WAIT_SECONDS = 2
+MAX_WAIT_SECONDS = 2
 # Tests wait in their own way.
 wait: Callable[[float], None] = time.sleep
 
@@ -25,5 +25,5 @@ def user(name: str, password: str) -> cognito.Session:
         if missing <= 0:
             return session
         if left:
-            wait(min(missing, LONGEST_WAIT_SECONDS))
+            wait(min(missing, MAX_WAIT_SECONDS))
     raise transactions.Busy("the sessions of this user are ended at this moment; sign in again in a few seconds")

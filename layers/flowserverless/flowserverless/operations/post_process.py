@@ -17,7 +17,7 @@ from flowserverless.domain.templates import steps, templates
 from flowserverless.store import boards, bucket, run_items, table, transactions, workflow_items
 
 # The best so many runs are post-processed: each of their files is an input that has to be signed and fetched.
-MOST_RUNS = 1000
+MAX_RUNS = 1000
 # Of the files of each of the two runs that a workflow and its leaderboard show, as JSON: a few thousand.
 FILES_BYTES = 750_000
 
@@ -82,7 +82,7 @@ def take_snapshot(run: runs.Run, published: table.TemplateItem) -> int:
     """
     head = workflow_items.get(run.workflow)
     wanted = templates.parse(published.template, steps.ANYTHING).ranked_files
-    best = _best(head, MOST_RUNS)
+    best = _best(head, MAX_RUNS)
     if not best:
         raise errors.Conflict(f"no run of workflow '{run.workflow}' is ranked any more")
     names = boards.group_names(run.workflow, {entry.group for entry in best})

@@ -112,7 +112,7 @@ def _check_size(published: table.TemplateItem) -> None:
     kept = [published.files, published.executables, published.folders, published.public]
     content = [published.template, *kept, published.name, published.description, published.instructions]
     size = len(json.dumps(content, ensure_ascii=False).encode())
-    most = feasibility.MOST_DOCUMENT_BYTES
+    most = feasibility.MAX_DOCUMENT_BYTES
     if size > most:
         detail = f"template, instructions and list of files take {size} bytes, more than {most}"
         raise validation.Faults([validation.Fault("template", detail)])

@@ -17,7 +17,7 @@ BATCH_DAYS = 14
 # No URL lives longer than the credentials that signed it; a job asks for new ones when it begins and when it ends.
 SIGNED_SECONDS = 6 * 3600
 # The runner takes less of what a function returned; what is written beside the value is short.
-LARGEST_RESULT = 5 << 20
+MAX_RESULT_BYTES = 5 << 20
 
 
 def step(event: Mapping[str, Any], now: datetime) -> dict[str, Any]:
@@ -153,7 +153,7 @@ def _manifest(
         "outputs": None if step.outputs is None else list(step.outputs),
         "always": list(step.beyond),
         "upload": {**bucket.form(prefix, valid, most), "prefix": prefix},
-        "tree": {**bucket.form(tree, valid, run_directory.LARGEST), "key": tree},
+        "tree": {**bucket.form(tree, valid, run_directory.MAX_BYTES), "key": tree},
         "log": {**bucket.form(log, valid, settings.number("LOG_BYTES", 1_000_000) * 2), "key": log},
         "cancelUrl": bucket.link(bucket.run(run.id, "canceled"), seconds=valid),
         "limits": {
@@ -184,7 +184,7 @@ def _handed(run_id: str, planned: Sequence[plans.Step], index: int, seconds: int
     if step.kind != "code" or not step.arg:
         return {"earlier": earlier}
     key = bucket.returned(run_id, index)
-    return {"earlier": earlier, "result": {**bucket.form(key, valid, LARGEST_RESULT), "key": key}}
+    return {"earlier": earlier, "result": {**bucket.form(key, valid, MAX_RESULT_BYTES), "key": key}}
 
 
 def _code(step: plans.Step) -> dict[str, Any]:

@@ -34,7 +34,7 @@ def run(
     """
     files = parameters.referenced_files(arguments)
     payload = json.dumps([list(arguments), dict(config)], sort_keys=True, ensure_ascii=False)
-    most = parameters.MOST_ARGUMENT_BYTES
+    most = parameters.MAX_ARGUMENT_BYTES
     if len(payload.encode(errors="surrogatepass")) > most:
         raise errors.TooLarge(f"arguments take more than {most} bytes; upload a file instead")
     group, found = authorize.group(who, group_id, *(table.upload(group_id, file) for file in files))

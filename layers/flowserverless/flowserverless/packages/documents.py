@@ -17,17 +17,17 @@ import yaml
 from flowserverless.domain import paths, validation
 
 # In bytes, of all documents of a package together: PyYAML takes some seconds for this much.
-LARGEST = 256 * 1024
+MAX_BYTES = 256 * 1024
 # Names of elements weigh, too.
-HEAVIEST = 2 * validation.MOST_VALUES
-DEEPEST_INCLUDE = 8
+HEAVIEST = 2 * validation.MAX_VALUES
+MAX_INCLUDE_DEPTH = 8
 # Python converts no more digits.
-LONGEST_NUMBER = 4300
+MAX_NUMBER_LENGTH = 4300
 TOO_LARGE = "is nested too deeply or too large"
 LAST = "the last one counts"
 TWICE = f"is given a second time: {LAST}"
 # What is longer is no number, date or Boolean that anybody wrote by hand.
-LONGEST_COMPARED = 100
+MAX_COMPARED_LENGTH = 100
 
 
 @dataclass(frozen=True)
@@ -73,8 +73,8 @@ class Documents:
         """As `load`, but raises ValueError if there is no such document: the fault is that of who asks."""
         if name in self._open:
             raise ValueError("includes itself")
-        if len(self._open) > DEEPEST_INCLUDE:
-            raise ValueError(f"is included by more than {DEEPEST_INCLUDE} files in each other")
+        if len(self._open) > MAX_INCLUDE_DEPTH:
+            raise ValueError(f"is included by more than {MAX_INCLUDE_DEPTH} files in each other")
         if name not in self._read:
             self._open.append(name)
             try:
@@ -86,8 +86,8 @@ class Documents:
 
     def _parse(self, name: str, content: bytes) -> Document:
         self._size += len(content)
-        if self._size > LARGEST:
-            raise ValueError(f"makes the documents of the package larger than {LARGEST} bytes")
+        if self._size > MAX_BYTES:
+            raise ValueError(f"makes the documents of the package larger than {MAX_BYTES} bytes")
         if name.endswith(".json"):
             return _json(content, name)
         if name.endswith((".yaml", ".yml")):
@@ -174,7 +174,7 @@ class _Loader(yaml.SafeLoader):
     def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
         # PyYAML would read on for minutes and recurse until the interpreter stops it.
         self._nodes, self._depth = self._nodes + 1, self._depth + 1
-        if self._nodes > HEAVIEST or self._depth > validation.DEEPEST:
+        if self._nodes > HEAVIEST or self._depth > validation.MAX_DEPTH:
             raise yaml.composer.ComposerError(None, None, TOO_LARGE, self.peek_event().start_mark)  # type: ignore[no-untyped-call]
         event = self.peek_event()  # type: ignore[no-untyped-call]
         node = super().compose_node(parent, index)
@@ -201,7 +201,7 @@ class _Loader(yaml.SafeLoader):
     def _text(self, node: yaml.ScalarNode, kind: str) -> str:
         """A text of the form that its tag asks for, which somebody may have written before anything at all."""
         text = str(self.construct_scalar(node))
-        if len(text) > LONGEST_NUMBER or not FORMS[node.tag][0].match(text):
+        if len(text) > MAX_NUMBER_LENGTH or not FORMS[node.tag][0].match(text):
             problem = f"cannot be read: {validation.shown(text)} is no {kind}"
             raise yaml.constructor.ConstructorError(None, None, problem, node.start_mark)
         return text
@@ -327,7 +327,7 @@ _YAML_1_1 = yaml.SafeLoader("")
 
 def _difference(loader: _Loader, node: yaml.Node) -> str | None:
     """What a plain scalar is in YAML 1.1 and no longer is; None if it is the same."""
-    if len(node.value) > LONGEST_COMPARED:
+    if len(node.value) > MAX_COMPARED_LENGTH:
         return None
     tag = _YAML_1_1.resolve(yaml.ScalarNode, node.value, (True, False))  # type: ignore[no-untyped-call]
     now = loader.construct_object(node)

@@ -7,8 +7,8 @@ from flowserverless.domain import paths, validation
 from flowserverless.packages import manifest, zipfiles
 
 # In characters, of the instructions with everything that they include.
-LONGEST = 100_000
-MOST_INCLUDES = 50
+MAX_LENGTH = 100_000
+MAX_INCLUDES = 50
 
 
 def read(manifest: manifest.Manifest, contents: zipfiles.Contents, found: list[validation.Fault]) -> str | None:
@@ -36,12 +36,12 @@ class _Text:
         if path in self._open:
             raise ValueError("includes itself")
         try:
-            text = self._contents.read(path, LONGEST).decode("utf-8-sig")
+            text = self._contents.read(path, MAX_LENGTH).decode("utf-8-sig")
         except UnicodeDecodeError:
             raise ValueError("is not a text in UTF-8") from None
         self._length += len(text)
-        if "\0" in text or self._length > LONGEST:
-            raise ValueError(f"makes instructions with NUL or of more than {LONGEST} characters")
+        if "\0" in text or self._length > MAX_LENGTH:
+            raise ValueError(f"makes instructions with NUL or of more than {MAX_LENGTH} characters")
         self._open.append(path)
         replaced = re.sub(r"\{\{([^{}\n]*)\}\}", lambda include: self._included(include, path), text)
         self._open.pop()
@@ -50,8 +50,8 @@ class _Text:
     def _included(self, include: re.Match[str], path: str) -> str:
         self._includes += 1
         try:
-            if self._includes > MOST_INCLUDES:
-                raise ValueError(f"is one of more than {MOST_INCLUDES} includes")
+            if self._includes > MAX_INCLUDES:
+                raise ValueError(f"is one of more than {MAX_INCLUDES} includes")
             return self.text(paths.normalise(posixpath.join(posixpath.dirname(path), include[1].strip())))
         except ValueError as error:
             line = include.string.count("\n", 0, include.start()) + 1

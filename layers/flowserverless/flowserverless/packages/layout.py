@@ -14,7 +14,7 @@ from flowserverless.domain import fences, paths, validation
 from flowserverless.domain.templates import parameters, placement, shell_words, steps, templates
 
 # Each is compared with every file of the package.
-MOST_GLOBS = 200
+MAX_GLOBS = 200
 # A program in the folder of uploads, as a command may name it.
 UPLOADED_PROGRAM = re.compile(
     rf"(?<![\w./-])(\./)*{placement.UPLOADS}/\S*\.(py[cdw]?|sh|bash|r|jl|pl|rb|js|so|jar)\b", re.I
@@ -220,7 +220,7 @@ class _Surroundings:
     @classmethod
     def of(cls, template: templates.Template, package: Collection[str]) -> "_Surroundings":
         programs = sorted(file for file in package if shell_words.PROGRAM.fullmatch(file))
-        globs = itertools.islice(dict.fromkeys(_globs(template)), MOST_GLOBS)
+        globs = itertools.islice(dict.fromkeys(_globs(template)), MAX_GLOBS)
         read = [glob for glob in globs if any(paths.matches(glob, file) for file in package)]
         return cls(package, programs, {_folded(file): file for file in sorted(package)}, read)
 

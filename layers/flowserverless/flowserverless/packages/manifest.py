@@ -10,8 +10,8 @@ from flowserverless.domain.templates import steps, templates
 from flowserverless.packages import documents, zipfiles
 
 NAMES = ("flowserv.json", "flowserv.yaml", "flowserv.yml")
-LONGEST_NAME = 512
-LONGEST_DESCRIPTION = 10_000
+MAX_NAME_LENGTH = 512
+MAX_DESCRIPTION_LENGTH = 10_000
 
 
 @dataclass(frozen=True)
@@ -55,8 +55,8 @@ def read(contents: zipfiles.Contents, loaded: documents.Documents, found: list[v
     if reader.document.get("specfile") is None:
         reader.fault("specfile", "is missing")
     for element, text, most in (
-        ("name", manifest.name, LONGEST_NAME),
-        ("description", manifest.description or "", LONGEST_DESCRIPTION),
+        ("name", manifest.name, MAX_NAME_LENGTH),
+        ("description", manifest.description or "", MAX_DESCRIPTION_LENGTH),
     ):
         if len(text) > most:
             reader.fault(element, f"has more than {most} characters")

@@ -14,7 +14,7 @@ from flowserverless.domain.templates import placement, references, shell_words, 
 from flowserverless.packages import layout
 
 # Each is compared with every file of the package.
-MOST_WORDS = 500
+MAX_WORDS = 500
 
 
 @dataclass(frozen=True)
@@ -154,7 +154,7 @@ class _Sight:
             self._notebook(self.step.notebook, at)
         seen: set[shell_words.Word] = set()
         for index, word in shell_words.of(self.step.commands, self.around.values):
-            if word not in seen and len(seen) < MOST_WORDS:
+            if word not in seen and len(seen) < MAX_WORDS:
                 seen.add(word)
                 self._word(word, f"{at}.commands[{index}]")
 

@@ -91,7 +91,7 @@ def read(
     """
     found: list[validation.Fault] = []
     contents = zipfiles.contents(zipfiles.opened(source, max_files), max_bytes, max_files, found)
-    loaded = documents.Documents(lambda path: contents.read(path, documents.LARGEST))
+    loaded = documents.Documents(lambda path: contents.read(path, documents.MAX_BYTES))
     warned = loaded.warned
     described = manifest.read(contents, loaded, found)
     document = template = None

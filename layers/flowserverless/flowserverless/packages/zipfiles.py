@@ -21,7 +21,7 @@ LITTER = re.compile(
     re.DOTALL | re.IGNORECASE,
 )
 # Deflate shrinks at most 1032 times. What comes near it and is not small holds nothing but the intention.
-LARGEST_RATIO = 500
+MAX_RATIO = 500
 SMALL = 1024 * 1024
 # In bytes: an entry in the list of members has 46, a name and, rarely, more.
 ENTRY_SIZE = 1100
@@ -140,8 +140,8 @@ def _check(member: zipfile.ZipInfo) -> None:
         raise ValueError("is encrypted")
     if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
         raise ValueError("is compressed by another method than deflate")
-    if member.file_size > max(SMALL, LARGEST_RATIO * member.compress_size):
-        raise ValueError(f"unpacks to more than {LARGEST_RATIO} times its size")
+    if member.file_size > max(SMALL, MAX_RATIO * member.compress_size):
+        raise ValueError(f"unpacks to more than {MAX_RATIO} times its size")
 
 
 def _top(members: Mapping[str, zipfile.ZipInfo]) -> str:

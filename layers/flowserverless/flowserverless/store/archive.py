@@ -40,8 +40,8 @@ MIB = 1024 * 1024
 PIECE = 2 * MIB
 READ = MIB // 8
 BLOCK = MIB // 8
-SMALLEST_PART = 5 * MIB
-MOST_PARTS = 10_000
+MIN_PART_BYTES = 5 * MIB
+MAX_PARTS = 10_000
 READERS = 8
 PIECES_AHEAD = 8
 COMPRESSORS = 2
@@ -151,8 +151,8 @@ def part_size(sources: Iterable[Source]) -> int:
     """
     for_names = 4096  # headers and padding in the tar and a line of the manifest, for the longest S3 key
     total = sum(source.size + for_names for source in sources)
-    in_use = MOST_PARTS * 9 // 10  # gzip adds less than a thousandth to what it cannot compress
-    return max(SMALLEST_PART, -(-total // in_use))
+    in_use = MAX_PARTS * 9 // 10  # gzip adds less than a thousandth to what it cannot compress
+    return max(MIN_PART_BYTES, -(-total // in_use))
 
 
 def header(name: str, size: int) -> bytes:

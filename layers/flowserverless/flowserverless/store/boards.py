@@ -20,7 +20,7 @@ from flowserverless.store import table
 
 # Values that take more as JSON are not kept with the run, whose item has room for 400 KB of everything.
 RESULT_BYTES = 4000
-MOST_COUNTED = 1000
+MAX_COUNTED = 1000
 Measurement = results.Values | results.NotRanked
 Measure = Callable[[str], tuple[results.ResultSchema, Measurement]]
 
@@ -112,14 +112,14 @@ def _kept(shown: list[dict[str, Any]]) -> list[dict[str, Any]] | None:
 
 
 def place(workflow: str, board: str, key: str) -> int | None:
-    """The rank of a group's best run: one more than there are better ones; None behind MOST_COUNTED of them.
+    """The rank of a group's best run: one more than there are better ones; None behind MAX_COUNTED of them.
 
     Counting reads what it counts, so a run far down would cost its reader a read of the whole board.
     """
     better = table.EntryItem.count(
-        table.board(workflow, board, "BEST"), table.EntryItem.sk < rank_keys.value_part(key), limit=MOST_COUNTED + 1
+        table.board(workflow, board, "BEST"), table.EntryItem.sk < rank_keys.value_part(key), limit=MAX_COUNTED + 1
     )
-    return better + 1 if better <= MOST_COUNTED else None
+    return better + 1 if better <= MAX_COUNTED else None
 
 
 def enter(

@@ -14,7 +14,7 @@ from flowserverless.aws import clients
 
 # Long enough for a slow start of a download, short enough that a leaked link is of little use.
 LINK_SECONDS = 300
-MOST_KEYS_IN_A_DELETE = 1000
+MAX_KEYS_PER_DELETE = 1000
 
 
 @dataclass(frozen=True)
@@ -178,8 +178,8 @@ def form(key: str, seconds: int, most: int, least: int = 0, **fields: str) -> di
 
 def remove(keys: list[str]) -> None:
     """Delete objects; absent ones are no error. Raises OSError when S3 kept any."""
-    for start in range(0, len(keys), MOST_KEYS_IN_A_DELETE):
-        batch = [{"Key": key} for key in keys[start : start + MOST_KEYS_IN_A_DELETE]]
+    for start in range(0, len(keys), MAX_KEYS_PER_DELETE):
+        batch = [{"Key": key} for key in keys[start : start + MAX_KEYS_PER_DELETE]]
         answer = clients.client("s3").delete_objects(Bucket=bucket_name(), Delete={"Objects": batch, "Quiet": True})
         if answer.get("Errors"):
             raise OSError(f"{len(answer['Errors'])} objects were not deleted: {answer['Errors'][0]}")
@@ -217,7 +217,7 @@ def _digest(answer: dict[str, Any]) -> str:
 
 def some(prefix: str) -> list[str]:
     """Up to a thousand keys below a prefix; [] when none is left."""
-    answer = clients.client("s3").list_objects_v2(Bucket=bucket_name(), Prefix=prefix, MaxKeys=MOST_KEYS_IN_A_DELETE)
+    answer = clients.client("s3").list_objects_v2(Bucket=bucket_name(), Prefix=prefix, MaxKeys=MAX_KEYS_PER_DELETE)
     return [found["Key"] for found in answer.get("Contents", [])]
 
 

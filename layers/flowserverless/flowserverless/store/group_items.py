@@ -15,8 +15,8 @@ from flowserverless.domain import errors, names
 from flowserverless.store import boards, table, transactions
 
 # A group is made in one transaction of at most 100 items: two for each member and a few of its own.
-MOST_MEMBERS = 40
-MOST_WRITES = 100
+MAX_MEMBERS = 40
+MAX_WRITES = 100
 CLOSED = -1
 # How many items are deleted before somebody asks for the time.
 SWEPT = 100
@@ -160,9 +160,9 @@ def _reachable(group: table.GroupItem, before: Mapping[str, str], after: Roster)
     """All of a change if one transaction holds it; else that some leave and, perhaps, another becomes the owner."""
     gone = [user for user in before if user not in after.members]
     stay = len(before) - len(gone) if after.name != group.name else 0
-    if 2 * (len(gone) + len(after.members.keys() - before.keys())) + stay + 4 <= MOST_WRITES:
+    if 2 * (len(gone) + len(after.members.keys() - before.keys())) + stay + 4 <= MAX_WRITES:
         return after
-    last = set(gone[MOST_MEMBERS:])
+    last = set(gone[MAX_MEMBERS:])
     people = {user: name for user, name in before.items() if user in after.members or user in last}
     if after.owner in after.members:
         people[after.owner] = after.members[after.owner]

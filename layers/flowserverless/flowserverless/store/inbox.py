@@ -12,9 +12,9 @@ from flowserverless.domain import deliveries, errors
 from flowserverless.store import bucket
 
 # S3 copies 5 GiB in one request at most, but then answers only after a minute; parts are copied side by side.
-LARGEST_COPY = 256 << 20
+MAX_COPY_BYTES = 256 << 20
 PART = 128 << 20
-MOST_PARTS = 10_000
+MAX_PARTS = 10_000
 # As many as botocore keeps connections.
 THREADS = 10
 _GONE = ("NoSuchKey", "404")
@@ -113,7 +113,7 @@ def move(run_id: str, delivery: Delivery) -> None:
     small: list[deliveries.File] = []
     with futures.ThreadPoolExecutor(THREADS) as pool:
         for file in delivery.files:
-            if file.size > LARGEST_COPY:
+            if file.size > MAX_COPY_BYTES:
                 _copy_parts(pool, run_id, file)
             else:
                 small.append(file)
@@ -154,7 +154,7 @@ def _copy(run_id: str, file: deliveries.File) -> None:
 
 def _copy_parts(pool: futures.Executor, run_id: str, file: deliveries.File) -> None:
     s3, target = clients.client("s3"), _target(run_id, file)
-    size = max(PART, -(-file.size // MOST_PARTS))
+    size = max(PART, -(-file.size // MAX_PARTS))
     ranges = [
         (number, f"bytes={start}-{min(start + size, file.size) - 1}")
         for number, start in enumerate(range(0, file.size, size), 1)

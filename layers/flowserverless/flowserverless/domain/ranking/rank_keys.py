@@ -70,8 +70,8 @@ def parse_order(schema: results.ResultSchema, text: str | None) -> tuple[results
         return schema.order
     names = {column.name for column in schema.columns}
     order = tuple(_order_by(criterion.strip(), names) for criterion in text.split(","))
-    if len(order) > results.MOST_ORDER_COLUMNS:
-        raise errors.InvalidRequest(f"orderBy has more than {results.MOST_ORDER_COLUMNS} columns")
+    if len(order) > results.MAX_ORDER_COLUMNS:
+        raise errors.InvalidRequest(f"orderBy has more than {results.MAX_ORDER_COLUMNS} columns")
     if len({by.column for by in order}) < len(order):
         raise errors.InvalidRequest("orderBy has a column twice")
     return order

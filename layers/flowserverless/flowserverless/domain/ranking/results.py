@@ -21,17 +21,17 @@ Values: TypeAlias = tuple[Value, ...]
 DTYPES: tuple[Dtype, ...] = ("int", "float", "string")
 # All bound the size of a ranking entry: a DynamoDB item holds 400 KB, and a leaderboard reads whole items. The row
 # is counted in bytes as it is stored, as JSON in which a letter that is not ASCII takes six or twelve.
-MOST_COLUMNS = 50
-LONGEST_TEXT = 1024
-LARGEST_ROW = 32 * 1024
+MAX_COLUMNS = 50
+MAX_TEXT_LENGTH = 1024
+MAX_ROW_BYTES = 32 * 1024
 # Bounds the length of a rank key, see rank_keys.py.
-MOST_ORDER_COLUMNS = 8
+MAX_ORDER_COLUMNS = 8
 # The number of an element of a list.
 INDEX = re.compile(r"0|[1-9][0-9]{0,9}")
 # In bytes. Enough for any table of metrics; what is plotted belongs into an output file.
-LARGEST_FILE = 4 * 1024 * 1024
+MAX_FILE_BYTES = 4 * 1024 * 1024
 # YAML takes a hundred times as long as JSON: this much is seconds already.
-LARGEST_YAML = 256 * 1024
+MAX_YAML_BYTES = 256 * 1024
 
 
 @dataclass(frozen=True)
@@ -108,12 +108,12 @@ def load(content: bytes, name: str, load_yaml: Callable[[bytes], object] | None 
 
     NaN and Infinity are read although JSON forbids them, because Python's own json module writes them; so
     is any encoding of Unicode with or without a byte order mark. Raises ValueError with the reason, also
-    for a file larger than LARGEST_FILE (YAML: LARGEST_YAML) and for one nested deeper than the interpreter
+    for a file larger than MAX_FILE_BYTES (YAML: MAX_YAML_BYTES) and for one nested deeper than the interpreter
     can follow. The loader has to refuse aliases by itself: merge keys (`<<`) make a few hundred bytes of
     YAML take for ever.
     """
-    if len(content) > LARGEST_FILE:
-        raise ValueError(f"{name} is larger than {LARGEST_FILE} bytes")
+    if len(content) > MAX_FILE_BYTES:
+        raise ValueError(f"{name} is larger than {MAX_FILE_BYTES} bytes")
     try:
         return cast(object, json.loads(content))
     except RecursionError:
@@ -122,8 +122,8 @@ def load(content: bytes, name: str, load_yaml: Callable[[bytes], object] | None 
         # A file may be named YAML and contain JSON, so JSON is tried first; it is the faster one, too.
         if load_yaml is None or not name.lower().endswith((".yaml", ".yml")):
             raise ValueError(f"{name} is not JSON: {error}") from None
-    if len(content) > LARGEST_YAML:
-        raise ValueError(f"{name} is larger than {LARGEST_YAML} bytes, and not JSON")
+    if len(content) > MAX_YAML_BYTES:
+        raise ValueError(f"{name} is larger than {MAX_YAML_BYTES} bytes, and not JSON")
     try:
         return load_yaml(content)
     except Exception as error:
@@ -145,10 +145,10 @@ def read(schema: ResultSchema, document: object) -> Values | NotRanked:
     row = [_value(column, document) for column in schema.columns]
     reasons = [value for value in row if isinstance(value, NotRanked)]
     if reasons:
-        return NotRanked(reasons[0].code, "; ".join(reason.detail for reason in reasons)[:LONGEST_TEXT])
+        return NotRanked(reasons[0].code, "; ".join(reason.detail for reason in reasons)[:MAX_TEXT_LENGTH])
     values = tuple(value for value in row if not isinstance(value, NotRanked))
-    if len(json.dumps(values)) > LARGEST_ROW:
-        return NotRanked("TEXTS_TOO_LONG", f"the values of all columns take more than {LARGEST_ROW} bytes together")
+    if len(json.dumps(values)) > MAX_ROW_BYTES:
+        return NotRanked("TEXTS_TOO_LONG", f"the values of all columns take more than {MAX_ROW_BYTES} bytes together")
     return values
 
 
@@ -240,12 +240,12 @@ def _number(value: object) -> float:
 def _string(value: object) -> str:
     """Texts and the texts of numbers and Booleans; not, as in flowServ, the Python spelling of an object."""
     # Python refuses to spell integers of more than 4300 digits; these are shorter.
-    if isinstance(value, str | float) or (isinstance(value, int) and value.bit_length() <= 4 * LONGEST_TEXT):
+    if isinstance(value, str | float) or (isinstance(value, int) and value.bit_length() <= 4 * MAX_TEXT_LENGTH):
         # A JSON file can spell half of a surrogate pair, which neither UTF-8 nor a valid answer can carry.
         text = str(value).encode("utf-8", "replace").decode("utf-8")
-        if len(text) <= LONGEST_TEXT:
+        if len(text) <= MAX_TEXT_LENGTH:
             return text
-    raise ValueError(f"a text of at most {LONGEST_TEXT} characters")
+    raise ValueError(f"a text of at most {MAX_TEXT_LENGTH} characters")
 
 
 def _declaration(column: Column) -> dict[str, object]:
@@ -282,8 +282,8 @@ def _columns(reader: validation.Reader) -> tuple[Column, ...]:
         if column.label and column.label in {other.label for other in columns}:
             each.fault("label", f"'{column.label}' is the label of an earlier column")
         columns.append(column)
-    if len(columns) > MOST_COLUMNS:
-        reader.fault("schema", f"has {len(columns)} columns, more than {MOST_COLUMNS}")
+    if len(columns) > MAX_COLUMNS:
+        reader.fault("schema", f"has {len(columns)} columns, more than {MAX_COLUMNS}")
     return tuple(columns)
 
 
@@ -316,6 +316,6 @@ def _order(reader: validation.Reader, names: Collection[str]) -> tuple[OrderBy, 
         if name and name in {by.column for by in order}:
             each.fault("name", f"'{name}' orders already")
         order.append(OrderBy(name, each.flag("sortDesc", default=True)))
-    if len(order) > MOST_ORDER_COLUMNS:
-        reader.fault("orderBy", f"has {len(order)} columns, more than {MOST_ORDER_COLUMNS}")
+    if len(order) > MAX_ORDER_COLUMNS:
+        reader.fault("orderBy", f"has {len(order)} columns, more than {MAX_ORDER_COLUMNS}")
     return tuple(order)

@@ -9,7 +9,7 @@ from flowserverless.domain import plans, validation
 from flowserverless.domain.templates import parameters, references, steps, templates, values
 
 # A run's item has its parameters, its arguments and more, and takes 400 KB; a version's item has the whole template.
-MOST_DOCUMENT_BYTES = 150_000
+MAX_DOCUMENT_BYTES = 150_000
 # As long as the id of an upload.
 FILE = {"type": "$file", "value": {"fileId": "0" * 26}}
 
@@ -18,16 +18,16 @@ def obstacles(template: templates.Template, declared: Sequence[parameters.Parame
     """All that keeps every run of the template with these parameters from starting, whatever its arguments are."""
     needed = [one for one in declared if _is_needed(one)]
     files = sum(_files(one) for one in needed)
-    if files > parameters.MOST_FILES:
-        yield f"require {files} files, and a run takes at most {parameters.MOST_FILES}"
+    if files > parameters.MAX_FILES:
+        yield f"require {files} files, and a run takes at most {parameters.MAX_FILES}"
     for one in needed:
         yield from (f"'{each.name}' has no integer in its range {each.range}" for each in _impossible(one))
     least = len(_json([{"name": one.name, "value": _argument(one)} for one in needed]))
-    if least > parameters.MOST_ARGUMENT_BYTES:
-        yield f"need arguments of {least} bytes, and a run takes at most {parameters.MOST_ARGUMENT_BYTES}"
+    if least > parameters.MAX_ARGUMENT_BYTES:
+        yield f"need arguments of {least} bytes, and a run takes at most {parameters.MAX_ARGUMENT_BYTES}"
     variables = _variables(template.context, {one.name: one for one in needed})
-    if variables > plans.LARGEST_ENVIRONMENT:
-        yield f"make variables of {variables} bytes, and a process takes at most {plans.LARGEST_ENVIRONMENT}"
+    if variables > plans.MAX_ENVIRONMENT_BYTES:
+        yield f"make variables of {variables} bytes, and a process takes at most {plans.MAX_ENVIRONMENT_BYTES}"
     yield from _unreadable(replace(template, parameters=tuple(declared)))
 
 
@@ -35,8 +35,8 @@ def _unreadable(template: templates.Template) -> Iterator[str]:
     """Every start reads the template in its normal form, which is longer than what was declared."""
     document = template.document
     size = len(_json(document))
-    if size > MOST_DOCUMENT_BYTES:
-        yield f"make a template of {size} bytes with all that was left out, more than {MOST_DOCUMENT_BYTES}"
+    if size > MAX_DOCUMENT_BYTES:
+        yield f"make a template of {size} bytes with all that was left out, more than {MAX_DOCUMENT_BYTES}"
         return
     try:
         templates.parse(document, steps.ANYTHING)

@@ -27,15 +27,15 @@ EXTRAS: Mapping[Dtype, str] = {
 }
 COMMON = ("name", "dtype", "index", "isRequired", "label", "help", "defaultValue", "group")
 # In bytes. Linux takes 128 KiB for one variable of a process's environment, its name included.
-LONGEST_TEXT = 120_000
-MOST_PARAMETERS = 200
-MOST_OPTIONS = 500
-MOST_NESTING = 5
+MAX_TEXT_BYTES = 120_000
+MAX_PARAMETERS = 200
+MAX_OPTIONS = 500
+MAX_NESTING = 5
 NO_ACTOR = "actor parameters would let a caller bring code of their own; they are not supported if they must be chosen"
 # Each is read from the table before a run starts, in one BatchGetItem of 100 with what else a start reads.
-MOST_FILES = 90
+MAX_FILES = 90
 # Of all arguments as they are sent: the run's item keeps them.
-MOST_ARGUMENT_BYTES = 120_000
+MAX_ARGUMENT_BYTES = 120_000
 NUMBER = r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?"
 RANGE = re.compile(rf"\s*([\[(])\s*({NUMBER}|-inf|)\s*,\s*({NUMBER}|\+?inf|)\s*([\])])\s*")
 
@@ -168,14 +168,14 @@ def document(parameter: Parameter) -> dict[str, object]:
 def referenced_files(arguments: object) -> frozenset[str]:
     """The ids of all uploads that arguments name, in lists and records too, whatever else is wrong with them.
 
-    Raises InvalidRequest for more than MOST_FILES, and for what is nested so deeply that no parameter can take it.
+    Raises InvalidRequest for more than MAX_FILES, and for what is nested so deeply that no parameter can take it.
     """
     files: set[str] = set()
     # A loop, not a recursion: a caller decides how deeply this is nested.
     pending: list[tuple[object, int]] = [(arguments, 0)]
     while pending:
         value, depth = pending.pop()
-        if depth > validation.DEEPEST:
+        if depth > validation.MAX_DEPTH:
             raise errors.InvalidRequest("arguments are nested too deeply", "INVALID_ARGUMENTS")
         if isinstance(value, list):
             pending += [(each, depth + 1) for each in value]
@@ -184,8 +184,8 @@ def referenced_files(arguments: object) -> frozenset[str]:
             file_id = _handle(value).get("fileId")
             if isinstance(file_id, str) and _is_file_id(file_id):
                 files.add(file_id)
-    if len(files) > MOST_FILES:
-        raise errors.InvalidRequest(f"a run takes at most {MOST_FILES} files", "INVALID_ARGUMENTS")
+    if len(files) > MAX_FILES:
+        raise errors.InvalidRequest(f"a run takes at most {MAX_FILES} files", "INVALID_ARGUMENTS")
     return frozenset(files)
 
 
@@ -205,11 +205,13 @@ def bind(
     found = dict(_values(parameters, _given(parameters, arguments, binding), binding))
     for name, value in found.items():
         size = len(values.text(value).encode(errors="replace"))
-        if size > LONGEST_TEXT:
-            binding.problems.append(f"argument '{validation.clipped(name)}' has {size} bytes, more than {LONGEST_TEXT}")
+        if size > MAX_TEXT_BYTES:
+            binding.problems.append(
+                f"argument '{validation.clipped(name)}' has {size} bytes, more than {MAX_TEXT_BYTES}"
+            )
     binding.refuse_shared_targets()
-    if len(binding.files) > MOST_FILES:
-        binding.problems.append(f"a run takes at most {MOST_FILES} files")
+    if len(binding.files) > MAX_FILES:
+        binding.problems.append(f"a run takes at most {MAX_FILES} files")
     if binding.problems:
         raise errors.InvalidRequest("; ".join(binding.problems)[:2000], "INVALID_ARGUMENTS")
     if binding.unknown:
@@ -415,8 +417,8 @@ def _declarations(
     if not isinstance(declared, list):
         found.append(validation.Fault(place, "must be a list of parameter declarations"))
         return ()
-    if len(declared) > MOST_PARAMETERS:
-        found.append(validation.Fault(place, f"has {len(declared)} declarations, more than {MOST_PARAMETERS}"))
+    if len(declared) > MAX_PARAMETERS:
+        found.append(validation.Fault(place, f"has {len(declared)} declarations, more than {MAX_PARAMETERS}"))
         return ()
     parameters: list[Parameter] = []
     for index, declaration in enumerate(declared):
@@ -545,7 +547,7 @@ def _options(reader: validation.Reader) -> tuple[tuple[Option, ...], object]:
     """The choices of a select parameter, and its default, which may be marked on a choice."""
     options: list[Option] = []
     marked: list[object] = []
-    for each in itertools.islice(reader.objects("values"), MOST_OPTIONS + 1):
+    for each in itertools.islice(reader.objects("values"), MAX_OPTIONS + 1):
         each.refuse_unknown("name", "value", "isDefault")
         value = each.document.get("value")
         if not isinstance(value, str | int | float):
@@ -555,8 +557,8 @@ def _options(reader: validation.Reader) -> tuple[tuple[Option, ...], object]:
         # flowServ wants a name; where none is given, the value can only be called what it is.
         options.append(Option(each.text("name") or values.text(value), value))
         marked += [value] if each.flag("isDefault", False) else []
-    if not reader.document.get("values") or len(options) > MOST_OPTIONS:
-        reader.fault("values", f"must be 1 to {MOST_OPTIONS} objects with `name` and `value`")
+    if not reader.document.get("values") or len(options) > MAX_OPTIONS:
+        reader.fault("values", f"must be 1 to {MAX_OPTIONS} objects with `name` and `value`")
     declared = reader.document.get("defaultValue")
     defaults = [*marked, *([] if declared is None else [declared])]
     if any(not values.same(defaults[0], other) for other in defaults):
@@ -578,8 +580,8 @@ def _path(reader: validation.Reader, element: str, folder: bool = False) -> str 
 
 def _element(reader: validation.Reader, nesting: int) -> Parameter | None:
     """What a list is made of."""
-    if nesting == MOST_NESTING:
-        reader.fault("para", f"is nested more than {MOST_NESTING} deep")
+    if nesting == MAX_NESTING:
+        reader.fault("para", f"is nested more than {MAX_NESTING} deep")
         return None
     para = reader.child("para")
     if para is None:
@@ -591,8 +593,8 @@ def _element(reader: validation.Reader, nesting: int) -> Parameter | None:
 
 def _fields(reader: validation.Reader, nesting: int, listed: bool) -> tuple[Parameter, ...]:
     declared = reader.document.get("fields")
-    if nesting == MOST_NESTING:
-        reader.fault("fields", f"are nested more than {MOST_NESTING} deep")
+    if nesting == MAX_NESTING:
+        reader.fault("fields", f"are nested more than {MAX_NESTING} deep")
         return ()
     fields = _declarations(declared, reader.at("fields"), reader.found, reader.warned, nesting + 1, listed)
     if declared == []:
@@ -603,6 +605,6 @@ def _fields(reader: validation.Reader, nesting: int, listed: bool) -> tuple[Para
 def _default_problems(parameter: Parameter) -> list[str]:
     binding = _Binding(None)
     value = binding.attempt(parameter, parameter.default, "the default", placement.seat(parameter.name))
-    if not binding.problems and len(values.text(value).encode()) > LONGEST_TEXT:
-        binding.problems.append(f"has more than {LONGEST_TEXT} bytes")
+    if not binding.problems and len(values.text(value).encode()) > MAX_TEXT_BYTES:
+        binding.problems.append(f"has more than {MAX_TEXT_BYTES} bytes")
     return binding.problems

@@ -109,7 +109,7 @@ def _file(name: str) -> str:
     """An upload's name as the last part of a path; names that cannot be one are told apart by a digest."""
     last = unicodedata.normalize("NFC", re.split(r"[/\\]", name)[-1])
     plain = "".join("_" if letter in "*?[" or not letter.isprintable() else letter for letter in last).strip()
-    return plain if plain not in ("", ".", "..") and len(plain.encode()) <= paths.LONGEST_NAME else _digest(name)
+    return plain if plain not in ("", ".", "..") and len(plain.encode()) <= paths.MAX_NAME_LENGTH else _digest(name)
 
 
 def _folder(name: str) -> str:

@@ -27,7 +27,7 @@ FARGATE: Mapping[float, tuple[int, int, int]] = {
 FUNCTION = re.compile(r"[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)+")
 # Everything that an installation can have, see templates.parse.
 ANYTHING = frozenset({"lambda", "batch", "notebook", "gpu"})
-LONGEST_TIMEOUT = 14 * 24 * 3600
+MAX_TIMEOUT_SECONDS = 14 * 24 * 3600
 
 
 @dataclass(frozen=True)
@@ -268,8 +268,8 @@ def _resources(reader: validation.Reader) -> Resources:
     if not 0 <= gpu <= 16:
         reader.fault("gpu", f"is {gpu}, must be at most 16")
     # Batch refuses to watch over less than a minute; Step Functions and the signed URLs end after two weeks.
-    if seconds is not None and not 60 <= seconds <= LONGEST_TIMEOUT:
-        reader.fault("timeoutSeconds", f"is {seconds}, must be from 60 to {LONGEST_TIMEOUT}")
+    if seconds is not None and not 60 <= seconds <= MAX_TIMEOUT_SECONDS:
+        reader.fault("timeoutSeconds", f"is {seconds}, must be from 60 to {MAX_TIMEOUT_SECONDS}")
     if isinstance(vcpu, bool) or not isinstance(vcpu, int | float) or vcpu not in FARGATE:
         reader.fault(
             "vcpu", f"is {validation.shown(vcpu)}, must be one of {', '.join(f'{each:g}' for each in FARGATE)}"

@@ -14,7 +14,7 @@ from flowserverless.domain import names, paths, validation
 from flowserverless.domain.ranking import results
 from flowserverless.domain.templates import former, parameters, references, steps, values
 
-MOST_STEPS = 100
+MAX_STEPS = 100
 # What an archive says of a run beside its files.
 ARCHIVE_MANIFEST = "manifest.json"
 MEMBERS = ("workflow", "parameters", "parameterGroups", "outputs", "results", "postproc", "flowserverless")
@@ -277,8 +277,8 @@ def _context(reader: validation.Reader) -> dict[str, object]:
         return {}
     for name, value in context.document.items():
         steps.check_variable(context, name, name)
-        if len(values.text(value).encode()) > parameters.LONGEST_TEXT:
-            context.fault(validation.clipped(name), f"has more than {parameters.LONGEST_TEXT} bytes")
+        if len(values.text(value).encode()) > parameters.MAX_TEXT_BYTES:
+            context.fault(validation.clipped(name), f"has more than {parameters.MAX_TEXT_BYTES} bytes")
     return dict(context.document)
 
 
@@ -291,8 +291,8 @@ def _steps(
 ) -> Iterator[steps.Step]:
     earlier: set[str] = set()
     variables = set(context)
-    if len(reader.items("steps") or ()) > MOST_STEPS:
-        reader.fault("steps", f"are more than {MOST_STEPS}")
+    if len(reader.items("steps") or ()) > MAX_STEPS:
+        reader.fault("steps", f"are more than {MAX_STEPS}")
     for declared in reader.objects("steps"):
         each = _acted(declared, actors)
         if each is None:
