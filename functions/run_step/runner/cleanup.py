@@ -1,4 +1,4 @@
-"""What a step leaves behind outside its own directories, and how to remove anything it could have made.
+"""Removes what a step leaves behind: files in shared places, System V objects, directories of any depth or mode.
 
 Strangers' directories may be locked, deeper than any path may be long, or named with bytes that are no text; files
 may lie in places that all users share; System V memory, semaphores and queues outlive every process.
@@ -24,8 +24,8 @@ _libc = ctypes.CDLL(None)
 class Sweep:
     """Remembers what there was before a step, and removes what is new and surely the step's.
 
-    In Lambda, where nobody else lives, that is everything new. Elsewhere it is what belongs to `user`, whom the
-    step became; nothing if it became nobody, because whose a file is cannot be told then.
+    In Lambda, where there is no other user, that is everything new. Elsewhere it is what belongs to `user`, whom the
+    step became; nothing if it stayed the user that we are, because no file tells then which process wrote it.
     """
 
     def __init__(self, user: int | None) -> None:
@@ -78,7 +78,7 @@ def _move_directories(directory: bytes, top: bytes) -> None:
     for name in os.listdir(directory):
         path = os.path.join(directory, name)
         if _is_directory(path):
-            # A directory can only be moved by somebody who may write to it.
+            # Only a user that may write to a directory can move it.
             os.chmod(path, stat.S_IRWXU)
             os.rename(path, os.path.join(top, secrets.token_hex(16).encode()))
         else:

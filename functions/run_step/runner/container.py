@@ -1,4 +1,4 @@
-"""The two ends of a step that runs in a container of its own image, beside the user's container.
+"""Begins and ends a step that runs in a container of its own image, beside the user's container.
 
     python run_step fetch <manifest-url> <directory>     before the step, in a container of this image
     /bin/sh <directory>/step.sh                          the step, in a container of the user's image
@@ -6,7 +6,7 @@
 
 The three containers share <directory> and nothing else. The script keeps the output of the commands in
 <directory>/log and their exit status in <directory>/status. `deliver` uploads the result of the step, prints it, keeps
-it in <directory>/result.json, and exits with the status of the step, so that whoever started the containers learns it.
+it in <directory>/result.json, and exits with the status of the step, so that the platform learns it.
 Time, memory and processes are bounded by the platform of the containers; what is delivered is bounded here.
 
 Whatever is in the directory when `deliver` begins may have been changed by the step: nothing of it is believed, and
@@ -28,7 +28,7 @@ from typing import IO
 from runner import log, manifest, monitor, outcome, outputs, pythonpath, return_values, step, transfer, variables
 
 CHUNK = 1 << 20
-NOTES_BYTES = 64 << 20
+MAX_NOTE_BYTES = 64 << 20
 
 
 def fetch(manifest: manifest.Manifest, directory: str) -> int:
@@ -203,7 +203,7 @@ def _read(directory: str, name: str) -> str:
     """A note that may have been changed by the step; empty if it cannot be read."""
     try:
         with _open(directory, name, os.O_RDONLY) as file:
-            return file.read(NOTES_BYTES).decode("utf-8", "replace")
+            return file.read(MAX_NOTE_BYTES).decode("utf-8", "replace")
     except OSError:
         return ""
 

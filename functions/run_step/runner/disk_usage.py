@@ -1,4 +1,4 @@
-"""How much a step has written, watched without walking its directories all the time."""
+"""Measures how much a step has written, without walking its directories all the time."""
 
 import contextlib
 import os
@@ -73,7 +73,7 @@ class Usage:
 
 
 def _open_one_of_each(places: Iterable[str]) -> list[int]:
-    """Open one place on every file system; one that is gone by now belonged to somebody else."""
+    """Open one place on every file system; one that is gone by now was not the step's."""
     found: dict[int, str] = {}
     for place in places:
         with contextlib.suppress(OSError):

@@ -1,4 +1,4 @@
-"""The bounded log of a step: the beginning and the end of what it wrote, in order of arrival.
+"""Keeps the bounded log of a step: the beginning and the end of what it wrote, in order of arrival.
 
 A step can write for ever; what is kept never exceeds the limit by more than the line that says how much is
 missing. Standard output and standard error are two pipes: what a step writes to both within the same instant may
@@ -10,7 +10,7 @@ import threading
 import unicodedata
 
 TAIL_CHARACTERS = 4000
-LINE_CHARACTERS = 500
+MAX_LINE_CHARACTERS = 500
 INVISIBLE = ("Cc", "Cf", "Cs", "Co")
 COLOURS = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]")
 
@@ -20,7 +20,7 @@ def last_line(text: str) -> str | None:
     for line in reversed(COLOURS.sub("", text).splitlines()):
         said = "".join(letter for letter in line if unicodedata.category(letter) not in INVISIBLE).strip()
         if any(letter.isalnum() for letter in said):
-            return said if len(said) <= LINE_CHARACTERS else f"{said[:LINE_CHARACTERS]}..."
+            return said if len(said) <= MAX_LINE_CHARACTERS else f"{said[:MAX_LINE_CHARACTERS]}..."
     return None
 
 

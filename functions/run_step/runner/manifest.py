@@ -1,4 +1,4 @@
-"""What one step needs to know: the manifest that a trusted function wrote, as typed values.
+"""Parses the manifest of a step, which a trusted function wrote, into typed values.
 
 A manifest is JSON. It names the commands, every input with a signed URL, one signed form for everything that is
 uploaded, and the limits. Nobody but the trusted side writes it, so a malformed one is an error of this
@@ -32,7 +32,7 @@ class Limits:
     set_by: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
     def why(self, member: str) -> str:
-        """Who sets a limit, as the end of a sentence; empty where nobody says."""
+        """Who sets a limit, as the end of a sentence; empty where the manifest does not say."""
         return f": {self.set_by[member]}" if member in self.set_by else ""
 
 

@@ -1,4 +1,4 @@
-"""What goes on while a step runs: asking whether its run was canceled, and uploading its log while it grows."""
+"""Asks while a step runs whether its run was canceled, and uploads its log while it grows."""
 
 import sys
 import threading

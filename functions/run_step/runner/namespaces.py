@@ -1,12 +1,12 @@
-"""What a step of a user of its own cannot reach though that user may: the network, shared memory, folders of the stack.
+"""Hides the network, shared memory and folders of the stack from a step that has a user of its own.
 
-On one machine, root gives a step namespaces: without a network but its own loopback, without others' System V objects
-and message queues, without /dev/shm (which AWS Lambda has not either) and with a handful of devices, with the folders
-of the stack covered, and with nothing to write to but its own directories and a /tmp and /var/tmp that are its own:
-what else is there is other steps'. Where the kernel refuses
-one of them (in most containers, say), the step does without: files are still guarded by their modes, and swept.
+On one machine, root gives a step namespaces: a network with nothing but a loopback, no System V objects and message
+queues of others, no /dev/shm (which AWS Lambda has not either), a handful of devices, folders of the stack that are
+covered, and nothing to write to but its own directories and a /tmp and /var/tmp of its own, because the machine's hold
+files of other steps. Where the kernel refuses a namespace (in most containers, say), the step runs without it: files
+are still guarded by their modes, and swept.
 
-In AWS Lambda, and for an ordinary user, no wall is raised.
+In AWS Lambda, and for an ordinary user, there are no namespaces.
 """
 
 import contextlib
@@ -38,7 +38,7 @@ IFF_UP = 0x1
 
 DEVICES = ("full", "null", "ptmx", "pts", "random", "tty", "urandom", "zero")
 LINKS = {"fd": "/proc/self/fd", "stdin": "fd/0", "stdout": "fd/1", "stderr": "fd/2"}
-# Lambda lets a step write to the first. Here they are folders on disk: memory for files would be counted by nobody.
+# Lambda lets a step write to the first. Here they are folders on disk: memory for files would not be counted.
 TEMPORARY = ("/tmp", "/var/tmp")  # noqa: S108
 NETWORK = "a step reaches the network, and so every service of this machine"
 FILES = "a step sees /dev/shm and the project's folder, shares /tmp with others, and may write wherever everybody may"
@@ -47,23 +47,23 @@ _libc = ctypes.CDLL(None, use_errno=True)
 
 
 @contextlib.contextmanager
-def around(base: str, own: Sequence[str], needed: Sequence[str], closed: Sequence[str]) -> Iterator[list[str]]:
-    """Meanwhile this process and its children are behind the walls; it yields what is open for want of one.
+def entered(base: str, own: Sequence[str], needed: Sequence[str], closed: Sequence[str]) -> Iterator[list[str]]:
+    """Meanwhile this process and its children are in namespaces; it yields what is open because one was refused.
 
     `base` belongs to this process alone, and the step writes to the directories `own` in it. In the temporary
-    directories of the machine it sees `base` and the folders `needed` only, and nobody sees the content of the
+    directories of the machine it sees `base` and the folders `needed` only, and it does not see the content of the
     folders `closed`. Afterwards this process sees all files again; it stays without a network.
     """
     missing = []
     try:
         _call("unshare", CLONE_NEWNET | CLONE_NEWIPC)
-        _raise_loopback()
+        _start_loopback()
     except OSError:
         missing.append(NETWORK)
     with open("/proc/self/ns/mnt", "rb") as outside:
         try:
             _call("unshare", CLONE_NEWNS)
-            _close_files(base, own, needed, closed)
+            _isolate_files(base, own, needed, closed)
         except OSError:
             _leave(outside.fileno())
             missing.append(FILES)
@@ -73,7 +73,7 @@ def around(base: str, own: Sequence[str], needed: Sequence[str], closed: Sequenc
             _leave(outside.fileno())
 
 
-def _close_files(base: str, own: Sequence[str], needed: Sequence[str], closed: Sequence[str]) -> None:
+def _isolate_files(base: str, own: Sequence[str], needed: Sequence[str], closed: Sequence[str]) -> None:
     own = [os.path.realpath(place) for place in own]
     temporary = sorted({os.path.realpath(place) for place in TEMPORARY if os.path.isdir(place)})
     _mount(None, "/", MS_REC | MS_PRIVATE)
@@ -92,7 +92,7 @@ def _close_files(base: str, own: Sequence[str], needed: Sequence[str], closed: S
 
 def _replace_temporary(places: Sequence[str], folder: str, needed: Sequence[str]) -> None:
     """Put an empty directory in the place of each, in which only what is needed is where it was."""
-    # Other steps, who know no name in it, do not pass here either.
+    # Other steps, which know no name in it, do not pass here either.
     os.mkdir(folder, stat.S_IRWXU)
     ways = {path for folder in needed for path in (os.path.abspath(folder), os.path.realpath(folder))}
     # What lies in another comes after it.
@@ -104,7 +104,7 @@ def _replace_temporary(places: Sequence[str], folder: str, needed: Sequence[str]
         for number, place in enumerate(places):
             own = os.path.join(folder, str(number))
             os.mkdir(own)
-            # Root keeps it: nobody but root moves what is needed out of the way.
+            # Root owns it, so that only root can move what is needed out of the way.
             os.chmod(own, stat.S_ISVTX | 0o777)  # noqa: S103
             _mount(own, place, MS_BIND)
             for path in kept:
@@ -132,7 +132,7 @@ def _replace_devices(folder: str) -> None:
     _mount(folder, "/dev", MS_MOVE)
 
 
-def _raise_loopback() -> None:
+def _start_loopback() -> None:
     with socket.socket() as any_socket:
         fcntl.ioctl(any_socket, SIOCSIFFLAGS, struct.pack("16sh14x", b"lo", IFF_UP))
 
@@ -167,10 +167,10 @@ def _call(name: str, *arguments: object) -> None:
 
 
 def main() -> None:
-    """Print what steps of this user can reach because the kernel grants this user no walls, one thing a line."""
+    """Print what steps of this user can reach because the kernel grants no namespaces, one thing a line."""
     missing = [NETWORK, FILES]
     if os.geteuid() == 0:
-        with tempfile.TemporaryDirectory() as base, around(base, (), (), ()) as found:
+        with tempfile.TemporaryDirectory() as base, entered(base, (), (), ()) as found:
             missing = found
     for line in missing:
         print(line)

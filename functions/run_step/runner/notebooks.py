@@ -1,4 +1,4 @@
-"""What a notebook step has beyond others: the packages of the notebooks layer, and places for Jupyter's own files."""
+"""Finds the packages of the notebooks layer, and keeps Jupyter's own files in the home of the step."""
 
 import os
 import sys

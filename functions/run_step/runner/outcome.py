@@ -1,4 +1,4 @@
-"""How a step went, and why that is no success: the words that the state machine and people read."""
+"""Says how a step went, and why it did not succeed, in the words that the state machine and people read."""
 
 import dataclasses
 import datetime

@@ -1,4 +1,4 @@
-"""What a step has made: the files that are new or changed, wanted and safe to deliver, and what it took away.
+"""Finds what a step has made: files that are new or changed, wanted and safe to deliver, and what it took away.
 
 Everything found in the run directory is a stranger's. Symbolic links are followed only to what is inside the run
 directory, pipes, sockets and devices are ignored, and a name that is no proper relative path is not delivered.
@@ -15,9 +15,9 @@ from typing import Any, Self
 
 from runner import manifest, paths
 
-KEY_BYTES = 1024
-MOST_NOTES = 20
-SHOWN = 200
+MAX_KEY_BYTES = 1024
+MAX_NOTES = 20
+MAX_SHOWN_CHARACTERS = 200
 
 
 @dataclass(frozen=True)
@@ -158,11 +158,11 @@ class Walk:
     wanted. Links that lead back to where they are, and what is too much, are not; notes name them.
     """
 
-    def __init__(self, root: str, patterns: Sequence[str] | None, most: int) -> None:
+    def __init__(self, root: str, patterns: Sequence[str] | None, max_files: int) -> None:
         self.root = root
         self.folders: set[str] = set()
         self._patterns = patterns
-        self._most = most
+        self._max_files = max_files
         self._linked = 0
         self._notes: dict[str, str] = {}
 
@@ -172,8 +172,8 @@ class Walk:
         pending: list[tuple[str, str, tuple[str, ...], bool]] = [("", self.root, (self.root,), False)]
         while pending:
             parent, place, chain, linked = pending.pop()
-            if linked and self._linked > self._most:
-                self.note(parent, f"links to folders lead to more than {self._most} files")
+            if linked and self._linked > self._max_files:
+                self.note(parent, f"links to folders lead to more than {self._max_files} files")
                 continue
             inside = []
             for entry in _entries(place):
@@ -185,7 +185,7 @@ class Walk:
                     target = entry.path if entry.is_dir(follow_symlinks=False) else None
                 if target is None:
                     yield path, entry.path
-                elif target and len(os.fsencode(path)) < KEY_BYTES:
+                elif target and len(os.fsencode(path)) < MAX_KEY_BYTES:
                     self.folders.add(path)
                     inside.append((f"{path}/", target, (*chain, target), linked or entry.is_symlink()))
                 elif target:
@@ -199,8 +199,8 @@ class Walk:
     def notes(self) -> tuple[str, ...]:
         """What is not delivered and why, one line each; of many only how many more there are."""
         lines = [f"{_shown(path)} was not delivered: {reason}" for path, reason in self._notes.items()]
-        if len(lines) > MOST_NOTES:
-            lines[MOST_NOTES:] = [f"... and {len(lines) - MOST_NOTES} more files were not delivered"]
+        if len(lines) > MAX_NOTES:
+            lines[MAX_NOTES:] = [f"... and {len(lines) - MAX_NOTES} more files were not delivered"]
         return tuple(lines)
 
     def empty(self, kept: Iterable[str], prefix: str) -> Iterator[str]:
@@ -212,8 +212,8 @@ class Walk:
             if folder in occupied or not _leads(folder, self._patterns):
                 continue
             problem = _problem(folder, prefix)
-            if problem is None and count == self._most:
-                problem = f"there are more than {self._most} empty folders"
+            if problem is None and count == self._max_files:
+                problem = f"there are more than {self._max_files} empty folders"
             if problem is None:
                 count += 1
                 occupied |= _folders_of([folder])
@@ -252,7 +252,7 @@ def _leads(path: str, patterns: Sequence[str] | None) -> bool:
 
 def _shown(path: str) -> str:
     text = repr(path)
-    return text if len(text) <= SHOWN else f"{text[:SHOWN]}..."
+    return text if len(text) <= MAX_SHOWN_CHARACTERS else f"{text[:MAX_SHOWN_CHARACTERS]}..."
 
 
 def _entries(directory: str) -> list[os.DirEntry[str]]:
@@ -276,7 +276,7 @@ def _problem(path: str, prefix: str) -> str | None:
             return "a path must be in its simplest form"
         if "${filename}" in path:
             return "the store would replace ${filename}"
-        return "its name is too long" if len((prefix + path).encode()) > KEY_BYTES else None
+        return "its name is too long" if len((prefix + path).encode()) > MAX_KEY_BYTES else None
     except ValueError as error:
         return str(error)
 

@@ -1,4 +1,4 @@
-"""Gives up what a process could do and hides what others could read of it, by prctl and by changing its user."""
+"""Drops a process's privileges, changes its user, and hides it from other processes of the same user."""
 
 import ctypes
 import os
@@ -34,7 +34,7 @@ def adopt_orphans(adopt: bool = True) -> None:
 def become(user: int | None) -> None:
     """Turn into a user (and the group of that number), for good, and gain no privilege by executing a file.
 
-    None stays who we are. All capabilities are lost, with the next `exec` at the latest.
+    None stays the user that we are. All capabilities are lost, with the next `exec` at the latest.
     """
     if os.geteuid() == 0:
         for capability in range(CAPABILITIES):

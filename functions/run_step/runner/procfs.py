@@ -1,4 +1,4 @@
-"""Processes as the kernel tells them: who descends from whom, how much they hold, and how to end all of them.
+"""Reads from /proc which processes descend from one and how much memory they hold, and ends all of them.
 
 A step may fork, change its session and process group, or let its parents die. What it cannot change is its
 ancestry: a process that called `adopt_orphans` inherits every orphan below it, so that its descendants are found by
@@ -50,7 +50,7 @@ def descendants(root: int, spare: Collection[int] = ()) -> list[Process]:
 
 
 def living(family: Collection[Process]) -> list[Process]:
-    """Those that are not merely waiting to be buried."""
+    """Those that are not merely waiting to be reaped."""
     return [process for process in family if process.alive]
 
 
@@ -76,10 +76,10 @@ def memory(family: Collection[Process], limit: int) -> int:
 def end_descendants(root: int, spare: Collection[int] = (), seconds: float = 5.0) -> bool:
     """Kill everything below `root`, this process; false if something still lives after some seconds.
 
-    A process that forks and exits faster than the table can be read is seen only by the dead it leaves. So nobody
-    is buried before two looks in a row show the same dead and nobody alive; meanwhile the dead use up the number of
-    processes that their user may have, until even the fastest cannot fork and is caught. The living are stopped
-    before the first is killed: who is stopped does not fork while the others are being killed.
+    A process that forks and exits faster than the table can be read is seen only by the zombies it leaves. So none
+    is reaped before two looks in a row show the same zombies and no living process; meanwhile the zombies use up the
+    number of processes that their user may have, until even the fastest cannot fork and is caught. The living are
+    stopped before the first is killed, because a stopped process does not fork while the others are being killed.
     """
     deadline = time.monotonic() + seconds
     dead_before: set[int] | None = None
@@ -128,10 +128,10 @@ def _other_threads(path: str) -> list[str]:
 
 
 def _proportional(process: Process) -> int:
-    """Resident bytes with each shared page divided among those who share it; plain ones if that is kept secret.
+    """Resident bytes with each shared page divided among those that share it; plain ones if that is kept secret.
 
-    Who has ended since it was seen has none: its pages must not count in full, once for each who shared them. Who has
-    only lost its first thread is told from it by a second look.
+    A process that has ended since it was seen has none: its pages must not count in full, once for each that shared
+    them. A second look tells it from a process that has only lost its first thread.
     """
     try:
         with open(f"/proc/{process.pid}/smaps_rollup", "rb") as file:

@@ -1,4 +1,4 @@
-"""Folders that a step imports from and cannot change, above all what programs written for flowServ import of it."""
+"""Brings the folders that a step imports from to where it can read them and not change them."""
 
 import os
 import shutil
@@ -8,7 +8,7 @@ FLOWSERV = os.path.join(os.path.dirname(os.path.abspath(__file__)), "shims")
 
 
 def copy(folder: str, target: str) -> str:
-    """A copy that everybody may read, whoever may read the original and whatever this process masks; its path."""
+    """Copy a folder so that every user may read it, whatever the original's modes and our mask are; the copy's path."""
     if os.path.isdir(folder):
         shutil.copytree(folder, target, dirs_exist_ok=True)
     else:

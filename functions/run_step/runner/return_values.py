@@ -1,4 +1,4 @@
-"""What functions return to later steps: taken out of the cage, handed on, and fetched for a later step.
+"""Hands on what the function of a step returned, and fetches what earlier functions returned.
 
 The function's program writes the value to a file in the step's home. That file is a stranger's, so what it may hold
 is bounded and it is read only when nothing of the step is alive. The name under which the value is handed on is not in
@@ -14,10 +14,10 @@ from runner import manifest, transfer, variable_names
 
 # In the home of a code step.
 FILE = ".function-result.json"
-VALUE_BYTES = 4 << 20
-OBJECT_BYTES = 5 << 20
+MAX_VALUE_BYTES = 4 << 20
+MAX_OBJECT_BYTES = 5 << 20
 # Deeper values could not be read by a parser that is a few calls deep already.
-LEVELS = 100
+MAX_LEVELS = 100
 
 
 class Unusable(Exception):
@@ -32,9 +32,9 @@ def path(home: str) -> str:
 def take(home: str) -> Any:
     """The value that a function returned. Raises Unusable."""
     content = _content(home)
-    if len(content) > VALUE_BYTES:
+    if len(content) > MAX_VALUE_BYTES:
         advice = "write a file instead and hand on its name; this limit is the same in every installation"
-        raise Unusable(f"has more than {VALUE_BYTES} bytes as JSON; {advice}")
+        raise Unusable(f"has more than {MAX_VALUE_BYTES} bytes as JSON; {advice}")
     return _value(content)
 
 
@@ -50,7 +50,7 @@ def fetch(manifest: manifest.Manifest) -> dict[str, Any]:
     found = {}
     for each in manifest.earlier:
         try:
-            found[each.name] = _named(each.name, transfer.content(each.url, OBJECT_BYTES))
+            found[each.name] = _named(each.name, transfer.content(each.url, MAX_OBJECT_BYTES))
         except transfer.Refused as refusal:
             problem = f"the result {each.name!r} of an earlier step could not be fetched: {refusal}"
             raise transfer.Refused(problem, refusal.status) from None
@@ -71,7 +71,7 @@ def _content(home: str) -> bytes:
             os.close(file)
             raise Unusable("is no file")
         with open(file, "rb") as opened:
-            return opened.read(VALUE_BYTES + 1)
+            return opened.read(MAX_VALUE_BYTES + 1)
     except OSError:
         raise Unusable("is missing: the program ended before the function returned") from None
 
@@ -93,11 +93,11 @@ def _value(content: bytes) -> Any:
     except (ValueError, RecursionError):
         raise Unusable("cannot be read as JSON") from None
     level = [value]
-    for _ in range(LEVELS):
+    for _ in range(MAX_LEVELS):
         level = [child for each in level for child in _children(each)]
         if not level:
             return value
-    raise Unusable(f"is nested more than {LEVELS} levels deep")
+    raise Unusable(f"is nested more than {MAX_LEVELS} levels deep")
 
 
 def _children(value: Any) -> list[Any]:

@@ -68,7 +68,7 @@ class Sandbox:
     def __init__(self, packages: str | None = None) -> None:
         privileges.hide()
         self._base = os.path.realpath(tempfile.mkdtemp(prefix="step-"))
-        # Everybody may pass, nobody may list; the directories inside belong to the step alone.
+        # Every user may pass, and only we may list; the directories inside belong to the step alone.
         os.chmod(self._base, 0o711)  # noqa: S103
         self._user = step_user()
         self._imported = [
@@ -105,17 +105,17 @@ class Sandbox:
         variables: Mapping[str, str],
         limits: manifest.Limits,
         seconds: float,
-        hear: Callable[[str, bytes], None],
+        on_output: Callable[[str, bytes], None],
         stop: threading.Event,
     ) -> supervisor.Report:
         """Run commands one after the other until one fails, `stop` is set or a limit is reached.
 
-        `hear` is called with "stdout" or "stderr" and some bytes whenever the step has written something. When
+        `on_output` is called with "stdout" or "stderr" and some bytes whenever the step has written something. When
         this returns, no process of the step is alive. Raises Broken if the supervisor was killed or got stuck, or if
         the run directory is not where it was, and OutOfReach before anything was started.
         """
         self._require_reach()
-        order = supervisor.Order(
+        spec = supervisor.Spec(
             commands=commands,
             environment={**variables, **self._environment()},
             base=self._base,
@@ -135,7 +135,7 @@ class Sandbox:
         spare = {process.pid for process in procfs.descendants(os.getpid())}
         privileges.adopt_orphans()
         try:
-            report = _supervise(order, hear, stop)
+            report = _supervise(spec, on_output, stop)
         finally:
             # Only a step that killed its supervisor has left anything here.
             ended = procfs.end_descendants(os.getpid(), spare)
@@ -198,7 +198,7 @@ def closed() -> list[str]:
 
 
 def step_user() -> int | None:
-    """The user that a step becomes; None stays who we are."""
+    """The user that a step becomes; None stays the user that we are."""
     if os.geteuid() != 0:
         return None
     # One for each step: users of the same number could kill each other, and would share a limit on processes.
@@ -207,8 +207,10 @@ def step_user() -> int | None:
     return next((user for user in candidates if _exists("uid", user) and _exists("gid", user)), None)
 
 
-def _supervise(order: supervisor.Order, hear: Callable[[str, bytes], None], stop: threading.Event) -> supervisor.Report:
-    content = json.dumps(order._asdict()).encode()
+def _supervise(
+    spec: supervisor.Spec, on_output: Callable[[str, bytes], None], stop: threading.Event
+) -> supervisor.Report:
+    content = json.dumps(spec._asdict()).encode()
     with (
         tempfile.TemporaryFile() as complaints,
         subprocess.Popen(
@@ -227,7 +229,7 @@ def _supervise(order: supervisor.Order, hear: Callable[[str, bytes], None], stop
     ):
         try:
             _tell(process, supervisor.SIZE.pack(len(content)) + content)
-            report = _listen(process, time.monotonic() + order.seconds + GRACE_SECONDS, hear, stop)
+            report = _listen(process, time.monotonic() + spec.seconds + GRACE_SECONDS, on_output, stop)
         finally:
             process.kill()
         if report is None:
@@ -237,7 +239,7 @@ def _supervise(order: supervisor.Order, hear: Callable[[str, bytes], None], stop
 
 
 def _last_words(complaint: str) -> str:
-    """What the supervisor ended with, without places in this machine; all of it is for those who read our log."""
+    """What the supervisor ended with, without paths of this machine; our own log has all of it."""
     if not complaint:
         return "its supervisor was killed"
     print(complaint, file=sys.stderr)
@@ -247,7 +249,7 @@ def _last_words(complaint: str) -> str:
 def _listen(
     process: subprocess.Popen[bytes],
     deadline: float,
-    hear: Callable[[str, bytes], None],
+    on_output: Callable[[str, bytes], None],
     stop: threading.Event,
 ) -> supervisor.Report | None:
     received = bytearray()
@@ -267,7 +269,7 @@ def _listen(
         for kind, content in _frames(received):
             if kind == b"r":
                 return supervisor.Report(**json.loads(content))
-            hear("stdout" if kind == b"o" else "stderr", content)
+            on_output("stdout" if kind == b"o" else "stderr", content)
     return None
 
 

@@ -1,4 +1,4 @@
-"""Calls of the kernel that no step needs, and that reach what nobody counts or what all users of a machine share.
+"""Refuses system calls that no step needs, and that reach what nobody counts or what all users of a machine share.
 
 In a user namespace of its own, a step could mount file systems in memory that no process holds; a key in a keyring
 stays behind when the step has ended. A filter on system calls refuses both to a process and to all that descend from
@@ -58,8 +58,8 @@ def install() -> bool:
     content = program(machine)
     instructions = ctypes.create_string_buffer(content, len(content))
     # struct sock_fprog
-    order = struct.pack("HxxxxxxP", len(content) // 8, ctypes.addressof(instructions))
-    return bool(_libc.prctl(PR_SET_SECCOMP, ctypes.c_ulong(SECCOMP_MODE_FILTER), order, 0, 0) == 0)
+    description = struct.pack("HxxxxxxP", len(content) // 8, ctypes.addressof(instructions))
+    return bool(_libc.prctl(PR_SET_SECCOMP, ctypes.c_ulong(SECCOMP_MODE_FILTER), description, 0, 0) == 0)
 
 
 def program(machine: Machine) -> bytes:

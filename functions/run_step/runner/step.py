@@ -1,4 +1,4 @@
-"""One step from beginning to end: fetch the inputs, run it in the cage, deliver its outputs, say how it went."""
+"""Performs one step: fetches its inputs, runs it in the sandbox, delivers its outputs, says how it went."""
 
 import dataclasses
 import functools
@@ -35,8 +35,8 @@ def perform(manifest: manifest.Manifest, seconds: float = math.inf) -> outcome.R
     """Execute a step within `seconds` from now, or less if the step's own limit is lower."""
     started_at, deadline = outcome.now(), time.monotonic() + seconds
     step_log = log.StepLog(manifest.limits.log_bytes)
-    with sandbox.Sandbox(_packages(manifest)) as room, monitor.Monitor(manifest, step_log) as watch:
-        ended = execute(manifest, room, step_log, watch.canceled, deadline)
+    with sandbox.Sandbox(_packages(manifest)) as box, monitor.Monitor(manifest, step_log) as watch:
+        ended = execute(manifest, box, step_log, watch.canceled, deadline)
     transfer.hang_up()
     if watch.canceled.is_set():
         canceled = f"step {manifest.name!r} was stopped because its run was canceled"
@@ -46,7 +46,7 @@ def perform(manifest: manifest.Manifest, seconds: float = math.inf) -> outcome.R
 
 def execute(
     manifest: manifest.Manifest,
-    room: sandbox.Sandbox,
+    box: sandbox.Sandbox,
     step_log: log.StepLog,
     canceled: threading.Event,
     deadline: float,
@@ -54,25 +54,25 @@ def execute(
     """Fetch, run and deliver, as far as it gets; `deadline` is a moment of the monotonic clock."""
     so_far = outcome.Outcome()
     try:
-        digests = fetch_inputs(manifest, room.directory, canceled)
+        digests = fetch_inputs(manifest, box.directory, canceled)
         if canceled.is_set():
             return so_far
         earlier = return_values.fetch(manifest)
-        commands, environment = prepare(manifest, room, earlier), variables.of(manifest, earlier)
+        commands, environment = prepare(manifest, box, earlier), variables.of(manifest, earlier)
         if manifest.kind == "notebook":
-            environment |= notebooks.variables(room.home)
-        room.hand_over()
-        before = outputs.stamps(room.directory, digests)
+            environment |= notebooks.variables(box.home)
+        box.hand_over()
+        before = outputs.stamps(box.directory, digests)
         seconds = min(manifest.limits.seconds, max(1.0, deadline - time.monotonic()))
-        report = room.run(commands, environment, manifest.limits, seconds, step_log.add, canceled)
+        report = box.run(commands, environment, manifest.limits, seconds, step_log.add, canceled)
         so_far = outcome.Outcome(report.status, outcome.judge(manifest, seconds, report))
         # The files of a canceled run may be on their way to deletion: nothing new is put there.
         if not canceled.is_set():
-            harvest = collect(manifest, room.directory, before)
+            harvest = collect(manifest, box.directory, before)
             reason = outcome.judge_size(manifest, harvest, so_far.reason)
             so_far = outcome.Outcome(report.status, reason, harvest)
             deliver(manifest, harvest, canceled)
-            so_far = hand_on(manifest, room.home, so_far)
+            so_far = hand_on(manifest, box.home, so_far)
     except transfer.Refused as refusal:
         return so_far.refused(manifest.name, refusal)
     except sandbox.Broken as problem:
@@ -117,12 +117,12 @@ def _not_had(entry: manifest.Input, refusal: transfer.Refused) -> transfer.Refus
     return transfer.Refused(f"input {entry.path!r} could not be fetched: {refusal}", refusal.status)
 
 
-def prepare(manifest: manifest.Manifest, room: sandbox.Sandbox, earlier: Mapping[str, Any]) -> list[list[str]]:
+def prepare(manifest: manifest.Manifest, box: sandbox.Sandbox, earlier: Mapping[str, Any]) -> list[list[str]]:
     """The commands of a step as programs with arguments; functions and notebooks are run by a program of ours."""
-    outputs.make_directories(room.directory, (*(manifest.outputs or ()), *manifest.always))
+    outputs.make_directories(box.directory, (*(manifest.outputs or ()), *manifest.always))
     if manifest.kind == "container":
         return [["/bin/sh", "-c", command] for command in manifest.commands]
-    order = os.path.join(room.home, "order.json")
+    order = os.path.join(box.home, "order.json")
     with open(order, "w", encoding="utf-8") as file:
         json.dump(
             {
@@ -130,7 +130,7 @@ def prepare(manifest: manifest.Manifest, room: sandbox.Sandbox, earlier: Mapping
                 "values": {**manifest.variables, **manifest.values, **earlier},
                 "code": manifest.code,
                 "notebook": manifest.notebook,
-                "result": return_values.path(room.home) if manifest.result else None,
+                "result": return_values.path(box.home) if manifest.result else None,
             },
             file,
         )
@@ -144,7 +144,7 @@ def collect(manifest: manifest.Manifest, directory: str, before: Mapping[str, ou
 
 
 def deliver(manifest: manifest.Manifest, harvest: outputs.Harvest, stop: threading.Event) -> None:
-    """Upload files, then what the step did to the directory: whoever reads that finds the files that it names.
+    """Upload files, then what the step did to the directory: a reader of that finds the files that it names.
 
     Raises transfer.Refused with the name of the first that was refused.
     """

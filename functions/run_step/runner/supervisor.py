@@ -1,9 +1,9 @@
-"""The supervisor: a small process between the function and a step, which starts the step, watches it and ends it.
+"""Starts the commands of a step, watches them and ends them, as a process between the function and the step.
 
-Run as a program by `sandbox.py`, with an order on standard input and frames on standard output. It has no secrets and
-one thread, so it can fork safely, adopt every orphan of the step, and kill all of it without touching any other
-process of the function. Another byte on standard input asks it to end the step; the end of standard input means that
-the function is dead, and that it has to clean up as well.
+Run as a program by `sandbox.py`, with a spec on standard input (a length of four bytes and JSON) and frames on standard
+output. It has no secrets and one thread, so it can fork safely, adopt every orphan of the step, and kill all of it
+without touching any other process of the function. Another byte on standard input asks it to end the step; the end of
+standard input means that the function is dead, and that it has to clean up as well.
 
 A frame is one letter, a length of four bytes and that many bytes: `o` and `e` what the step wrote to standard
 output and standard error, `r` the report at the end (JSON).
@@ -25,13 +25,13 @@ from runner import cleanup, disk_usage, namespaces, privileges, procfs, seccomp
 
 TICK_SECONDS = 0.05
 CHUNK = 64 * 1024
-SAID_BYTES = 8192
+MAX_SAID_BYTES = 8192
 HEADER = struct.Struct("!cI")
 SIZE = struct.Struct("!I")
 CANNOT_EXECUTE = 126
 
 
-class Order(NamedTuple):
+class Spec(NamedTuple):
     """What to execute, as whom and within which bounds (bytes and seconds).
 
     `user` is whom the step becomes (see `privileges.become`); a user of its own stays in namespaces (see
@@ -85,14 +85,14 @@ class Stop(Exception):
 
 
 class Supervisor:
-    """Executes one order."""
+    """Executes one spec."""
 
-    def __init__(self, order: Order) -> None:
-        self._order = order
-        self._user = os.getuid() if order.user is None else order.user
-        self._deadline = time.monotonic() + order.seconds
-        self._next_look = 0.0
-        self._usage = disk_usage.Usage(order.directories, order.places, self._user, order.disk_bytes)
+    def __init__(self, spec: Spec) -> None:
+        self._spec = spec
+        self._user = os.getuid() if spec.user is None else spec.user
+        self._deadline = time.monotonic() + spec.seconds
+        self._next_check = 0.0
+        self._usage = disk_usage.Usage(spec.directories, spec.places, self._user, spec.disk_bytes)
         self._poll = select.poll()
         self._streams: dict[int, bytes] = {}
         self._said = b""
@@ -104,10 +104,10 @@ class Supervisor:
         number, status, stopped, detail = 0, None, None, ""
         kills = _kills_for_memory()
         try:
-            for number, words in enumerate(self._order.commands, 1):  # noqa: B007 - the last one is reported
+            for number, words in enumerate(self._spec.commands, 1):  # noqa: B007 - the last one is reported
                 status = None
                 self._forget()
-                status = self._attend(self._start(words))
+                status = self._wait_for(self._start(words))
                 if status != 0:
                     break
         except Stop as stop:
@@ -135,14 +135,14 @@ class Supervisor:
         told, tell = os.pipe()
         child = os.fork()
         if child == 0:
-            self._turn_into(words, tell)
+            self._become_command(words, tell)
         os.close(tell)
         with open(told, "rb") as file:
             if problem := file.read(CHUNK):
                 raise Stop("start", problem.decode("utf-8", "replace"))
         return child
 
-    def _turn_into(self, words: Sequence[str], tell: int) -> NoReturn:
+    def _become_command(self, words: Sequence[str], tell: int) -> NoReturn:
         """In the child: become the command, or tell why that is impossible."""
         try:
             os.setsid()
@@ -153,11 +153,11 @@ class Supervisor:
             with contextlib.suppress(OSError), open("/proc/self/oom_score_adj", "w") as file:
                 file.write("1000")
             self._set_limits()
-            privileges.become(self._order.user)
+            privileges.become(self._spec.user)
             seccomp.install()
             os.umask(0o022)
-            os.chdir(self._order.directories[0])
-            os.execve(words[0], list(words), dict(self._order.environment))  # noqa: S606 - a shell is what we start
+            os.chdir(self._spec.directories[0])
+            os.execve(words[0], list(words), dict(self._spec.environment))  # noqa: S606 - a shell is what we start
         except BaseException as error:
             # The text of an error of the system would name a place in this machine.
             text = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
@@ -178,21 +178,21 @@ class Supervisor:
         os.dup2(self._error[1], 2)
 
     def _set_limits(self) -> None:
-        order = self._order
+        spec = self._spec
         _limit(resource.RLIMIT_CORE, 0)
         _limit(resource.RLIMIT_MSGQUEUE, 0)
-        _limit(resource.RLIMIT_FSIZE, order.file_bytes)
-        _limit(resource.RLIMIT_NOFILE, order.open_files)
-        _limit(resource.RLIMIT_CPU, order.cpu_seconds, spare=5)
+        _limit(resource.RLIMIT_FSIZE, spec.file_bytes)
+        _limit(resource.RLIMIT_NOFILE, spec.open_files)
+        _limit(resource.RLIMIT_CPU, spec.cpu_seconds, spare=5)
         # Address space is reserved generously by threads and allocators; what is really held is watched.
-        _limit(resource.RLIMIT_AS, 2 * order.memory_bytes + (1 << 30))
+        _limit(resource.RLIMIT_AS, 2 * spec.memory_bytes + (1 << 30))
         # The kernel counts all that the user has; what is not the step's may become twice as much while it runs.
-        _limit(resource.RLIMIT_NPROC, order.processes + 2 * procfs.threads_of(self._user))
+        _limit(resource.RLIMIT_NPROC, spec.processes + 2 * procfs.threads_of(self._user))
 
-    def _attend(self, child: int) -> int:
+    def _wait_for(self, child: int) -> int:
         """Forward output and look after the step until the child ends; its exit status as a shell counts."""
         while True:
-            pause = max(0.0, self._next_look - time.monotonic())
+            pause = max(0.0, self._next_check - time.monotonic())
             ready = {end for end, _ in self._poll.poll(pause * 1000)}
             for end in self._streams:
                 if end in ready:
@@ -201,18 +201,18 @@ class Supervisor:
                 raise Stop("asked")
             if self._child_ended[0] in ready:
                 os.read(self._child_ended[0], CHUNK)
-                status = _bury(child)
+                status = _reap(child)
                 if status is not None:
                     return status
-            if time.monotonic() >= self._next_look:
-                self._look()
+            if time.monotonic() >= self._next_check:
+                self._check_limits()
 
-    def _look(self) -> None:
+    def _check_limits(self) -> None:
         begun = time.monotonic()
         family = procfs.living(procfs.descendants(os.getpid()))
-        if procfs.memory(family, self._order.memory_bytes) > self._order.memory_bytes:
+        if procfs.memory(family, self._spec.memory_bytes) > self._spec.memory_bytes:
             raise Stop("memory")
-        if len(family) > self._order.processes:
+        if len(family) > self._spec.processes:
             raise Stop("processes")
         if begun > self._deadline:
             raise Stop("time")
@@ -221,7 +221,7 @@ class Supervisor:
         # Looking may be slow (many processes, much shared memory): it must not become the main work, nor be late.
         now = time.monotonic()
         pause = max(TICK_SECONDS, 10 * (now - begun))
-        self._next_look = min(now + pause, max(now + TICK_SECONDS, self._deadline))
+        self._next_check = min(now + pause, max(now + TICK_SECONDS, self._deadline))
 
     def _forward(self, end: int) -> bool:
         try:
@@ -229,7 +229,7 @@ class Supervisor:
         except BlockingIOError:
             return False
         _send(self._streams[end], chunk)
-        self._said = (self._said + chunk)[-SAID_BYTES:]
+        self._said = (self._said + chunk)[-MAX_SAID_BYTES:]
         return True
 
     def _forget(self) -> None:
@@ -239,49 +239,49 @@ class Supervisor:
         self._said = b""
 
     def _forward_rest(self) -> None:
-        """What is left in the pipes; those who wrote it are dead, so this ends."""
+        """What is left in the pipes; the processes that wrote it are dead, so this ends."""
         for end in self._streams:
             while self._forward(end):
                 pass
 
 
 def main() -> None:
-    """Carry out the order that comes on standard input."""
+    """Carry out the spec that comes on standard input."""
     privileges.hide()
     privileges.adopt_orphans()
     os.chdir("/")
     # The step has to pass through directories that lead to what it needs.
     os.umask(0o022)
     (size,) = SIZE.unpack(_read(SIZE.size))
-    order = Order(**json.loads(_read(size)))
+    spec = Spec(**json.loads(_read(size)))
     with contextlib.suppress(BrokenPipeError):
-        # It looks at places that are out of sight behind the walls.
-        supervisor = Supervisor(order)
-        with _walls(order):
+        # It opens places that are out of sight in the namespaces.
+        supervisor = Supervisor(spec)
+        with _namespaces(spec):
             report = supervisor.run()
         _send(b"r", json.dumps(report._asdict()).encode())
-    # The function kills us once it has the report. Where it is dead itself, nobody else cleans up.
+    # The function kills us once it has the report. If it is dead itself, only we can clean up.
     while os.read(sys.stdin.fileno(), CHUNK):
         pass
-    cleanup.wipe(order.base)
+    cleanup.wipe(spec.base)
 
 
-def _walls(order: Order) -> contextlib.AbstractContextManager[object]:
-    if order.user is None:
+def _namespaces(spec: Spec) -> contextlib.AbstractContextManager[object]:
+    if spec.user is None:
         return contextlib.nullcontext()
-    return namespaces.around(order.base, order.directories, order.needed, order.closed)
+    return namespaces.entered(spec.base, spec.directories, spec.needed, spec.closed)
 
 
-def _limit(kind: int, most: int, spare: int = 0) -> None:
+def _limit(kind: int, value: int, spare: int = 0) -> None:
     """Set a limit, unless a lower one is in force already; `spare` is how much later than the signal the end comes."""
     ceiling = resource.getrlimit(kind)[1]
     if ceiling == resource.RLIM_INFINITY:
-        ceiling = most + spare
-    resource.setrlimit(kind, (min(most, ceiling), min(most + spare, ceiling)))
+        ceiling = value + spare
+    resource.setrlimit(kind, (min(value, ceiling), min(value + spare, ceiling)))
 
 
-def _bury(child: int) -> int | None:
-    """Bury everybody who has died; the exit status of the child if it is among them."""
+def _reap(child: int) -> int | None:
+    """Reap every process that has ended; the exit status of the child if it is among them."""
     result = None
     with contextlib.suppress(ChildProcessError):
         while True:
@@ -312,7 +312,7 @@ def _read(size: int) -> bytes:
     while len(content) < size:
         chunk = os.read(sys.stdin.fileno(), size - len(content))
         if not chunk:
-            sys.exit("the order is not complete")
+            sys.exit("the spec is not complete")
         content += chunk
     return content
 

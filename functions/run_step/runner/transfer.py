@@ -1,4 +1,4 @@
-"""Files over signed URLs: GET to disk and S3 POST forms from disk, with nothing but the standard library.
+"""Transfers files over signed URLs: GET to disk and S3 POST forms from disk, with the standard library alone.
 
 Every request is tried again with a growing pause when the other side is overloaded or out of reach. Connections
 are kept open between requests, so hundreds of small files do not mean hundreds of handshakes. Nothing here knows
@@ -31,7 +31,7 @@ PAUSES = (0.1, 0.4, 1.6, 4.0)
 TIMEOUT_SECONDS = 20.0
 WORKERS = 8
 CHUNK = 256 * 1024
-REDIRECTS = 3
+MAX_REDIRECTS = 3
 NOT_FOUND = 404
 MOVED = frozenset({301, 302, 307, 308})
 TRANSIENT = frozenset({408, 429, 500, 502, 503, 504})
@@ -46,7 +46,7 @@ ENCODINGS = {"gzip": "application/gzip", "bzip2": "application/x-bzip2", "xz": "
 
 T = TypeVar("T")
 
-# Open connections nobody uses at the moment, by scheme and server.
+# Open connections that are idle, by scheme and server.
 _idle: dict[tuple[str, str], list[http.client.HTTPConnection]] = {}
 
 
@@ -81,7 +81,7 @@ class Changed(Refused):
 
 
 class Deleted(Refused):
-    """A file that somebody uploaded is gone."""
+    """A file that a group uploaded is gone."""
 
     reason = "FILE_DELETED"
 
@@ -101,16 +101,16 @@ def document(url: str) -> Any:
         raise Refused("what is there is not JSON") from None
 
 
-def content(url: str, most: float) -> bytes:
-    """What is at a URL; more than `most` bytes are refused."""
+def content(url: str, max_bytes: float) -> bytes:
+    """What is at a URL; more than `max_bytes` bytes are refused."""
 
     def attempt() -> bytes:
         found = bytearray()
         with _answer(url, TIMEOUT_SECONDS) as response:
             for chunk in _content(response):
                 found += chunk
-                if len(found) > most:
-                    raise Refused(f"there are more than {most} bytes")
+                if len(found) > max_bytes:
+                    raise Refused(f"there are more than {max_bytes} bytes")
         return bytes(found)
 
     return _persist(attempt)
@@ -156,7 +156,7 @@ def post_file(form: manifest.Form, key: str, path: str) -> None:
     """Upload a file as one object; a symbolic link or anything else that is no file is an error."""
 
     def attempt() -> None:
-        # Without O_NONBLOCK, opening a pipe would wait for somebody to write to it.
+        # Without O_NONBLOCK, opening a pipe would wait for a writer.
         with open(os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:
             status = os.fstat(file.fileno())
             if not stat.S_ISREG(status.st_mode):
@@ -217,7 +217,7 @@ def _persist(attempt: Callable[[], T]) -> T:
 
 
 @contextlib.contextmanager
-def _answer(url: str, timeout: float, redirects: int = REDIRECTS) -> Iterator[http.client.HTTPResponse]:
+def _answer(url: str, timeout: float, redirects: int = MAX_REDIRECTS) -> Iterator[http.client.HTTPResponse]:
     """The answer to a GET, if it is a good one."""
     with _exchange(url, timeout) as (connection, target):
         connection.request("GET", target)
@@ -247,7 +247,7 @@ def _post(form: manifest.Form, key: str, kind: str, size: int, chunks: Iterator[
         connection.putheader("Content-Type", f"multipart/form-data; boundary={boundary}")
         connection.putheader("Content-Length", str(len(before) + size + len(after)))
         connection.endheaders()
-        # Who refuses does not wait for the rest; the answer is still there to be read.
+        # A server that refuses does not wait for the rest; its answer is still there to be read.
         with contextlib.suppress(BrokenPipeError, ConnectionResetError):
             connection.send(before)
             for chunk in chunks:

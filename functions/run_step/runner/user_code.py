@@ -1,8 +1,8 @@
-"""Calls a function or executes a notebook inside the cage; run with `python -c` so that it shadows nothing.
+"""Calls a function or executes a notebook inside the sandbox; run with `python -c` so that it shadows nothing.
 
 The one argument is the path of a JSON file: {"kind", "values", "result", and "code" or "notebook"}. `values` are
 the variables of the workflow and the results of earlier functions. `result` is the path of a file for what this
-function returns, null if nobody is to have it.
+function returns, null if it is not handed on.
 """
 
 import importlib
@@ -60,7 +60,7 @@ def execute(notebook: dict[str, Any], context: dict[str, Any]) -> None:
 
 
 def require_python(path: str) -> None:
-    """Raises ValueError for a notebook in another language; whoever wrote it may have named the kernel anything."""
+    """Raises ValueError for a notebook in another language; its author may have given the kernel any name."""
     with open(path, encoding="utf-8") as file:
         metadata = json.load(file).get("metadata", {})
     declared = metadata.get("kernelspec", {}).get("language") or metadata.get("language_info", {}).get("name")
@@ -80,7 +80,7 @@ def install_kernel() -> str:
 
 
 def kernel_connection() -> Any:
-    """Talk to the kernel over sockets in the step's own directory, which nobody else can open."""
+    """Talk to the kernel over sockets in the step's own directory, which no other user can open."""
     runtime = os.environ["JUPYTER_RUNTIME_DIR"]
     os.makedirs(runtime, exist_ok=True)
     config = importlib.import_module("traitlets.config")

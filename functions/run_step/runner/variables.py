@@ -1,4 +1,4 @@
-"""The variables of a step's commands: those of the workflow, and what earlier functions returned."""
+"""Determines the variables of a step's commands: the workflow's, and what earlier functions returned."""
 
 import json
 from collections.abc import Mapping
@@ -7,8 +7,8 @@ from typing import Any
 from runner import manifest, variable_names
 
 # Linux passes no variable of more than 128 KiB to a program, and about 2 MiB of them together.
-VARIABLE_BYTES = 120_000
-VARIABLES_BYTES = 1_000_000
+MAX_VARIABLE_BYTES = 120_000
+MAX_VARIABLES_BYTES = 1_000_000
 
 
 def of(manifest: manifest.Manifest, earlier: Mapping[str, Any]) -> dict[str, str]:
@@ -22,11 +22,11 @@ def of(manifest: manifest.Manifest, earlier: Mapping[str, Any]) -> dict[str, str
 
 def _texts(earlier: Mapping[str, Any]) -> dict[str, str]:
     found: dict[str, str] = {}
-    room = VARIABLES_BYTES
+    room = MAX_VARIABLES_BYTES
     for name, value in earlier.items():
         text = _as_text(value)
         size = len(text.encode("utf-8", "replace"))
-        if size <= min(VARIABLE_BYTES, room) and _is_plain(text):
+        if size <= min(MAX_VARIABLE_BYTES, room) and _is_plain(text):
             found[name] = text
             room -= size
     return found
