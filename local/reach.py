@@ -1,4 +1,4 @@
-"""What steps find on this machine when root starts the stack: an interpreter, a directory for temporary files, walls.
+"""What steps find on this machine when root starts the stack: an interpreter, temporary files, namespaces.
 
 A step of root's stack becomes a user of its own, who has no way to folders below /root, nor into `.local`, which is
 closed to everybody else. So its Python is a copy in a folder of root's that everybody may read, made once for each

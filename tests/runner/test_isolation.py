@@ -42,7 +42,7 @@ def run(store, who):
 
 @pytest.fixture
 def open_folder():
-    """A folder to which everybody has a way; behind walls there is none such in /var/tmp."""
+    """A folder to which every user has a way; in namespaces there is none such in /var/tmp."""
     with tempfile.TemporaryDirectory(prefix="open-", dir="/var/lib" if IS_ROOT else "/var/tmp") as folder:
         os.chmod(folder, 0o755)
         yield pathlib.Path(folder)

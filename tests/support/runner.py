@@ -310,7 +310,7 @@ def replace_supervisor(monkeypatch: pytest.MonkeyPatch, folder: pathlib.Path, so
 
 @contextlib.contextmanager
 def at_most(processes_more: int) -> Iterator[None]:
-    """Bound by the kernel what a bomb can do even if the cage should not: nobody below may add more processes."""
+    """Bound by the kernel what a bomb can do even if the sandbox should not: nobody below may add more processes."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NPROC)
     # Root itself is not bound by it, and its steps are users that have no processes yet.
     have = 0 if os.geteuid() == 0 else procfs.threads_of(os.getuid())
