@@ -192,7 +192,7 @@ def _moment(seconds: float) -> str:
 
 
 def _run_id(group: str, number: int) -> str:
-    return str(ids.RunId(group, ids.ulid(1_767_225_600_000 + number, number.to_bytes(10))))
+    return str(ids.RunId(ids.Owner(group), ids.ulid(1_767_225_600_000 + number, number.to_bytes(10))))
 
 
 def filled(entries: int, of_groups: int) -> Contest:

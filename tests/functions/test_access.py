@@ -78,7 +78,7 @@ def place(table: str, bucket: str, state_machine: str, user_pool: str) -> dict[s
         ]
     )
     objects.write(objects.log(ended, 0), b"log")
-    post = str(stored.ids.RunId("w", stored.ids.run_id(ended).ulid, post_processing=True))
+    post = str(stored.ids.RunId(stored.ids.Owner("w", post_processing=True), stored.ids.run_id(ended).ulid))
     result = stored.get(stored.run(stored.ids.run_id(ended)))
     copy = {name: value for name, value in result.attribute_values.items() if name not in ("pk", "sk", "kind", "group")}
     stored.RunItem(*stored.run(stored.ids.run_id(post)), **copy).save()

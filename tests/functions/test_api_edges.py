@@ -632,7 +632,7 @@ def test_an_old_client_that_asks_for_no_limit_sees_a_thousand_runs(place):
         for number in range(1000):
             identifier = stored.ids.ulid(number, bytes(10))
             values = {name: value for name, value in known.items() if name not in ("pk", "sk", "kind", "due", "due_at")}
-            batch.save(stored.RunItem(*stored.run(stored.ids.RunId("g", identifier)), **values))
+            batch.save(stored.RunItem(*stored.run(stored.ids.RunId(stored.ids.Owner("g"), identifier)), **values))
     page = place.ask("list_runs").json
     assert len({run["id"] for run in page["runs"]}) == 1000
     assert [run["id"] for run in page["runs"]] == sorted((run["id"] for run in page["runs"]), reverse=True)

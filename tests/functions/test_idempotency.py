@@ -35,7 +35,7 @@ def one_request_at_a_time(monkeypatch):
 
 
 def started(group):
-    found, _ = run_items.newest(ids.RunId(group, ""), 1000, None, None)
+    found, _ = run_items.newest(ids.Owner(group), 1000, None, None)
     return [run.id for run in found]
 
 

@@ -99,7 +99,7 @@ def executions(state_machine):
 
 def stored():
     """The ids of all post-processing runs that are kept, oldest first."""
-    found, _ = run_items.newest(ids.RunId("w", "", True), 100, None, None)
+    found, _ = run_items.newest(ids.Owner("w", True), 100, None, None)
     return [run.id for run in reversed(found)]
 
 

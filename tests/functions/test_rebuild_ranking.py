@@ -170,7 +170,7 @@ def test_readers_see_the_old_board_or_the_new_one_whatever_happens_on_the_way(th
     assert rebuilds.first("w", contest.moment(10 * LATER)) is None
     best = {}
     for run in by_time():
-        best.setdefault(ids.run_id(run).owner, run)
+        best.setdefault(ids.run_id(run).owner.name, run)
     assert shown() == list(best.values())
 
 

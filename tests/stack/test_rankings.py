@@ -105,7 +105,7 @@ def test_runs_that_end_at_the_same_time_make_the_ranking_that_follows_from_them(
             values = {"failing": "MISSING_COLUMN"}
         # Four at a time end at the same moment.
         at = contest.moment(number // 4)
-        told[run] = contest.Finished(run, ids.run_id(run).owner, at, contest.outcome(**values))
+        told[run] = contest.Finished(run, ids.run_id(run).owner.name, at, contest.outcome(**values))
     doomed = {run for run in waiting if chance.random() < deletes}
 
     def end(number: int) -> list[Change]:

@@ -95,7 +95,7 @@ def begin(workflow: str, group: str) -> str:
     """A new active run."""
     number = next(_numbers)
     run = runs.Run(
-        id=str(ids.RunId(group, ids.ulid(1_795_413_600_000 + number, number.to_bytes(10)))),
+        id=str(ids.RunId(ids.Owner(group), ids.ulid(1_795_413_600_000 + number, number.to_bytes(10)))),
         workflow=workflow,
         version=workflow_items.get(workflow).version,
         state=runs.State.PENDING,
@@ -184,7 +184,7 @@ def stored_statuses(run_ids: Iterable[str], board: str) -> dict[str, tuple[str, 
     """The same as the service says it."""
     found = {}
     for run_id in run_ids:
-        said = run_items.ranking_status(run_items.get(run_id), group_items.get(ids.run_id(run_id).owner), board)
+        said = run_items.ranking_status(run_items.get(run_id), group_items.get(ids.run_id(run_id).owner.name), board)
         assert said is not None
         found[run_id] = (said["status"], said.get("by") or (said["code"] if said["status"] == "not_ranked" else None))
     return found

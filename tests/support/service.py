@@ -132,7 +132,7 @@ def succeeded(group: str, scores: Mapping[str, float]) -> list[contest.Finished]
 
 def runs_of(group: str) -> list[runs.Run]:
     """All runs of a group."""
-    found, more = run_items.newest(ids.RunId(group, ""), 1000, None, None)
+    found, more = run_items.newest(ids.Owner(group), 1000, None, None)
     assert not more
     return found
 

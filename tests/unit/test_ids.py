@@ -14,13 +14,13 @@ LONGEST_EXECUTION_NAME = 80
 
 @given(NAMES, ULIDS, some.booleans())
 def test_a_run_id_is_read_as_it_was_written(owner, ulid, post_processing):
-    run = ids.RunId(owner, ulid, post_processing)
+    run = ids.RunId(ids.Owner(owner, post_processing), ulid)
     assert ids.run_id(str(run)) == run
 
 
 @given(NAMES, ULIDS, some.booleans())
 def test_a_run_id_is_the_name_of_an_execution(owner, ulid, post_processing):
-    text = str(ids.RunId(owner, ulid, post_processing))
+    text = str(ids.RunId(ids.Owner(owner, post_processing), ulid))
     assert len(text) <= LONGEST_EXECUTION_NAME
     assert set(text) <= set("-_abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789")
 
@@ -28,7 +28,7 @@ def test_a_run_id_is_the_name_of_an_execution(owner, ulid, post_processing):
 @pytest.mark.parametrize("post_processing", [False, True])
 def test_the_beginning_of_an_id_tells_runs_of_one_group_and_one_moment_apart(post_processing):
     random = [number.to_bytes(5) + bytes(5) for number in (*range(100), 2**39, 2**40 - 1)]
-    runs = [str(ids.RunId("group", ids.ulid(1_795_413_600_000, each), post_processing)) for each in random]
+    runs = [str(ids.RunId(ids.Owner("group", post_processing), ids.ulid(1_795_413_600_000, each))) for each in random]
     assert len({run[:SHOWN] for run in runs}) == len(runs)
 
 

@@ -80,6 +80,6 @@ def group(who: authorize.Caller, group_id: str) -> handles.GroupHandle:
     head, published = workflow_items.with_template(found.workflow)
     parameters = group_items.parameters(found, published.template)
     files, _ = upload_items.page(group_id, MAX_SHOWN)
-    newest, _ = run_items.newest(ids.RunId(group_id, ""), MAX_SHOWN, None, None)
+    newest, _ = run_items.newest(ids.Owner(group_id), MAX_SHOWN, None, None)
     names = {member.user: member.name for member in members}
     return views.group(found, members, parameters, files, lines(newest, found, head.board, names))

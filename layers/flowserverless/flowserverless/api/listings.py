@@ -49,7 +49,7 @@ def _after(listing: str, at: str | None) -> str | None:
 def runs_of(group: table.GroupItem, of_state: runs.State | None, limit: int, at: str | None) -> handles.RunListing:
     """Runs of a group, newest first."""
     listing = f"groups/{group.group}/runs"
-    found, more = run_items.newest(ids.RunId(group.group, ""), limit, of_state, _after(listing, at))
+    found, more = run_items.newest(ids.Owner(group.group), limit, of_state, _after(listing, at))
     last = ids.run_id(found[-1].id).ulid if found else ""
     names, board = details.beside(group, found) if found else ({}, None)
     lines = details.lines(found, group, board, names)

@@ -89,9 +89,9 @@ def roster(who: Caller, group_id: str) -> tuple[table.GroupItem, dict[str, str]]
 def run(who: Caller, run_id: str) -> RunView:
     """The run, if the caller may see it: members and organisers a group's run, everybody a post-processing run."""
     parsed = ids.run_id(run_id)
-    if parsed.post_processing:
+    if parsed.owner.post_processing:
         return RunView(run_items.get(run_id), None)
-    owner, found = group(who, parsed.owner, table.run(parsed))
+    owner, found = group(who, parsed.owner.name, table.run(parsed))
     if table.run(parsed) not in found:
         raise errors.NotFound(f"unknown run '{run_id}'")
     return RunView(run_items.from_item(found[table.run(parsed)]), owner)
@@ -99,7 +99,7 @@ def run(who: Caller, run_id: str) -> RunView:
 
 def changeable_run(who: Caller, run_id: str) -> RunView:
     """As `run`, for cancel and delete: post-processing belongs to the organisers."""
-    if ids.run_id(run_id).post_processing and not who.organiser:
+    if ids.run_id(run_id).owner.post_processing and not who.organiser:
         raise errors.Forbidden("only organisers change post-processing runs", "ORGANISERS_ONLY")
     return run(who, run_id)
 
@@ -108,7 +108,7 @@ def downloadable_run(who: Caller, run_id: str) -> runs.Run:
     """As `run`, for downloads: the parameter PublicDownloads opens them to whoever knows the run's id."""
     if os.environ.get("PUBLIC_DOWNLOADS") == "true":
         return run_items.get(run_id)
-    if not who.user and not ids.run_id(run_id).post_processing:
+    if not who.user and not ids.run_id(run_id).owner.post_processing:
         raise credentials.refusal(who.problem)
     return run(who, run_id).run
 

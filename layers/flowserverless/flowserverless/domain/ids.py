@@ -33,21 +33,28 @@ def milliseconds(of: str) -> int:
 
 
 @dataclass(frozen=True)
+class Owner:
+    """Whose a run is: a group's, or for post-processing a workflow's. Groups and workflows may have the same name."""
+
+    name: str
+    post_processing: bool = False
+
+
+@dataclass(frozen=True)
 class RunId:
     """`{letters}-{group}` for a group's run, `{letters}-postproc-{workflow}` for a post-processing run.
 
     The letters are the run's ULID with its random part first, because pages show the beginning of an id only, and the
     runs of one group or one hour would all look the same. Names have no hyphen, so the two forms cannot be confused
-    and the partition of a run is read off its id.
+    and the owner of a run is read off its id.
     """
 
-    owner: str
+    owner: Owner
     ulid: str
-    post_processing: bool = False
 
     def __str__(self) -> str:
-        kind = "postproc-" if self.post_processing else ""
-        return f"{self.ulid[_TIME:]}{self.ulid[:_TIME]}-{kind}{self.owner}"
+        kind = "postproc-" if self.owner.post_processing else ""
+        return f"{self.ulid[_TIME:]}{self.ulid[:_TIME]}-{kind}{self.owner.name}"
 
 
 def run_id(text: str) -> RunId:
@@ -55,5 +62,5 @@ def run_id(text: str) -> RunId:
     found = _RUN.fullmatch(text)
     if not found:
         raise errors.NotFound(f"unknown run '{text[:100]}'")
-    random, time, kind, owner = found.groups()
-    return RunId(owner, time + random, kind is not None)
+    random, time, kind, name = found.groups()
+    return RunId(Owner(name, kind is not None), time + random)

@@ -146,7 +146,7 @@ def remove_late_delivery(run: ids.RunId, now: datetime) -> bool:
 def _in_use(group: str) -> set[str]:
     used: set[str] = set()
     for state in runs.ACTIVE:
-        found, _ = run_items.newest(ids.RunId(group, ""), 1000, state, None)
+        found, _ = run_items.newest(ids.Owner(group), 1000, state, None)
         for run in found:
             used |= parameters.referenced_files(list(run.arguments))
     return used
@@ -205,7 +205,7 @@ def rest_of_group(group_id: str, now: datetime, seconds: float) -> bool:
 
 def _delete_some(group: table.GroupItem, now: datetime) -> bool:
     """Delete a batch of what is left; says whether that was the group itself."""
-    found, _ = run_items.newest(ids.RunId(group.group, ""), RUNS_AT_ONCE, None, None)
+    found, _ = run_items.newest(ids.Owner(group.group), RUNS_AT_ONCE, None, None)
     for each in found:
         # Somebody else may be deleting it, or the group, at the same moment.
         with contextlib.suppress(errors.NotFound):

@@ -26,11 +26,11 @@ def _expired(limit: str) -> Iterator[Run]:
     for line in _all_workflows():
         head = workflow_items.get(line.workflow)
         shown = {head.good_run, head.last_run, head.active_run}
-        old = run_items.oldest(ids.RunId(line.workflow, limit, post_processing=True), MAX_PER_GROUP)
+        old = run_items.oldest(ids.Owner(line.workflow, post_processing=True), limit, MAX_PER_GROUP)
         yield from (run for run in old if run.id not in shown)
         for link in _all_groups(line.workflow):
             best = {one["run"] for one in boards.bests(group_items.get(link.group)).values() if one}
-            old = run_items.oldest(ids.RunId(link.group, limit), MAX_PER_GROUP)
+            old = run_items.oldest(ids.Owner(link.group), limit, MAX_PER_GROUP)
             yield from (run for run in old if run.id not in best)
 
 

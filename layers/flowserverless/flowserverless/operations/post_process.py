@@ -61,7 +61,7 @@ def _plan(
     planned = plans.postproc_plan(template)
     folder = template.postproc.inputs_runs if template.postproc else "runs"
     return runs.Run(
-        id=str(ids.RunId(head.workflow, clock.new_ulid(), post_processing=True)),
+        id=str(ids.RunId(ids.Owner(head.workflow, post_processing=True), clock.new_ulid())),
         workflow=head.workflow,
         version=published.version,
         state=runs.State.PENDING,

@@ -42,7 +42,7 @@ def _fill(item: table.RebuildItem, now: datetime) -> None:
         return
     group = found[0].group
     rebuilds.join(item, group)
-    page, more = run_items.newest(ids.RunId(group, ""), RUNS, runs.State.SUCCESS, item.run)
+    page, more = run_items.newest(ids.Owner(group), RUNS, runs.State.SUCCESS, item.run)
     schema_of = functools.cache(functools.partial(metrics.schema, item.workflow))
     for run in page:
         if item.board not in run.standings:

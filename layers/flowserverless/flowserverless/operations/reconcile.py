@@ -42,13 +42,13 @@ def all_due(now: datetime) -> dict[str, int]:
     """
     counts: dict[str, int] = {}
     for item in _due("RUN"):
-        _attempt(counts, "runs", item, lambda key: one(str(table.owner(key)), now))
+        _attempt(counts, "runs", item, lambda key: one(str(table.run_of(key)), now))
     for item in _due("STOP"):
-        _attempt(counts, "stops", item, lambda key: _stop(str(table.owner(key))))
+        _attempt(counts, "stops", item, lambda key: _stop(str(table.run_of(key))))
     for item in _due("LEFT", timestamp(now)):
-        _attempt(counts, "listings", item, lambda key: _list_files(str(table.owner(key)), now))
+        _attempt(counts, "listings", item, lambda key: _list_files(str(table.run_of(key)), now))
     for item in _due("GONE"):
-        _attempt(counts, "removals", item, lambda key: _remove(str(table.owner(key)), now))
+        _attempt(counts, "removals", item, lambda key: _remove(str(table.run_of(key)), now))
     for item in _due("GROUP", timestamp(now)):
         _attempt(counts, "groups", item, lambda key: _delete_group(key.pk.split("#")[1], now))
     for item in _due("POSTPROC"):
@@ -157,7 +157,7 @@ def _delete_group(group: str, now: datetime) -> bool:
 def _remove_late(key: table.DueItem, now: datetime) -> bool:
     """What was posted late: for an upload, or to the inbox of a run."""
     if key.sk.startswith("INBOX#"):
-        return delete.remove_late_delivery(table.owner(key), now)
+        return delete.remove_late_delivery(table.run_of(key), now)
     return delete.remove_late(key.pk.split("#")[1], key.sk.split("#")[1])
 
 

@@ -115,7 +115,7 @@ def _plan(
     begun = runs.timestamp(now) if external else None
     state = runs.State.RUNNING if external else runs.State.PENDING
     return runs.Run(
-        id=str(ids.RunId(group.group, clock.new_ulid())),
+        id=str(ids.RunId(ids.Owner(group.group), clock.new_ulid())),
         workflow=group.workflow,
         version=published.version,
         state=state,

@@ -44,7 +44,7 @@ class Ended:
 def from_item(item: Any) -> runs.Run:
     """The run that an item holds."""
     return runs.Run(
-        id=str(table.owner(item)),
+        id=str(table.run_of(item)),
         workflow=item.workflow,
         version=item.version,
         state=runs.State(item.state),
@@ -133,15 +133,15 @@ def context(run_id: str, workflow: str) -> Context:
     """The run with its group and its workflow, in one BatchGetItem; raises NotFound."""
     parsed = ids.run_id(run_id)
     keys = [table.run(parsed), table.workflow(workflow)]
-    if not parsed.post_processing:
-        keys.append(table.group(parsed.owner))
+    if not parsed.owner.post_processing:
+        keys.append(table.group(parsed.owner.name))
     found = table.fetch(keys)
     if any(key not in found for key in keys):
         raise errors.NotFound(f"unknown run '{run_id}'")
     return Context(from_item(found[keys[0]]), found[keys[2]] if keys[2:] else None, found[keys[1]])
 
 
-def newest(owner: ids.RunId, limit: int, state: runs.State | None, before: str | None) -> tuple[list[runs.Run], bool]:
+def newest(owner: ids.Owner, limit: int, state: runs.State | None, before: str | None) -> tuple[list[runs.Run], bool]:
     """Runs of a group (or of post-processing), newest first, behind the ULID `before`; and whether more follow."""
     key = table.RunItem.sk
     condition = key.between("RUN#", f"RUN#{before}") if before else key.startswith("RUN#")
@@ -162,10 +162,10 @@ def newest(owner: ids.RunId, limit: int, state: runs.State | None, before: str |
     return found, False
 
 
-def oldest(owner: ids.RunId, limit: int) -> list[runs.Run]:
-    """Up to `limit` runs of a group (or of post-processing) that are older than the ULID of `owner`, oldest first."""
+def oldest(owner: ids.Owner, before: str, limit: int) -> list[runs.Run]:
+    """Up to `limit` runs of a group (or of post-processing) that are older than the ULID `before`, oldest first."""
     items = table.RunItem.query(
-        table.partition(owner), table.RunItem.sk.between("RUN#", f"RUN#{owner.ulid}"), consistent_read=True, limit=limit
+        table.partition(owner), table.RunItem.sk.between("RUN#", f"RUN#{before}"), consistent_read=True, limit=limit
     )
     return [from_item(item) for item in items]
 
@@ -569,7 +569,7 @@ def complete(run: runs.Run, room: int) -> runs.Run:
 
 def _further_pages(run_id: ids.RunId) -> Iterator[table.FilesItem]:
     yield from table.FilesItem.query(
-        table.partition(run_id), table.FilesItem.sk.startswith(f"FILES#{run_id.ulid}#"), consistent_read=True
+        table.partition(run_id.owner), table.FilesItem.sk.startswith(f"FILES#{run_id.ulid}#"), consistent_read=True
     )
 
 

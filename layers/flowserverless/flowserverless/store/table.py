@@ -340,29 +340,30 @@ def once(group_id: str, digest: str) -> Key:
     return f"GROUP#{group_id}", f"ONCE#{digest}"
 
 
-def partition(run: ids.RunId) -> str:
+def partition(owner: ids.Owner) -> str:
     """The partition a run lives in: its group's, or its workflow's for post-processing."""
-    return f"WORKFLOW#{run.owner}" if run.post_processing else f"GROUP#{run.owner}"
+    return f"WORKFLOW#{owner.name}" if owner.post_processing else f"GROUP#{owner.name}"
 
 
 def run(run_id: ids.RunId) -> Key:
     """Key of a run."""
-    return partition(run_id), f"RUN#{run_id.ulid}"
+    return partition(run_id.owner), f"RUN#{run_id.ulid}"
 
 
 def files(run_id: ids.RunId, page: int) -> Key:
     """Key of page `page` (from 1) of a run's further files."""
-    return partition(run_id), f"FILES#{run_id.ulid}#{page:06d}"
+    return partition(run_id.owner), f"FILES#{run_id.ulid}#{page:06d}"
 
 
 def gone(run_id: ids.RunId) -> Key:
     """Key of what is left of a deleted run; its group may be gone before it."""
-    return partition(run_id) if run_id.post_processing else f"GONE#{run_id.owner}", f"GONE#{run_id.ulid}"
+    owner = run_id.owner
+    return partition(owner) if owner.post_processing else f"GONE#{owner.name}", f"GONE#{run_id.ulid}"
 
 
 def inbox(run_id: ids.RunId) -> Key:
     """Key of a deleted run that may still be delivered to."""
-    return f"GONE#{run_id.owner}", f"INBOX#{run_id.ulid}"
+    return f"GONE#{run_id.owner.name}", f"INBOX#{run_id.ulid}"
 
 
 def workflow(workflow_id: str) -> Key:
@@ -395,10 +396,10 @@ def username(digest: str) -> Key:
     return f"USERNAME#{digest}", "USERNAME"
 
 
-def owner(key: Item | DueItem) -> ids.RunId:
+def run_of(key: Item | DueItem) -> ids.RunId:
     """The run id that the keys of a RUN#, GONE# or INBOX# item stand for."""
     kind, name = key.pk.split("#", 1)
-    return ids.RunId(name, key.sk.split("#", 1)[1], kind == "WORKFLOW")
+    return ids.RunId(ids.Owner(name, kind == "WORKFLOW"), key.sk.split("#", 1)[1])
 
 
 def fetch(keys: Iterable[Key]) -> dict[Key, Any]:
