@@ -11,7 +11,7 @@ def log(of: runs.Run, step: int | None, tail: int | None, head: bool) -> Respons
     """The log of a step. Raises NotFound where there is none."""
     # Reading a log is the only thing here that needs S3.
 
-    begun = [index for index, one in enumerate(of.steps) if one.state is not runs.State.PENDING]
+    begun = [index for index, one in enumerate(of.steps) if one.begun]
     index = step if step is not None else begun[-1] if begun else 0
     if index not in begun:
         raise errors.NotFound(f"step {index} of run {of.id} has not begun", "NO_LOG")

@@ -78,7 +78,7 @@ def run(of: runs.Run, beside: Beside = NOTHING, ingest: handles.Json | None = No
     A success has messages only if something of it was not delivered.
     """
     final = not of.active
-    failed = final and of.state is not runs.State.SUCCESS
+    failed = final and not of.succeeded
     handle: handles.RunHandle = _present(
         id=of.id,
         state=str(of.state),
@@ -90,7 +90,7 @@ def run(of: runs.Run, beside: Beside = NOTHING, ingest: handles.Json | None = No
         workflowVersion=of.version,
         groupId=of.group,
         arguments=list(of.arguments),
-        parameters=list(of.parameters) if of.group else None,
+        parameters=None if of.post_processing else list(of.parameters),
         steps=[step(one) for one in of.steps],
         python=next((one.python for one in of.steps if one.python), None),
         messages=list(of.messages) if failed or of.messages else None,

@@ -82,6 +82,11 @@ def postproc_plan(template: templates.Template, lambda_images: Iterable[str] = s
     return _plan(after.steps, after.context, {"runs": "runs"}, tuple(lambda_images), after.results_kept)
 
 
+def is_external(config: Mapping[str, object]) -> bool:
+    """Whether a run with this configuration is executed by an external engine."""
+    return config.get("engine") == "external"
+
+
 def check_config(
     template: templates.Template, config: Mapping[str, object], available: Collection[str] = steps.ANYTHING
 ) -> None:
@@ -89,7 +94,7 @@ def check_config(
 
     `available` is that of templates.parse.
     """
-    if config.get("engine") == "external":
+    if is_external(config):
         _require_external(template)
     resources = config.get("resources")
     if isinstance(resources, Mapping):
@@ -218,7 +223,7 @@ def _with_resources(step: steps.Step, asked: steps.Resources | None) -> steps.St
 
 def of_run(run: runs.Run, template: templates.Template) -> tuple[Step, ...]:
     """The steps of a run, from the template's version and the run's own arguments; the same at every call."""
-    if run.group is None:
+    if run.post_processing:
         return postproc_plan(template)
     declared, given = bound(run)
     changed = replace(template, parameters=declared)

@@ -45,6 +45,11 @@ class Step:
     exit_code: int | None = None
     python: str | None = None
 
+    @property
+    def begun(self) -> bool:
+        """Whether the step was staged, whatever it came to."""
+        return self.state is not State.PENDING
+
 
 @dataclass(frozen=True)
 class ResultFile:
@@ -132,6 +137,21 @@ class Run:
     def active(self) -> bool:
         """Whether the run may still change state."""
         return self.state in ACTIVE
+
+    @property
+    def succeeded(self) -> bool:
+        """Whether the run ended well."""
+        return self.state is State.SUCCESS
+
+    @property
+    def external(self) -> bool:
+        """Whether an external engine executes the run."""
+        return self.executors == ("external",)
+
+    @property
+    def post_processing(self) -> bool:
+        """Whether the run is over the ranked runs of its workflow, and no group's."""
+        return self.group is None
 
 
 def timestamp(moment: datetime) -> str:

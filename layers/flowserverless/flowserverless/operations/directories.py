@@ -36,8 +36,8 @@ def left(
 
     It has those files only that the run itself wrote, and that are there.
     """
-    count = sum(step.state is not runs.State.PENDING for step in run.steps)
-    if run.executors == ("external",) or not count:
+    count = sum(step.begun for step in run.steps)
+    if run.external or not count:
         now = run_directory.with_stored(run_directory.Directory(), functools.partial(_key, run.id), found)
     else:
         now = _after(run, published, template, count, lambda: found)

@@ -1,6 +1,6 @@
 """Publishing a run: its files, archive, metrics, ranking entries and final state become visible in one moment."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from concurrent import futures
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -10,7 +10,7 @@ from flowserverless import settings
 from flowserverless.aws import clients, step_functions
 from flowserverless.domain import errors, fargate, limits, result_files, run_directory, runs
 from flowserverless.domain.templates import steps, templates
-from flowserverless.operations import batch_jobs, directories, metrics, post_process
+from flowserverless.operations import batch_jobs, directories, metrics
 from flowserverless.store import archive, bucket, run_items, table, workflow_items
 
 MAX_MESSAGES = 100
@@ -68,8 +68,8 @@ def run(event: Mapping[str, Any], now: datetime) -> dict[str, Any]:
 
 def _list_left(run: runs.Run, published: table.TemplateItem, template: templates.Template) -> dict[str, Any]:
     """Record the files of a run that was ended from outside, when nobody had the time to look for them."""
-    if run.state is not runs.State.SUCCESS and not run.file_count:
-        specs = template.outputs if run.group else post_process.declared(template)[0]
+    if not run.succeeded and not run.file_count:
+        specs, _ = _declared(run, template)
         left = result_files.left(specs, _sizes(_left(run, published, template)))
         if not run_items.record_files(_with_files(run, left, archived=True)):
             return _remove({"run": run.id})
@@ -114,17 +114,24 @@ def _sizes(left: run_directory.Directory) -> dict[str, int]:
     return {path: file.size or 0 for path, file in left.files.items()}
 
 
+def _declared(run: runs.Run, template: templates.Template) -> tuple[Sequence[templates.OutputSpec], Sequence[str]]:
+    """The outputs that the run's workflow, or its post-processing, declares: with titles, and as plain patterns."""
+    if not run.post_processing:
+        return template.outputs, template.files_outputs
+    return (template.postproc.outputs, template.postproc.files_outputs) if template.postproc else ((), ())
+
+
 def _judge(
     run: runs.Run, template: templates.Template, event: Mapping[str, Any], left: run_directory.Directory
 ) -> Verdict:
     stored = _sizes(left)
-    specs, patterns = (template.outputs, template.files_outputs) if run.group else post_process.declared(template)
+    specs, patterns = _declared(run, template)
     outcome = event.get("outcome") or {}
     messages = tuple(str(text) for text in outcome.get("messages", ()))[:MAX_MESSAGES]
     reason = _failure(event)
     if reason is None:
         collected = result_files.declared(specs, patterns, stored)
-        missing = result_files.missing(template, stored) if run.group else collected.missing
+        missing = collected.missing if run.post_processing else result_files.missing(template, stored)
         if not missing:
             return Verdict(runs.State.SUCCESS, collected, messages=left.notes)
         names = ", ".join(f"'{name}'" for name in missing)

@@ -39,7 +39,7 @@ def block(run: runs.Run, user: str, now: datetime) -> Json | None:
     the report on what was delivered. S3 refuses both earlier when the session of the function that signed them has
     ended, which takes hours; a repeat of the request with its Idempotency-Key signs new ones.
     """
-    if not run.active or run.executors != ("external",) or run.started_by != user:
+    if not (run.active and run.external) or run.started_by != user:
         return None
     prefix = deliveries.inbox(run.id)
     seconds = max(1, int((datetime.fromisoformat(run.deadline) - now).total_seconds()))
@@ -140,7 +140,7 @@ def _clear_deleted(run_id: str) -> bool:
 
 def _external_run(run_id: str) -> runs.Run:
     run = run_items.get(run_id)
-    if run.executors != ("external",):
+    if not run.external:
         raise errors.Conflict(f"run {run_id} is not executed by an external engine", "NOT_EXTERNAL")
     return run
 

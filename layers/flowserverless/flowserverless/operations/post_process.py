@@ -6,7 +6,6 @@ ranked, no run is started, and the results of runs that are gone go with them.
 """
 
 import json
-from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
@@ -113,13 +112,6 @@ def snapshot(run: runs.Run) -> list[tuple[str, str, int | None]]:
     if body is None:
         raise errors.Conflict(f"run {run.id} has no snapshot of the ranking")
     return [(path, key, size) for path, key, size in json.loads(body)]
-
-
-def declared(template: templates.Template) -> tuple[Sequence[templates.OutputSpec], Sequence[str]]:
-    """The outputs that post-processing declares: with titles, and as plain patterns."""
-    if template.postproc is None:
-        return (), ()
-    return template.postproc.outputs, template.postproc.files_outputs
 
 
 def shown(head: table.WorkflowItem) -> tuple[runs.Run | None, runs.Run | None]:

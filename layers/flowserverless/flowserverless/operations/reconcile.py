@@ -111,9 +111,8 @@ def _stop(run_id: str) -> bool:
 
 def _start_again(run: Run, now: datetime) -> bool:
     age = (now - datetime.fromisoformat(run.created_at)).total_seconds()
-    external = run.config.get("engine") == "external"
     # A run of an external engine is RUNNING from the start; its execution has begun once it waits for results.
-    begun = run.ingest_token is not None if external else run.state is State.RUNNING
+    begun = run.ingest_token is not None if run.external else run.state is State.RUNNING
     if not begun and age < STALE_SECONDS:
         if age < settings.number("GRACE_SECONDS", GRACE_SECONDS):
             return False
@@ -133,7 +132,7 @@ def _end(run: Run, reason: Reason, now: str) -> bool:
     ended = run_items.finish(run.id, run.workflow, ending, stop=True)
     if not ended.won:
         return False
-    if run.group is None:
+    if run.post_processing:
         post_process.start_if_owed(run.workflow, datetime.fromisoformat(now))
     cancel.stop_execution(ended.run)
     return True

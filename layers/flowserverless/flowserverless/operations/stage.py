@@ -31,7 +31,7 @@ def step(event: Mapping[str, Any], now: datetime) -> dict[str, Any]:
     index, outcome = int(event["step"]), batch_jobs.outcome(run, event.get("outcome"))
     if outcome and index:
         run = runs.end_step(run, index - 1, outcome)
-    if run.group is None and index == 0:
+    if run.post_processing and index == 0:
         run = replace(run, ranking_version=post_process.take_snapshot(run, published))
     run = runs.begin_step(run, index, runs.timestamp(now))
     if not run_items.save_progress(run):

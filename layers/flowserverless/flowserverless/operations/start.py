@@ -102,7 +102,7 @@ def _plan(
         declared = group_parameters.narrow(published.template, group.parameters)
     bound = parameters.bind(declared, arguments, uploads, [path for path, _ in published.files])
     config = {**(group.config or {}), **config}
-    external = config.get("engine") == "external"
+    external = plans.is_external(config)
     template = replace(template, parameters=declared)
     if external:
         planned = plans.external_plan(template, bound)

@@ -301,7 +301,7 @@ def _finish_run(
     by: table.Key | None,
 ) -> Ended:
     entries: dict[str, boards.Entry] = {}
-    if final.state is runs.State.SUCCESS and measure:
+    if final.succeeded and measure:
         standings, entries = boards.measured(final, boards.bests(group), measure)
         final = replace(final, standings=standings)
     changed = False
@@ -327,7 +327,7 @@ def _finish_post_processing(final: runs.Run, now: Context, stop: bool) -> Ended:
         table.WorkflowItem.last_run.set(final.id),
     ]
     good = workflow.good_run
-    if final.state is runs.State.SUCCESS:
+    if final.succeeded:
         good = final.id
         actions.append(table.WorkflowItem.good_run.set(good))
     # Another version may have come meanwhile, which draws the same ranking in another way.
@@ -388,12 +388,12 @@ def _forsake(transaction: TransactWrite, run: ids.RunId, quiet_at: str, conditio
 def _quiet_at(run: runs.Run) -> str:
     """When the last step of a run that ended has certainly written its last object."""
     ended = datetime.fromisoformat(str(run.finished_at))
-    return runs.timestamp(ended if run.state is runs.State.SUCCESS else ended + STRAGGLER)
+    return runs.timestamp(ended if run.succeeded else ended + STRAGGLER)
 
 
 def _inbox_closes_at(run: runs.Run) -> str:
     """When nothing more can be delivered to a run: the form for it is good until the deadline, and then it may take."""
-    if run.executors != ("external",):
+    if not run.external:
         return ""
     return runs.timestamp(datetime.fromisoformat(run.deadline) + DELIVERY)
 
