@@ -15,7 +15,7 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     remaining = getattr(context, "get_remaining_time_in_millis", None)
     seconds = remaining() / 1000 - RESERVE_SECONDS if remaining else math.inf
     try:
-        manifest = step.fetch_manifest(event["manifestUrl"])
+        order = step.fetch_order(event["manifestUrl"])
     except transfer.Refused as refusal:
         return outcome.not_started(f"the manifest of the step could not be read: {refusal}").document()
-    return {**step.perform(manifest, seconds).document(), "python": platform.python_version()}
+    return {**step.perform(order, seconds).document(), "python": platform.python_version()}

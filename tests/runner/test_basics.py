@@ -9,15 +9,8 @@ import app
 import pytest
 
 from runner import sandbox
-from support import runner
 
 TIMESTAMP = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}\+00:00")
-
-
-@pytest.fixture
-def store():
-    with runner.Store() as store:
-        yield store
 
 
 def test_outputs_log_and_messages_are_delivered(store):

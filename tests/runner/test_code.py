@@ -7,12 +7,6 @@ import pytest
 from support import runner
 
 
-@pytest.fixture
-def store():
-    with runner.Store() as store:
-        yield store
-
-
 def code(store, source, *, func="pkg.mod.fn", arg="result", variables=None, inputs=None, **members):
     return store.run(
         kind="code",

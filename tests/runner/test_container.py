@@ -6,19 +6,12 @@ import pathlib
 import re
 import subprocess
 import sys
-import tempfile
 import zipfile
 
 import pytest
 
 from runner import container, pythonpath
 from support import runner
-
-
-@pytest.fixture
-def store():
-    with runner.Store() as store:
-        yield store
 
 
 def around(store, tmp_path, *commands, between=lambda: None, **members):
@@ -32,9 +25,7 @@ def around(store, tmp_path, *commands, between=lambda: None, **members):
 
 
 def test_the_users_image_may_run_as_anybody(store):
-    with tempfile.TemporaryDirectory() as room:
-        # As Fargate makes an empty volume: root's, and closed to others.
-        os.chmod(room, 0o755)
+    with store.room() as room:
         url = store.stage("echo said; echo done > out", outputs=["out"])
         assert container.main(["fetch", url, room]) == 0
         assert {os.stat(f"{room}/{name}").st_mode & 0o777 for name in ("log", "status")} == {0o666}
@@ -64,8 +55,7 @@ def test_inputs_are_fetched_commands_run_and_outputs_delivered(store, tmp_path, 
 
 
 def test_the_user_of_a_step_has_a_name_though_its_number_has_none(store):
-    with tempfile.TemporaryDirectory() as room:
-        os.chmod(room, 0o755)
+    with store.room() as room:
         url = store.stage("echo $USER $LOGNAME > name; printenv USER LOGNAME >> name", outputs=["name"])
         assert container.main(["fetch", url, room]) == 0
         nameless = {"user": 2**30, "group": 2**30, "extra_groups": []} if os.getuid() == 0 else {}
@@ -85,8 +75,7 @@ def test_the_name_that_an_image_gives_the_user_is_left(store, tmp_path):
 
 
 def test_programs_written_for_flowserv_find_its_module_in_any_image_with_python(store):
-    with tempfile.TemporaryDirectory() as room:
-        os.chmod(room, 0o755)
+    with store.room() as room:
         url = store.stage("$python -c 'import flowserv.util as u; print(u.join(1, 2))' > joined", outputs=["joined"])
         assert container.main(["fetch", url, room]) == 0
         anybody = {"user": 65534, "group": 65534, "extra_groups": []} if os.getuid() == 0 else {}

@@ -96,12 +96,6 @@ print(json.dumps(found, sort_keys=True))
 """
 
 
-@pytest.fixture
-def store():
-    with runner.Store() as store:
-        yield store
-
-
 @pytest.mark.parametrize(("program", "argument"), [(POST_PROCESS, "runs/"), (USE, "")], ids=["client", "util"])
 def test_a_program_finds_what_it_finds_in_flowserv(store, tmp_path, program, argument):
     assert PEER.exists(), "flowServ itself is not installed; `make test` does that"

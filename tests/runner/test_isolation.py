@@ -22,12 +22,6 @@ from support import runner
 IS_ROOT = os.geteuid() == 0
 
 
-@pytest.fixture
-def store():
-    with runner.Store() as store:
-        yield store
-
-
 @pytest.fixture(params=["root", "root in a container"] if IS_ROOT else ["ordinary user"])
 def who(request):
     """Who starts the step; where these tests run in a container, root is in one."""

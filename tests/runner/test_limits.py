@@ -15,26 +15,9 @@ import pytest
 from runner import disk_usage, log, manifest, monitor, outcome, sandbox, step, supervisor
 from support import runner
 
+pytestmark = pytest.mark.usefixtures("bounded")
+
 MIB = 1 << 20
-
-
-@pytest.fixture(autouse=True)
-def bounded():
-    """These tests must not become what they test."""
-    with runner.at_most(200):
-        yield
-
-
-@pytest.fixture
-def store():
-    with runner.Store() as store:
-        yield store
-
-
-@pytest.fixture
-def marker(request):
-    """A text that every process of the test's step has in its environment."""
-    return f"marker-{os.getpid()}-{request.node.name}"
 
 
 def python(script):

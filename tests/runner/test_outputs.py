@@ -6,13 +6,6 @@ import shlex
 import pytest
 
 from runner import log, sandbox
-from support import runner
-
-
-@pytest.fixture
-def store():
-    with runner.Store() as store:
-        yield store
 
 
 def test_inputs_that_did_not_change_are_not_delivered_again(store):

@@ -9,23 +9,11 @@ import pytest
 
 from flowserverless.domain import limits
 from runner import container, manifest, step
-from support import runner
+
+pytestmark = pytest.mark.usefixtures("bounded")
 
 SET_BY = limits.set_by("lambda", limits.parameter("StepSeconds"))
 MIB = 1 << 20
-
-
-@pytest.fixture(autouse=True)
-def bounded():
-    """These tests must not become what they test."""
-    with runner.at_most(200):
-        yield
-
-
-@pytest.fixture
-def store():
-    with runner.Store() as store:
-        yield store
 
 
 def detail(store, *commands, **members):

@@ -1,6 +1,5 @@
 """What a step cannot do although it has the user of the function, as it has in Lambda."""
 
-import os
 import shlex
 
 import pytest
@@ -8,24 +7,7 @@ import pytest
 from runner import cleanup, sandbox
 from support import runner
 
-
-@pytest.fixture(autouse=True)
-def bounded():
-    """These tests must not become what they test."""
-    with runner.at_most(200):
-        yield
-
-
-@pytest.fixture
-def store():
-    with runner.Store() as store:
-        yield store
-
-
-@pytest.fixture
-def marker(request):
-    """A text that every process of the test's step has in its environment."""
-    return f"marker-{os.getpid()}-{request.node.name}"
+pytestmark = pytest.mark.usefixtures("bounded")
 
 
 def python(script):

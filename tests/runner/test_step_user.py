@@ -6,16 +6,9 @@ import pathlib
 import pytest
 
 from runner import sandbox
-from support import runner
 
 IS_ROOT = os.geteuid() == 0
 OWN_USER = sandbox.FIRST_USER + os.getpid()
-
-
-@pytest.fixture
-def store():
-    with runner.Store() as store:
-        yield store
 
 
 def status_of(store):

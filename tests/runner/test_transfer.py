@@ -14,12 +14,6 @@ from runner import manifest, monitor, step, transfer
 from support import runner
 
 
-@pytest.fixture
-def store():
-    with runner.Store() as store:
-        yield store
-
-
 @pytest.fixture(autouse=True)
 def short_pauses(monkeypatch):
     monkeypatch.setattr(transfer, "PAUSES", (0.001, 0.002, 0.003))

@@ -19,12 +19,6 @@ from support import runner
 MOMENT = 1_700_000_000_123_456_000
 
 
-@pytest.fixture
-def store():
-    with runner.Store() as store:
-        yield store
-
-
 def given_inputs(store, **described):
     """The inputs of a manifest with what steps see of them beside their content."""
     manifest = store.manifest(inputs={path: path.encode() for path in described})
@@ -223,8 +217,7 @@ def test_a_container_keeps_executable_bits_and_tells_the_same(store):
     inputs = given_inputs(store, tool={"executable": True, "modified": MOMENT}, plain={}, gone={})
     manifest = {**store.manifest("./never; rm gone; mkdir empty; echo > made; chmod +x made"), "inputs": inputs}
     store.objects["manifest"] = json.dumps({**manifest, "folders": ["given"]}).encode()
-    with tempfile.TemporaryDirectory() as room:
-        os.chmod(room, 0o755)
+    with store.room() as room:
         url = f"{store.url}/manifest"
         assert container.main(["fetch", url, room]) == 0
         run = pathlib.Path(room, "run")

@@ -1,4 +1,4 @@
-"""A stage for steps: a little HTTP server that plays the signed URLs of S3, and ways to execute a step with it."""
+"""A stage for steps: a little HTTP server that plays the presigned URLs of S3, and ways to execute a step with it."""
 
 from __future__ import annotations
 
@@ -154,7 +154,7 @@ class Store(http.server.ThreadingHTTPServer):
         }
 
     def form(self, key: str) -> dict[str, Any]:
-        """A signed form for one key."""
+        """A presigned POST for one key."""
         return {"url": f"{self.url}/", "fields": {"X-Amz-Signature": "secret"}, "key": key}
 
     def earlier(self, **returned: Any) -> list[dict[str, str]]:
@@ -167,6 +167,7 @@ class Store(http.server.ThreadingHTTPServer):
     def room(self) -> Iterator[str]:
         """A directory that the containers of a job share; the user's image may run as anybody."""
         with tempfile.TemporaryDirectory() as room:
+            # As Fargate makes an empty volume: root's, and closed to others.
             os.chmod(room, 0o755)
             yield room
 

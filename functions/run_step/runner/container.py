@@ -31,26 +31,26 @@ CHUNK = 1 << 20
 MAX_NOTE_BYTES = 64 << 20
 
 
-def fetch(manifest: manifest.Manifest, directory: str) -> int:
+def fetch(order: manifest.StepOrder, directory: str) -> int:
     """Put the inputs into `<directory>/run`, and the script that runs the commands beside it.
 
     Raises transfer.Refused for what cannot be had. The step never starts then, so that is how it went.
     """
     try:
-        return _prepare(manifest, directory)
+        return _prepare(order, directory)
     except transfer.Refused as refusal:
-        ended = outcome.Outcome().refused(manifest.name, refusal)
+        ended = outcome.Outcome().refused(order.name, refusal)
         with contextlib.suppress(transfer.Refused):
-            _tell(manifest, json.dumps(outcome.result(ended, outcome.now(), log.StepLog(0)).document()))
+            _tell(order, json.dumps(outcome.result(ended, outcome.now(), log.StepLog(0)).document()))
         raise
 
 
-def _prepare(manifest: manifest.Manifest, directory: str) -> int:
+def _prepare(order: manifest.StepOrder, directory: str) -> int:
     room, home = os.path.join(directory, "run"), os.path.join(directory, "home")
     for path in (room, home):
         os.makedirs(path, exist_ok=True)
-    digests = step.fetch_inputs(manifest, room, threading.Event())
-    outputs.make_directories(room, (*(manifest.outputs or ()), *manifest.always))
+    digests = step.fetch_inputs(order, room, threading.Event())
+    outputs.make_directories(room, (*(order.outputs or ()), *order.always))
     for path in (room, home):
         _open_to_all(path)
     pythonpath.copy(pythonpath.FLOWSERV, os.path.join(directory, "library"))
@@ -58,7 +58,7 @@ def _prepare(manifest: manifest.Manifest, directory: str) -> int:
     _write(directory, "before.json", json.dumps(before))
     _write(directory, "started", outcome.now())
     # The volume itself belongs to root, and the user's image may run as anybody, whatever this process masks.
-    text = script(manifest.commands, variables.of(manifest, return_values.fetch(manifest)), directory)
+    text = script(order.commands, variables.of(order, return_values.fetch(order)), directory)
     for name, content, mode in (("log", "", 0o666), ("status", "", 0o666), ("step.sh", text, 0o644)):
         _write(directory, name, content)
         os.chmod(os.path.join(directory, name), mode)
@@ -99,30 +99,30 @@ def script(commands: tuple[str, ...], variables: Mapping[str, str], directory: s
     return "\n".join(lines) + "\n"
 
 
-def deliver(manifest: manifest.Manifest, directory: str) -> int:
+def deliver(order: manifest.StepOrder, directory: str) -> int:
     """Upload the outputs and the log; the exit status of the step, 1 if it has none or its files were refused."""
-    step_log = _log(directory, manifest.limits.log_bytes)
+    step_log = _log(directory, order.limits.log_bytes)
     code, number = _status(directory)
-    name, room = f"step {manifest.name!r}", os.path.join(directory, "run")
+    name, room = f"step {order.name!r}", os.path.join(directory, "run")
     ended = outcome.Outcome(code, outcome.Reason("STEP_FAILED", f"{name}: its container ended too early"))
     if code is not None:
-        command = f"{name}: command {number} of {len(manifest.commands)}"
+        command = f"{name}: command {number} of {len(order.commands)}"
         said = "\n".join(step_log.messages())
-        ended = outcome.Outcome(code, outcome.failed(command, code, said, manifest.limits) if code else None)
+        ended = outcome.Outcome(code, outcome.failed(command, code, said, order.limits) if code else None)
     try:
         if os.path.islink(room):
             raise transfer.Refused("the run directory was replaced")
-        harvest = step.collect(manifest, room, _before(directory))
-        ended = outcome.Outcome(code, outcome.judge_size(manifest, harvest, ended.reason), harvest)
-        step.deliver(manifest, harvest, threading.Event())
-        transfer.post_bytes(manifest.log, manifest.log.key, step_log.content(), monitor.LOG_TYPE)
+        harvest = step.collect(order, room, _before(directory))
+        ended = outcome.Outcome(code, outcome.judge_size(order, harvest, ended.reason), harvest)
+        step.deliver(order, harvest, threading.Event())
+        transfer.post_bytes(order.log, order.log.key, step_log.content(), monitor.LOG_TYPE)
     except transfer.Refused as refusal:
-        ended = ended.refused(manifest.name, refusal)
+        ended = ended.refused(order.name, refusal)
     except OSError as error:
         unreadable = transfer.Refused(f"the run directory cannot be read: {error.strerror}")
-        ended = ended.refused(manifest.name, unreadable)
+        ended = ended.refused(order.name, unreadable)
     text = json.dumps(outcome.result(ended, _started(directory), step_log).document())
-    _tell(manifest, text)
+    _tell(order, text)
     print(text)
     # A step may have put something else there, which is its own loss.
     with contextlib.suppress(OSError):
@@ -130,10 +130,10 @@ def deliver(manifest: manifest.Manifest, directory: str) -> int:
     return code or (1 if ended.reason else 0)
 
 
-def _tell(manifest: manifest.Manifest, text: str) -> None:
+def _tell(order: manifest.StepOrder, text: str) -> None:
     """Keep how the step went where the trusted side looks for it: AWS Batch hands on nothing but a number."""
-    if manifest.outcome:
-        transfer.post_bytes(manifest.outcome, manifest.outcome.key, text.encode(), "application/json")
+    if order.outcome:
+        transfer.post_bytes(order.outcome, order.outcome.key, text.encode(), "application/json")
 
 
 def main(arguments: list[str]) -> int:
@@ -143,7 +143,7 @@ def main(arguments: list[str]) -> int:
         print("usage: python run_step fetch|deliver <manifest-url> <directory>", file=sys.stderr)
         return 2
     try:
-        return actions[arguments[0]](step.fetch_manifest(arguments[1]), os.path.abspath(arguments[2]))
+        return actions[arguments[0]](step.fetch_order(arguments[1]), os.path.abspath(arguments[2]))
     except transfer.Refused as refusal:
         print(refusal, file=sys.stderr)
         return 1

@@ -1,6 +1,6 @@
-"""Parses the manifest of a step, which a trusted function wrote, into typed values.
+"""Parses the manifest of a step, the JSON that a trusted function wrote, into a step order with types.
 
-A manifest is JSON. It names the commands, every input with a signed URL, one signed form for everything that is
+A manifest is JSON. It names the commands, every input with a presigned URL, one presigned POST for everything that is
 uploaded, and the limits. Nobody but the trusted side writes it, so a malformed one is an error of this
 installation (`KeyError`, `TypeError` or `ValueError`), not of the user.
 """
@@ -63,7 +63,7 @@ class Earlier:
 
 @dataclass(frozen=True)
 class Form:
-    """A signed S3 POST policy: where to send a file, and the fields that go with it.
+    """A presigned POST: where to send a file, and the fields that go with it.
 
     `key` is the key of the object; for outputs the prefix that their paths are appended to.
     """
@@ -74,7 +74,7 @@ class Form:
 
 
 @dataclass(frozen=True)
-class Manifest:
+class StepOrder:
     """Everything about one step.
 
     `variables` is what commands get. `values` is the same as JSON values where the trusted side knows them, and
@@ -107,10 +107,10 @@ class Manifest:
     outcome: Form | None = None
 
 
-def parse(document: Mapping[str, Any]) -> Manifest:
-    """The manifest that a JSON document holds; unknown members are ignored."""
+def parse(document: Mapping[str, Any]) -> StepOrder:
+    """The step order that a JSON document holds; unknown members are ignored."""
     limits, outputs = document["limits"], document.get("outputs")
-    return Manifest(
+    return StepOrder(
         run=str(document["run"]),
         step=int(document["step"]),
         name=str(document.get("name") or document["step"]),

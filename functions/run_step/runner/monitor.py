@@ -19,9 +19,9 @@ class Monitor:
     The two do not wait for each other: a long log on a slow line must not delay the end of a canceled step.
     """
 
-    def __init__(self, manifest: manifest.Manifest, step_log: log.StepLog) -> None:
+    def __init__(self, order: manifest.StepOrder, step_log: log.StepLog) -> None:
         self.canceled = threading.Event()
-        self._manifest = manifest
+        self._order = order
         self._log = step_log
         self._uploaded = 0
         self._done = threading.Event()
@@ -46,7 +46,7 @@ class Monitor:
             action()
 
     def _look(self) -> None:
-        if self._manifest.cancel_url and transfer.exists(self._manifest.cancel_url, ANSWER_SECONDS):
+        if self._order.cancel_url and transfer.exists(self._order.cancel_url, ANSWER_SECONDS):
             self.canceled.set()
 
     def _upload(self) -> None:
@@ -54,8 +54,8 @@ class Monitor:
         if size == self._uploaded:
             return
         try:
-            transfer.post_bytes(self._manifest.log, self._manifest.log.key, self._log.content(), LOG_TYPE)
+            transfer.post_bytes(self._order.log, self._order.log.key, self._log.content(), LOG_TYPE)
             self._uploaded = size
         except transfer.Refused as refusal:
             # A step is not a failure because its log cannot be read.
-            print(f"log of step {self._manifest.step} of {self._manifest.run}: {refusal}", file=sys.stderr)
+            print(f"log of step {self._order.step} of {self._order.run}: {refusal}", file=sys.stderr)

@@ -83,11 +83,11 @@ def result(outcome: Outcome, started_at: str, step_log: log.StepLog) -> Result:
     )
 
 
-def judge(manifest: manifest.Manifest, seconds: float, report: supervisor.Report) -> Reason | None:
+def judge(order: manifest.StepOrder, seconds: float, report: supervisor.Report) -> Reason | None:
     """Why a step failed that had so many seconds; None if it did not."""
-    step = f"step {manifest.name!r}"
-    command = f"{step}: command {report.command} of {max(1, len(manifest.commands))}"
-    limits = manifest.limits
+    step = f"step {order.name!r}"
+    command = f"{step}: command {report.command} of {max(1, len(order.commands))}"
+    limits = order.limits
     if not report.clean:
         return Reason("SYSTEM_ERROR", f"{step}: not all of its processes could be ended")
     if report.stopped:
@@ -164,12 +164,12 @@ SIGNS = (
 )
 
 
-def judge_size(manifest: manifest.Manifest, harvest: outputs.Harvest, reason: Reason | None) -> Reason | None:
+def judge_size(order: manifest.StepOrder, harvest: outputs.Harvest, reason: Reason | None) -> Reason | None:
     """The reason once the files are known: a command that fails at a limit on size does not always say so."""
     if reason and reason.code != "STEP_FAILED":
         return reason
     if harvest.excess:
-        return Reason("OUTPUT_TOO_LARGE", f"step {manifest.name!r}: {harvest.excess}")
-    if reason and harvest.largest >= manifest.limits.file_bytes:
-        return Reason("OUTPUT_TOO_LARGE", f"{reason.detail}; it had written a file of {_file_bytes(manifest.limits)}")
+        return Reason("OUTPUT_TOO_LARGE", f"step {order.name!r}: {harvest.excess}")
+    if reason and harvest.largest >= order.limits.file_bytes:
+        return Reason("OUTPUT_TOO_LARGE", f"{reason.detail}; it had written a file of {_file_bytes(order.limits)}")
     return reason

@@ -106,15 +106,15 @@ def make_directories(directory: str, patterns: Iterable[str]) -> None:
                 os.makedirs(os.path.join(directory, paths.normalise(parent)), exist_ok=True)
 
 
-def harvest(directory: str, before: Mapping[str, Stamp], manifest: manifest.Manifest) -> Harvest:
+def harvest(directory: str, before: Mapping[str, Stamp], order: manifest.StepOrder) -> Harvest:
     """Choose from a run directory what is new or changed and wanted, and see what is not there any more.
 
     The files come in the order of their names; those beyond the limits are left out. What is gone is told from the
     inputs as the manifest names them, of which nothing is known by the step.
     """
-    patterns = None if manifest.outputs is None else (*manifest.outputs, *manifest.always)
-    limits, walk = manifest.limits, Walk(os.path.realpath(directory), patterns, manifest.limits.files)
-    given = {one.path: one for one in manifest.inputs}
+    patterns = None if order.outputs is None else (*order.outputs, *order.always)
+    limits, walk = order.limits, Walk(os.path.realpath(directory), patterns, order.limits.files)
+    given = {one.path: one for one in order.inputs}
     files: list[Output] = []
     touched: list[Output] = []
     kept: set[str] = set()
@@ -126,7 +126,7 @@ def harvest(directory: str, before: Mapping[str, Stamp], manifest: manifest.Mani
             largest = max(largest, size)
         if not _is_wanted(path, patterns):
             continue
-        problem, found = _problem(path, manifest.upload.key), _output(path, place, walk.root)
+        problem, found = _problem(path, order.upload.key), _output(path, place, walk.root)
         if problem or found is None:
             walk.note(path, problem or "it is no file of the run directory")
             continue
@@ -134,7 +134,7 @@ def harvest(directory: str, before: Mapping[str, Stamp], manifest: manifest.Mani
         same = found.source == place and _is_unchanged(found, before.get(path))
         again = same and _is_touched(found, before[path], given.get(path))
         # A result that was written anew is the run's own, though the package may hold the same.
-        if same and not (again and _is_wanted(path, manifest.always)):
+        if same and not (again and _is_wanted(path, order.always)):
             touched += [found] if again else []
         elif total + found.size > limits.output_bytes:
             excess = excess or f"the outputs are larger than {limits.output_bytes} bytes{limits.why('outputBytes')}"
@@ -146,8 +146,8 @@ def harvest(directory: str, before: Mapping[str, Stamp], manifest: manifest.Mani
     gone = [path for path, one in given.items() if path not in kept and _is_wanted(path, patterns)]
     # An optional input may never have been there.
     gone = [path for path in gone if path in before or not given[path].optional]
-    folders = tuple(walk.empty(kept | (given.keys() - set(gone)), manifest.upload.key))
-    lost = [one for one in manifest.folders if one not in walk.folders and _is_wanted(one, patterns)]
+    folders = tuple(walk.empty(kept | (given.keys() - set(gone)), order.upload.key))
+    lost = [one for one in order.folders if one not in walk.folders and _is_wanted(one, patterns)]
     return Harvest(tuple(files), walk.notes(), excess, largest, tuple(touched), (*gone, *lost), folders)
 
 

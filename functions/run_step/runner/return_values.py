@@ -38,17 +38,17 @@ def take(home: str) -> Any:
     return _value(content)
 
 
-def hand_on(manifest: manifest.Manifest, value: Any) -> None:
+def hand_on(order: manifest.StepOrder, value: Any) -> None:
     """Keep what the function of this step returned, under the name that the step declares."""
-    if manifest.result and manifest.code:
-        content = json.dumps({manifest.code["arg"]: value}).encode()
-        transfer.post_bytes(manifest.result, manifest.result.key, content, "application/json")
+    if order.result and order.code:
+        content = json.dumps({order.code["arg"]: value}).encode()
+        transfer.post_bytes(order.result, order.result.key, content, "application/json")
 
 
-def fetch(manifest: manifest.Manifest) -> dict[str, Any]:
+def fetch(order: manifest.StepOrder) -> dict[str, Any]:
     """What earlier functions returned, by the names that their steps declare. Raises transfer.Refused."""
     found = {}
-    for each in manifest.earlier:
+    for each in order.earlier:
         try:
             found[each.name] = _named(each.name, transfer.content(each.url, MAX_OBJECT_BYTES))
         except transfer.Refused as refusal:

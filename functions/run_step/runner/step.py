@@ -26,26 +26,26 @@ from runner import (
 )
 
 
-def fetch_manifest(url: str) -> manifest.Manifest:
-    """The manifest at a signed URL. Raises transfer.Refused if there is none to be had."""
+def fetch_order(url: str) -> manifest.StepOrder:
+    """The step order at a presigned URL. Raises transfer.Refused if there is none to be had."""
     return manifest.parse(transfer.document(url))
 
 
-def perform(manifest: manifest.Manifest, seconds: float = math.inf) -> outcome.Result:
+def perform(order: manifest.StepOrder, seconds: float = math.inf) -> outcome.Result:
     """Execute a step within `seconds` from now, or less if the step's own limit is lower."""
     started_at, deadline = outcome.now(), time.monotonic() + seconds
-    step_log = log.StepLog(manifest.limits.log_bytes)
-    with sandbox.Sandbox(_packages(manifest)) as box, monitor.Monitor(manifest, step_log) as watch:
-        ended = execute(manifest, box, step_log, watch.canceled, deadline)
+    step_log = log.StepLog(order.limits.log_bytes)
+    with sandbox.Sandbox(_packages(order)) as box, monitor.Monitor(order, step_log) as watch:
+        ended = execute(order, box, step_log, watch.canceled, deadline)
     transfer.hang_up()
     if watch.canceled.is_set():
-        canceled = f"step {manifest.name!r} was stopped because its run was canceled"
+        canceled = f"step {order.name!r} was stopped because its run was canceled"
         ended = outcome.Outcome(ended.exit_code, outcome.Reason("CANCELED", canceled))
     return outcome.result(ended, started_at, step_log)
 
 
 def execute(
-    manifest: manifest.Manifest,
+    order: manifest.StepOrder,
     box: sandbox.Sandbox,
     step_log: log.StepLog,
     canceled: threading.Event,
@@ -54,42 +54,42 @@ def execute(
     """Fetch, run and deliver, as far as it gets; `deadline` is a moment of the monotonic clock."""
     so_far = outcome.Outcome()
     try:
-        digests = fetch_inputs(manifest, box.directory, canceled)
+        digests = fetch_inputs(order, box.directory, canceled)
         if canceled.is_set():
             return so_far
-        earlier = return_values.fetch(manifest)
-        commands, environment = prepare(manifest, box, earlier), variables.of(manifest, earlier)
-        if manifest.kind == "notebook":
+        earlier = return_values.fetch(order)
+        commands, environment = prepare(order, box, earlier), variables.of(order, earlier)
+        if order.kind == "notebook":
             environment |= notebooks.variables(box.home)
         box.hand_over()
         before = outputs.stamps(box.directory, digests)
-        seconds = min(manifest.limits.seconds, max(1.0, deadline - time.monotonic()))
-        report = box.run(commands, environment, manifest.limits, seconds, step_log.add, canceled)
-        so_far = outcome.Outcome(report.status, outcome.judge(manifest, seconds, report))
+        seconds = min(order.limits.seconds, max(1.0, deadline - time.monotonic()))
+        report = box.run(commands, environment, order.limits, seconds, step_log.add, canceled)
+        so_far = outcome.Outcome(report.status, outcome.judge(order, seconds, report))
         # The files of a canceled run may be on their way to deletion: nothing new is put there.
         if not canceled.is_set():
-            harvest = collect(manifest, box.directory, before)
-            reason = outcome.judge_size(manifest, harvest, so_far.reason)
+            harvest = collect(order, box.directory, before)
+            reason = outcome.judge_size(order, harvest, so_far.reason)
             so_far = outcome.Outcome(report.status, reason, harvest)
-            deliver(manifest, harvest, canceled)
-            so_far = hand_on(manifest, box.home, so_far)
+            deliver(order, harvest, canceled)
+            so_far = hand_on(order, box.home, so_far)
     except transfer.Refused as refusal:
-        return so_far.refused(manifest.name, refusal)
+        return so_far.refused(order.name, refusal)
     except sandbox.Broken as problem:
         how = "was not started" if isinstance(problem, sandbox.OutOfReach) else "could not be watched to its end"
-        detail = f"step {manifest.name!r} {how}: {problem}"
+        detail = f"step {order.name!r} {how}: {problem}"
         return outcome.Outcome(reason=outcome.Reason("SYSTEM_ERROR", detail))
     return so_far
 
 
-def fetch_inputs(manifest: manifest.Manifest, directory: str, stop: threading.Event) -> dict[str, bytes]:
+def fetch_inputs(order: manifest.StepOrder, directory: str, stop: threading.Event) -> dict[str, bytes]:
     """Fetch the inputs into the run directory, and nothing more once `stop` is set; the SHA-256 of each by its path.
 
     Raises transfer.Refused for the first that cannot be had; optional ones may be missing.
     """
     digests: dict[str, bytes] = {}
-    outputs.make_directories(directory, (f"{folder}/" for folder in manifest.folders))
-    transfer.in_parallel(functools.partial(_fetch_input, directory, digests), manifest.inputs, stop)
+    outputs.make_directories(directory, (f"{folder}/" for folder in order.folders))
+    transfer.in_parallel(functools.partial(_fetch_input, directory, digests), order.inputs, stop)
     return digests
 
 
@@ -117,33 +117,33 @@ def _not_had(entry: manifest.Input, refusal: transfer.Refused) -> transfer.Refus
     return transfer.Refused(f"input {entry.path!r} could not be fetched: {refusal}", refusal.status)
 
 
-def prepare(manifest: manifest.Manifest, box: sandbox.Sandbox, earlier: Mapping[str, Any]) -> list[list[str]]:
+def prepare(order: manifest.StepOrder, box: sandbox.Sandbox, earlier: Mapping[str, Any]) -> list[list[str]]:
     """The commands of a step as programs with arguments; functions and notebooks are run by a program of ours."""
-    outputs.make_directories(box.directory, (*(manifest.outputs or ()), *manifest.always))
-    if manifest.kind == "container":
-        return [["/bin/sh", "-c", command] for command in manifest.commands]
-    order = os.path.join(box.home, "order.json")
-    with open(order, "w", encoding="utf-8") as file:
+    outputs.make_directories(box.directory, (*(order.outputs or ()), *order.always))
+    if order.kind == "container":
+        return [["/bin/sh", "-c", command] for command in order.commands]
+    call = os.path.join(box.home, "order.json")
+    with open(call, "w", encoding="utf-8") as file:
         json.dump(
             {
-                "kind": manifest.kind,
-                "values": {**manifest.variables, **manifest.values, **earlier},
-                "code": manifest.code,
-                "notebook": manifest.notebook,
-                "result": return_values.path(box.home) if manifest.result else None,
+                "kind": order.kind,
+                "values": {**order.variables, **order.values, **earlier},
+                "code": order.code,
+                "notebook": order.notebook,
+                "result": return_values.path(box.home) if order.result else None,
             },
             file,
         )
     # A notebook's files may have the names of modules (`code/` is one): -P keeps the run directory out of the way.
-    return [[sandbox.interpreter(), *(["-P"] if manifest.kind == "notebook" else []), "-c", _program(), order]]
+    return [[sandbox.interpreter(), *(["-P"] if order.kind == "notebook" else []), "-c", _program(), call]]
 
 
-def collect(manifest: manifest.Manifest, directory: str, before: Mapping[str, outputs.Stamp]) -> outputs.Harvest:
+def collect(order: manifest.StepOrder, directory: str, before: Mapping[str, outputs.Stamp]) -> outputs.Harvest:
     """What the step made and is to be delivered."""
-    return outputs.harvest(directory, before, manifest)
+    return outputs.harvest(directory, before, order)
 
 
-def deliver(manifest: manifest.Manifest, harvest: outputs.Harvest, stop: threading.Event) -> None:
+def deliver(order: manifest.StepOrder, harvest: outputs.Harvest, stop: threading.Event) -> None:
     """Upload files, then what the step did to the directory: a reader of that finds the files that it names.
 
     Raises transfer.Refused with the name of the first that was refused.
@@ -151,7 +151,7 @@ def deliver(manifest: manifest.Manifest, harvest: outputs.Harvest, stop: threadi
 
     def post(file: outputs.Output) -> None:
         try:
-            transfer.post_file(manifest.upload, manifest.upload.key + file.path, file.source)
+            transfer.post_file(order.upload, order.upload.key + file.path, file.source)
         except transfer.Refused as refusal:
             problem = f"output {file.path!r} could not be delivered: {refusal}"
             raise transfer.Refused(problem, refusal.status, refusal.code) from None
@@ -159,25 +159,25 @@ def deliver(manifest: manifest.Manifest, harvest: outputs.Harvest, stop: threadi
             raise transfer.Refused(f"output {file.path!r} could not be read: {transfer.plain(error)}") from None
 
     transfer.in_parallel(post, harvest.files, stop)
-    if manifest.tree and not stop.is_set():
+    if order.tree and not stop.is_set():
         content = json.dumps(harvest.tree()).encode()
-        transfer.post_bytes(manifest.tree, manifest.tree.key, content, "application/json")
+        transfer.post_bytes(order.tree, order.tree.key, content, "application/json")
 
 
-def hand_on(manifest: manifest.Manifest, home: str, so_far: outcome.Outcome) -> outcome.Outcome:
+def hand_on(order: manifest.StepOrder, home: str, so_far: outcome.Outcome) -> outcome.Outcome:
     """Hand on what the function of a step returned that succeeded; one that returned nothing usable has failed."""
-    if manifest.result is None or so_far.reason:
+    if order.result is None or so_far.reason:
         return so_far
     try:
-        return_values.hand_on(manifest, return_values.take(home))
+        return_values.hand_on(order, return_values.take(home))
     except return_values.Unusable as problem:
-        detail = f"step {manifest.name!r}: what its function returned {problem}"
+        detail = f"step {order.name!r}: what its function returned {problem}"
         return dataclasses.replace(so_far, reason=outcome.Reason("STEP_FAILED", detail))
     return so_far
 
 
-def _packages(manifest: manifest.Manifest) -> str | None:
-    return notebooks.packages() if manifest.kind == "notebook" else None
+def _packages(order: manifest.StepOrder) -> str | None:
+    return notebooks.packages() if order.kind == "notebook" else None
 
 
 @functools.cache

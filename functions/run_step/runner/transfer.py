@@ -1,4 +1,4 @@
-"""Transfers files over signed URLs: GET to disk and S3 POST forms from disk, with the standard library alone.
+"""Transfers files over presigned URLs and presigned POSTs, with nothing but the standard library.
 
 Every request is tried again with a growing pause when the other side is overloaded or out of reach. Connections
 are kept open between requests, so hundreds of small files do not mean hundreds of handshakes. Nothing here knows

@@ -11,12 +11,12 @@ MAX_VARIABLE_BYTES = 120_000
 MAX_VARIABLES_BYTES = 1_000_000
 
 
-def of(manifest: manifest.Manifest, earlier: Mapping[str, Any]) -> dict[str, str]:
+def of(order: manifest.StepOrder, earlier: Mapping[str, Any]) -> dict[str, str]:
     """The variables of a step's commands; results of earlier functions win over those of the workflow.
 
     A result that does not fit into an environment leaves its variable unset; functions and notebooks get it still.
     """
-    found = {name: text for name, text in manifest.variables.items() if name not in earlier} | _texts(earlier)
+    found = {name: text for name, text in order.variables.items() if name not in earlier} | _texts(earlier)
     return {name: text for name, text in found.items() if variable_names.problem(name) is None}
 
 
