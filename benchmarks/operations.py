@@ -244,10 +244,9 @@ def account() -> Iterator[None]:
         "AWS_DEFAULT_REGION": "us-east-1",
         "TABLE_NAME": "flowserverless",
         "BUCKET_NAME": "flowserverless",
+        "STATE_MACHINES": "arn:aws:states:us-east-1:123456789012:stateMachine:flowserverless-",
         "POWERTOOLS_LOG_LEVEL": "CRITICAL",
     }
-    for name in ("STATE_MACHINE_ARN", "REMOVE_FILES_ARN", "COLLECT_FILES_ARN", "REBUILD_RANKING_ARN"):
-        os.environ[name] = "arn:aws:states:us-east-1:123456789012:stateMachine:any"
     with moto.mock_aws():
         session = botocore.session.get_session()
         (declared,) = template.resources("AWS::DynamoDB::Table").values()
@@ -258,7 +257,9 @@ def account() -> Iterator[None]:
         session.create_client("s3").create_bucket(Bucket="flowserverless")
         role = "arn:aws:iam::123456789012:role/any"
         nothing = json.dumps({"StartAt": "Nothing", "States": {"Nothing": {"Type": "Pass", "End": True}}})
-        session.create_client("stepfunctions").create_state_machine(name="any", definition=nothing, roleArn=role)
+        for machine in template.resources("AWS::Serverless::StateMachine").values():
+            name = machine["Name"]["Fn::Sub"].replace("${AWS::StackName}", "flowserverless")
+            session.create_client("stepfunctions").create_state_machine(name=name, definition=nothing, roleArn=role)
         yield
 
 

@@ -62,12 +62,13 @@ def bucket(aws: None, monkeypatch: pytest.MonkeyPatch) -> str:
 
 @pytest.fixture
 def state_machine(aws: None, monkeypatch: pytest.MonkeyPatch) -> str:
-    """The ARN of a state machine that only records what was started; every name of one leads to it."""
+    """The ARN of the state machine that executes runs; like the others, it only records what was started."""
     client = aws_clients.of("stepfunctions")
     role = "arn:aws:iam::123456789012:role/any"
-    arn: str = client.create_state_machine(name="any", definition=NOTHING, roleArn=role)["stateMachineArn"]
-    for name in ("STATE_MACHINE_ARN", "REMOVE_FILES_ARN", "COLLECT_FILES_ARN", "REBUILD_RANKING_ARN"):
-        monkeypatch.setenv(name, arn)
+    for name in ("remove-files", "collect-files", "rebuild-ranking", "run-workflow"):
+        made = client.create_state_machine(name=f"test-{name}", definition=NOTHING, roleArn=role)
+    arn: str = made["stateMachineArn"]
+    monkeypatch.setenv("STATE_MACHINES", arn.removesuffix("run-workflow"))
     return arn
 
 

@@ -149,7 +149,7 @@ def test_what_a_step_delivers_after_its_run_was_deleted_is_removed(bench):
     assert stopped(bench, run) == {"run": run, "state": "DELETED"}
 
     client = aws_clients.of("stepfunctions")
-    found = client.list_executions(stateMachineArn=os.environ["REMOVE_FILES_ARN"])["executions"]
+    found = client.list_executions(stateMachineArn=os.environ["STATE_MACHINES"] + "remove-files")["executions"]
     assert f"{run}-again" in [execution["name"] for execution in found]
 
 

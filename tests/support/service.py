@@ -143,7 +143,7 @@ class Snapshot:
     def __init__(self) -> None:
         self._table = copy.deepcopy(_tables()[table.Item.Meta.table_name])
         self._objects = {found.key: bucket.read(found.key, 1 << 20) for found in bucket.listing("")}
-        self._executions = copy.deepcopy(_executions())
+        self._executions = [copy.deepcopy(machine.executions) for machine in _machines()]
 
     def restore(self) -> None:
         """Let everything be as it was."""
@@ -151,7 +151,8 @@ class Snapshot:
         bucket.remove([found.key for found in bucket.listing("") if found.key not in self._objects])
         for key, body in self._objects.items():
             _objects().put_object(bucket.bucket_name(), key, body)
-        _executions()[:] = copy.deepcopy(self._executions)
+        for machine, executions in zip(_machines(), self._executions, strict=True):
+            machine.executions[:] = copy.deepcopy(executions)
 
 
 def _tables() -> dict[str, Any]:
@@ -162,9 +163,13 @@ def _objects() -> s3_models.S3Backend:
     return s3_models.s3_backends[gateway.ACCOUNT]["aws"]
 
 
+def _machines() -> list[models.StateMachine]:
+    found: list[models.StateMachine] = models.stepfunctions_backends[gateway.ACCOUNT]["us-east-1"].state_machines
+    return found
+
+
 def _executions() -> list[models.Execution]:
-    (machine,) = models.stepfunctions_backends[gateway.ACCOUNT]["us-east-1"].state_machines
-    return machine.executions
+    return [execution for machine in _machines() for execution in machine.executions]
 
 
 def inputs() -> dict[str, dict[str, Any]]:
@@ -187,7 +192,8 @@ def end_execution(name: str, status: str, error: str | None = None, cause: str |
 
 def forget_execution(name: str) -> None:
     """As if an execution had never been started."""
-    _executions()[:] = [one for one in _executions() if one.name != name]
+    for machine in _machines():
+        machine.executions[:] = [one for one in machine.executions if one.name != name]
 
 
 def active_runs(group: str) -> int:

@@ -24,39 +24,44 @@ def start(run: runs.Run, wait: int = 0) -> None:
         "executors": list(run.executors),
         "wait": wait,
     }
-    _start(os.environ["STATE_MACHINE_ARN"], run.id, document)
+    _start("run-workflow", run.id, document)
 
 
 def remove_files(run_id: str, attempt: str) -> None:
     """Start the removal of a deleted run's objects; `attempt` makes the name of a later try another one."""
-    _start(os.environ["REMOVE_FILES_ARN"], f"{run_id}-{attempt}"[:80], {"run": run_id})
+    _start("remove-files", f"{run_id}-{attempt}"[:80], {"run": run_id})
 
 
 def remove_group(group: str, attempt: str) -> None:
     """Start deleting what a closed group still has; `attempt` makes the name of a later try another one."""
-    _start(os.environ["REMOVE_FILES_ARN"], f"{group}-{attempt}"[:80], {"group": group})
+    _start("remove-files", f"{group}-{attempt}"[:80], {"group": group})
 
 
 def collect_files(run_id: str, attempt: str) -> None:
     """Start listing the files of a run that ended from outside, as the status change of its execution does."""
     document = {"executionArn": _arn(run_id), "name": run_id, "status": "ABORTED"}
-    _start(os.environ["COLLECT_FILES_ARN"], f"{run_id}-{attempt}"[:80], document)
+    _start("collect-files", f"{run_id}-{attempt}"[:80], document)
 
 
 def rebuild_ranking(workflow: str, attempt: str) -> None:
     """Start filling the board that a new results schema asks for."""
-    _start(os.environ["REBUILD_RANKING_ARN"], f"{workflow}-{attempt}"[:80], {"workflow": workflow})
+    _start("rebuild-ranking", f"{workflow}-{attempt}"[:80], {"workflow": workflow})
 
 
 def _start(machine: str, name: str, document: dict[str, Any]) -> None:
     client = clients.client("stepfunctions")
     # AWS answers 200 for the same input while it runs, otherwise ExecutionAlreadyExists; both mean: started.
     with contextlib.suppress(client.exceptions.ExecutionAlreadyExists):
-        client.start_execution(stateMachineArn=machine, name=name, input=json.dumps(document))
+        client.start_execution(stateMachineArn=_machine(machine), name=name, input=json.dumps(document))
+
+
+def _machine(name: str) -> str:
+    """The ARN of a state machine by its name within the stack."""
+    return os.environ["STATE_MACHINES"] + name
 
 
 def _arn(run_id: str) -> str:
-    return os.environ["STATE_MACHINE_ARN"].replace(":stateMachine:", ":execution:") + f":{run_id}"
+    return _machine("run-workflow").replace(":stateMachine:", ":execution:") + f":{run_id}"
 
 
 def stop(run_id: str, error: str, cause: str) -> None:

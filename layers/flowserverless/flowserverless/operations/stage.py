@@ -136,7 +136,7 @@ def _manifest(
     prefix, log = bucket.run(run.id, "files/"), bucket.log(run.id, step.index)
     tree = bucket.tree(run.id, step.index)
     valid = seconds + SPARE_SECONDS
-    most = settings.number("OUTPUT_BYTES", 400_000_000)
+    most, of_a_file = _output_bytes(step)
     begun = directories.begun(run, published, template, step.index)
     return {
         "run": run.id,
@@ -158,15 +158,23 @@ def _manifest(
         "cancelUrl": bucket.link(bucket.run(run.id, "canceled"), seconds=valid),
         "limits": {
             "seconds": seconds,
-            "memoryBytes": settings.number("STEP_MEMORY_MB", 1536) << 20,
+            "memoryBytes": settings.number("STEP_MEMORY_MB", 1769) << 20,
             "outputBytes": most,
-            "fileBytes": settings.number("FILE_BYTES", 400_000_000),
+            "fileBytes": of_a_file,
             "logBytes": settings.number("LOG_BYTES", 1_000_000),
             "processes": settings.number("STEP_PROCESSES", 64),
             "openFiles": settings.number("STEP_OPEN_FILES", 512),
             "cpuSeconds": settings.number("STEP_CPU_SECONDS", 1800),
         },
     }
+
+
+def _output_bytes(step: plans.Step) -> tuple[int, int]:
+    """How many bytes a step may deliver: altogether, and in one file."""
+    if step.executor == "batch":
+        most = settings.number("JOB_OUTPUT_BYTES", 20_000_000_000)
+        return most, most
+    return settings.number("OUTPUT_BYTES", 400_000_000), settings.number("FILE_BYTES", 400_000_000)
 
 
 def _handed(run_id: str, planned: Sequence[plans.Step], index: int, seconds: int) -> dict[str, Any]:
