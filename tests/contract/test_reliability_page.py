@@ -20,6 +20,6 @@ def test_every_test_that_the_page_names_exists():
 
 
 def test_every_file_that_the_page_names_exists():
-    named = re.findall(r"`((?:functions|stack|unit)/\w+\.py)`", PAGE.read_text("utf-8"))
+    named = re.findall(r"`((?:operations|invariants|stack|unit)/\w+\.py)`", PAGE.read_text("utf-8"))
     assert len(named) > 5
     assert [name for name in named if not (TESTS / name).is_file()] == []

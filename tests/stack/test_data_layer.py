@@ -27,7 +27,7 @@ def endpoint(request, worker_id):
 
 @pytest.mark.parametrize("module", MODULES)
 def test_what_holds_on_moto_holds_on_the_emulator(endpoint, module):
-    tests = f"tests/functions/test_{module}.py"
+    tests = f"tests/operations/test_{module}.py"
     options = ["-q", "-p", "no:cacheprovider", "-p", "no:xdist", "-o", "addopts=--import-mode=importlib"]
     command = [sys.executable, "-m", "pytest", *options, f"--dynamodb-endpoint={endpoint}", tests]
     ended = subprocess.run(command, cwd=emulator.PROJECT, capture_output=True, text=True)

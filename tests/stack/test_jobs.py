@@ -20,7 +20,7 @@ import pytest
 from local import emulator, stack
 from support import inside, visits
 
-DOUBLE = emulator.PROJECT / "tests" / "batch_double.py"
+DOUBLE = emulator.PROJECT / "tests" / "support" / "batch_double.py"
 # What the stack is deployed with says that it has no queue; and nobody has to wait here until Fargate has begun.
 AS_IF = {"'none' !=": "'queue' !=", "10 + ": "1 + ", '"pause": 10': '"pause": 1'}
 R = {"environment": "r-base:4.4"}

@@ -15,7 +15,7 @@ from local import emulator, stack
 from support import visits
 
 PEER = emulator.STATE / "peer" / "bin" / "python"
-CLIENT = emulator.PROJECT / "tests" / "peer_client.py"
+CLIENT = emulator.PROJECT / "tests" / "support" / "peer_client.py"
 SECONDS = 240
 COMMAND = """printf '{"count": %d}' "$(wc -l < "${names}")" > out/count.json"""
 TEMPLATE: dict[str, Any] = {

@@ -23,9 +23,9 @@ TESTS = pathlib.Path(__file__).parents[1]
 ELSEWHERE = {
     5: (
         "A run is known to Step Functions and to the table; the reconciler brings them into line.",
-        "functions/test_reconciliation.py::test_a_run_without_an_execution_is_started_once_it_cannot_be_on_its_way_any_more",
-        "functions/test_reconciliation.py::test_how_an_execution_ended_is_taken_over",
-        "functions/test_reconciliation.py::test_a_run_whose_deadline_passed_ends_and_so_does_its_work",
+        "operations/test_reconciliation.py::test_a_run_without_an_execution_is_started_once_it_cannot_be_on_its_way_any_more",
+        "operations/test_reconciliation.py::test_how_an_execution_ended_is_taken_over",
+        "operations/test_reconciliation.py::test_a_run_whose_deadline_passed_ends_and_so_does_its_work",
     ),
     6: (
         "A step is ended with every process that it started, whether it is canceled or its run deleted.",
@@ -34,17 +34,17 @@ ELSEWHERE = {
     ),
     15: (
         "Runs expire, but for active ones and those that the leaderboard shows.",
-        "functions/test_reconciliation.py::test_runs_expire_but_for_active_ones_and_the_best_of_each_group",
+        "operations/test_reconciliation.py::test_runs_expire_but_for_active_ones_and_the_best_of_each_group",
     ),
     16: (
         "Tokens are Cognito's and stand in no answer but the one to signing in.",
-        "functions/test_users.py::test_no_answer_but_the_sign_in_holds_a_token_or_a_password",
-        "functions/test_users.py::test_users_are_listed_by_id_and_name_and_nothing_else",
+        "operations/test_users.py::test_no_answer_but_the_sign_in_holds_a_token_or_a_password",
+        "operations/test_users.py::test_users_are_listed_by_id_and_name_and_nothing_else",
     ),
     17: (
         "The code for a new password goes to the user's e-mail address only.",
-        "functions/test_users.py::test_asking_for_a_reset_tells_nothing_about_users",
-        "functions/test_users.py::test_a_password_is_reset_by_the_code_from_the_e_mail",
+        "operations/test_users.py::test_asking_for_a_reset_tells_nothing_about_users",
+        "operations/test_users.py::test_a_password_is_reset_by_the_code_from_the_e_mail",
     ),
     18: (
         "Arguments reach commands as environment variables, never as part of their text.",
@@ -68,7 +68,7 @@ ELSEWHERE = {
     ),
     35: (
         "The token may stand in `Authorization: Bearer` as well, which every proxy hands on.",
-        "functions/test_authorize_request.py::test_where_a_token_may_stand",
+        "operations/test_authorize_request.py::test_where_a_token_may_stand",
     ),
 }
 

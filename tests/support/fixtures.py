@@ -15,8 +15,9 @@ from botocore import awsrequest
 from moto.utilities import paginator
 
 from flowserverless.aws import clients
+from flowserverless.store import transactions
 from local import emulator, template
-from support import aws_clients, policies
+from support import aws_clients, policies, requests_made
 
 FUNCTIONS = emulator.PROJECT / "functions"
 NOTHING = json.dumps({"StartAt": "Nothing", "States": {"Nothing": {"Type": "Pass", "End": True}}})
@@ -30,7 +31,7 @@ def dynamodb_endpoint(request: pytest.FixtureRequest) -> str | None:
 
 
 @pytest.fixture
-def aws(dynamodb_endpoint: str | None) -> Iterator[None]:
+def aws(watched: None, dynamodb_endpoint: str | None) -> Iterator[None]:
     """An empty AWS account."""
     outside = [re.escape(dynamodb_endpoint) + ".*"] if dynamodb_endpoint else []
     with moto.mock_aws(config={"core": {"mock_credentials": False, "passthrough": {"urls": outside}}}):
@@ -114,7 +115,7 @@ def user_pool(cognito_calls: list[dict[str, Any]], monkeypatch: pytest.MonkeyPat
     return pool
 
 
-@pytest.fixture(scope="session", autouse=True)
+@pytest.fixture(scope="session")
 def watched() -> Iterator[None]:
     """What functions ask of AWS is noticed."""
     with pytest.MonkeyPatch.context() as monkeypatch:
@@ -131,9 +132,6 @@ def invoke() -> Callable[[str, dict[str, Any]], Any]:
     """
 
     def call(operation: str, event: dict[str, Any]) -> Any:
-        # Not before the table has its name, which it gets after this file was read.
-        from support import requests_made
-
         with requests_made.committed() as writes, policies.asked() as asked:
             answer = _handler(FUNCTIONS / operation / "app.py")(event, _context(operation))
         if isinstance(answer, dict) and 400 <= answer.get("statusCode", 0) < 500:
@@ -169,10 +167,6 @@ def interrupted(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[], Any],
     """Let `rival` happen when `operation` has read everything and is about to write; what both answer."""
 
     def interrupt(operation: Callable[[], Any], rival: Callable[[], Any]) -> tuple[Any, Any]:
-        # Not before the table has its name, which it gets after this file was read.
-        from flowserverless.store import transactions
-        from support import requests_made
-
         commit = transactions.commit
         answers: list[Any] = []
 
