@@ -143,7 +143,7 @@ def handler(resolver: App) -> Callable[[Json, Any], Json]:
             answer |= {"body": "", "isBase64Encoded": False}
         headers["X-Request-Id"] = [request]
         headers["X-Content-Type-Options"] = ["nosniff"]
-        headers["Json-Transport-Security"] = ["max-age=63072000"]
+        headers["Strict-Transport-Security"] = ["max-age=63072000"]
         headers["Access-Control-Allow-Origin"] = [os.environ.get("ALLOWED_ORIGIN", "*")]
         headers["Access-Control-Expose-Headers"] = [EXPOSED]
         headers.setdefault("Cache-Control", ["no-store"])
