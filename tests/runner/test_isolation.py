@@ -326,7 +326,7 @@ def test_a_step_has_a_network_of_its_own_only(store, run, who):
     assert json.loads(store.outputs()["reached"]) == {"own": True, "others": who != "root"}
 
 
-def test_what_is_open_is_told_by_the_walls_themselves(who):
+def test_what_is_open_is_told_before_a_step_starts(who):
     give_up = None
     if who == "root in a container":
         libc = runner.ctypes.CDLL(None)
