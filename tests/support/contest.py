@@ -17,7 +17,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from flowserverless.domain import ids, runs
-from flowserverless.domain.ranking import results
+from flowserverless.domain.ranking import results, standing
 from flowserverless.domain.templates import templates
 from flowserverless.store import boards, group_items, run_items, table, workflow_items
 
@@ -184,9 +184,9 @@ def stored_statuses(run_ids: Iterable[str], board: str) -> dict[str, tuple[str, 
     """The same as the service says it."""
     found = {}
     for run_id in run_ids:
-        said = run_items.ranking_status(run_items.get(run_id), group_items.get(ids.run_id(run_id).owner.name), board)
-        assert said is not None
-        found[run_id] = (said["status"], said.get("by") or (said["code"] if said["status"] == "not_ranked" else None))
+        best = boards.bests(group_items.get(ids.run_id(run_id).owner.name)).get(board)
+        said = standing.place(run_id, run_items.get(run_id).standings[board], best)
+        found[run_id] = (str(said.status), said.by or (said.code if said.status == "not_ranked" else None))
     return found
 
 

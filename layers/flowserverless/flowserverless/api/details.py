@@ -7,6 +7,7 @@ from dataclasses import replace
 from flowserverless.api import handles, views
 from flowserverless.auth import authorize
 from flowserverless.domain import ids, runs
+from flowserverless.domain.ranking import standing
 from flowserverless.operations import post_process
 from flowserverless.store import boards, group_items, run_items, table, upload_items, workflow_items
 
@@ -25,9 +26,9 @@ def run(who: authorize.Caller, seen: authorize.RunView) -> handles.RunHandle:
     mine = seen.run.started_by == who.user
     names, board = beside(seen.group, [] if mine else [seen.run], seen.run.standings)
     found = told(seen.run, seen.group, board, {**names, who.user: who.name})
-    if found.ranking and found.ranking["status"] == "ranked":
-        rank = boards.place(seen.run.workflow, str(board), str(seen.run.standings[str(board)].key))
-        found = replace(found, ranking={**found.ranking, "rank": rank} if rank else found.ranking)
+    if found.place and found.place.status is standing.Status.RANKED:
+        rank = boards.rank(seen.run.workflow, str(board), str(seen.run.standings[str(board)].key))
+        found = replace(found, place=replace(found.place, rank=rank))
     return views.run(whole, found)
 
 
@@ -42,12 +43,11 @@ def beside(group: table.GroupItem, of: Iterable[runs.Run], ranked: object = True
 
 def told(run: runs.Run, group: table.GroupItem, board: str | None, names: Mapping[str, str]) -> views.Beside:
     """What is shown of a group's run that stands elsewhere."""
-    standing = run.standings.get(board or "")
-    return views.Beside(
-        names.get(str(run.started_by)),
-        standing.results if standing else None,
-        run_items.ranking_status(run, group, board),
-    )
+    name, stood = names.get(str(run.started_by)), run.standings.get(board or "")
+    if stood is None:
+        return views.Beside(name)
+    place = standing.place(run.id, stood, boards.bests(group).get(str(board)))
+    return views.Beside(name, stood.results, place)
 
 
 def lines(

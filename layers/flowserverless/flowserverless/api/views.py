@@ -8,7 +8,7 @@ from typing import Any, cast
 from flowserverless.api import handles, spreadsheets
 from flowserverless.aws import cognito
 from flowserverless.domain import public_files, result_files, runs
-from flowserverless.domain.ranking import results
+from flowserverless.domain.ranking import results, standing
 from flowserverless.store import boards, table
 
 
@@ -33,7 +33,7 @@ class Beside:
 
     username: str | None = None
     results: Sequence[Mapping[str, Any]] | None = None
-    ranking: Mapping[str, Any] | None = None
+    place: standing.Place | None = None
 
 
 NOTHING = Beside()
@@ -128,9 +128,16 @@ def _contribution(of: runs.Run, beside: Beside) -> handles.Json:
         startedBy=_present(id=of.started_by, username=beside.username) if of.started_by else None,
         inputs=[_present(id=file, name=upload.name) for file, upload in of.uploads.items()] or None,
         results=beside.results,
-        ranking=beside.ranking,
+        ranking=_ranking(beside.place) if beside.place else None,
     )
     return told
+
+
+def _ranking(of: standing.Place) -> handles.RankingStatus:
+    status: handles.RankingStatus = _present(
+        status=str(of.status), code=of.code, detail=of.detail, by=of.by, rank=of.rank
+    )
+    return status
 
 
 def upload(of: table.UploadItem, form: handles.Json | None = None) -> handles.UploadHandle:

@@ -111,7 +111,7 @@ def _kept(shown: list[dict[str, Any]]) -> list[dict[str, Any]] | None:
     return shown if len(json.dumps(shown)) <= RESULT_BYTES else None
 
 
-def place(workflow: str, board: str, key: str) -> int | None:
+def rank(workflow: str, board: str, key: str) -> int | None:
     """The rank of a group's best run: one more than there are better ones; None behind MAX_COUNTED of them.
 
     Counting reads what it counts, so a run far down would cost its reader a read of the whole board.

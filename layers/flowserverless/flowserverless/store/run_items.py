@@ -13,7 +13,6 @@ from pynamodb.expressions.update import Action
 from pynamodb.transactions import TransactWrite
 
 from flowserverless.domain import errors, ids, runs
-from flowserverless.domain.ranking import rank_keys
 from flowserverless.store import boards, members, table, transactions
 
 ROUNDS = 50
@@ -571,23 +570,3 @@ def _further_pages(run_id: ids.RunId) -> Iterator[table.FilesItem]:
     yield from table.FilesItem.query(
         table.partition(run_id.owner), table.FilesItem.sk.startswith(f"FILES#{run_id.ulid}#"), consistent_read=True
     )
-
-
-def ranking_status(run: runs.Run, group: table.GroupItem, board: str | None) -> dict[str, Any] | None:
-    """Whether a successful run is ranked on `board`, superseded by its group's best, or why not; None if unranked."""
-    standing = run.standings.get(board or "")
-    if standing is None:
-        return None
-    if standing.key is None:
-        return {"status": "not_ranked", "code": standing.code, "detail": standing.detail}
-    best = boards.bests(group).get(str(board))
-    if best is None or best["run"] == run.id:
-        return {"status": "ranked"}
-    equal = rank_keys.value_part(best["key"]) == rank_keys.value_part(standing.key)
-    code, detail = ("EQUAL_RUN", "was as good before") if equal else ("BETTER_RUN", "is better")
-    return {
-        "status": "superseded",
-        "code": code,
-        "detail": f"the group's run {best['run']} {detail}",
-        "by": best["run"],
-    }

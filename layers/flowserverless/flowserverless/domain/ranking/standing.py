@@ -1,8 +1,11 @@
-"""The order of ranked runs: ranks, the best run of each group, and where one run stands."""
+"""The order of ranked runs: ranks, the best run of each group, and whether a run is ranked, superseded, or why not."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
 from typing import Protocol, TypeVar
 
+from flowserverless.domain import runs
 from flowserverless.domain.ranking import rank_keys, results
 
 
@@ -20,6 +23,36 @@ class Ranked(Protocol):
 
 
 RankedRun = TypeVar("RankedRun", bound=Ranked)
+
+
+class Status(StrEnum):
+    """What a run that succeeded is to people who look at the leaderboard."""
+
+    RANKED = "ranked"
+    SUPERSEDED = "superseded"
+    NOT_RANKED = "not_ranked"
+
+
+@dataclass(frozen=True)
+class Place:
+    """A run's place in the ranking: `rank` if it is its group's best, else why it is not, and the run that is."""
+
+    status: Status
+    code: str | None = None
+    detail: str | None = None
+    by: str | None = None
+    rank: int | None = None
+
+
+def place(run_id: str, stood: runs.Standing, best: Mapping[str, str] | None) -> Place:
+    """The place of a run with this standing on the board where `best` is its group's best run ({key, run})."""
+    if stood.key is None:
+        return Place(Status.NOT_RANKED, stood.code, stood.detail)
+    if best is None or best["run"] == run_id:
+        return Place(Status.RANKED)
+    equal = rank_keys.value_part(best["key"]) == rank_keys.value_part(stood.key)
+    code, detail = ("EQUAL_RUN", "was as good before") if equal else ("BETTER_RUN", "is better")
+    return Place(Status.SUPERSEDED, code, f"the group's run {best['run']} {detail}", best["run"])
 
 
 def becomes_best(previous_best_key: str | None, new_key: str) -> bool:
