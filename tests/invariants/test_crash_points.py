@@ -226,3 +226,4 @@ def test_delete_upload(service, subtests):
             left = [] if deleted else [file]
             assert [found.key for found in bucket.listing("uploads/")] == [bucket.upload("a", one) for one in left]
             assert [shown["id"] for shown in service.call("list_uploads", "GET", *place).json["files"]] == left
+            assert on_moto.due() == {}

@@ -22,6 +22,7 @@ from moto.stepfunctions import models
 from flowserverless import clock
 from flowserverless.domain import ids, runs
 from flowserverless.store import bucket, group_items, run_items, table
+from flowserverless.store import due as due_index
 from support import contest, gateway, policies
 
 MEMBER = gateway.Person("u-ada", "ada")
@@ -223,6 +224,5 @@ def write_empty(keys: Iterable[str]) -> None:
 
 def due() -> dict[str, int]:
     """How many items stand in the index of what somebody must come back to, by kind."""
-    kinds = ("RUN", "STOP", "LEFT", "GONE", "GROUP", "POSTPROC", "REBUILD")
-    counts = {kind: sum(1 for _ in table.DueItem.due_index.query(kind)) for kind in kinds}
+    counts = {kind: sum(1 for _ in due_index.Item.index.query(kind)) for kind in due_index.Kind}
     return {kind: count for kind, count in counts.items() if count}

@@ -9,7 +9,7 @@ from flowserverless.api import handles, spreadsheets
 from flowserverless.aws import cognito
 from flowserverless.domain import public_files, result_files, runs
 from flowserverless.domain.ranking import results, standing
-from flowserverless.store import boards, table
+from flowserverless.store import boards, due, table
 
 
 def session(given: cognito.Session) -> handles.Session:
@@ -209,7 +209,7 @@ def post_processing(
         return _without_output(last) if last else None
     handle: handles.PostProcessingHandle = {
         **run(good),  # type: ignore[typeddict-item]
-        "stale": workflow.due == "POSTPROC" or good.ranking_version != int(workflow.ranking_version),
+        "stale": workflow.due == due.Kind.POSTPROC or good.ranking_version != int(workflow.ranking_version),
         "version": good.ranking_version or 0,
     }
     handle["rankingVersion"] = int(workflow.ranking_version)

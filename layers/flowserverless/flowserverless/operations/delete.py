@@ -14,6 +14,7 @@ from flowserverless.domain.templates import parameters
 from flowserverless.operations import leave, post_process
 from flowserverless.store import (
     bucket,
+    due,
     group_items,
     revocations,
     run_items,
@@ -92,7 +93,7 @@ def _note(group: str, item: table.UploadItem, now: datetime) -> table.WithdrawnI
     """The note that an object is to be removed, once more when nobody can post it any more."""
     begun = datetime.fromisoformat(item.formed_at or item.created_at)
     late = max(now, begun + timedelta(seconds=POSTED_SECONDS))
-    return table.WithdrawnItem(*table.withdrawn(group, item.file), due="FORM", due_at=runs.timestamp(late))
+    return table.WithdrawnItem(*table.withdrawn(group, item.file), due=due.Kind.FORM, due_at=runs.timestamp(late))
 
 
 def _remove_object(group: str, item: table.UploadItem, note: table.WithdrawnItem, now: str) -> None:

@@ -13,7 +13,7 @@ from flowserverless import clock, settings
 from flowserverless.aws import step_functions
 from flowserverless.domain import errors, ids, plans, runs
 from flowserverless.domain.templates import steps, templates
-from flowserverless.store import boards, bucket, run_items, table, transactions, workflow_items
+from flowserverless.store import boards, bucket, due, run_items, table, transactions, workflow_items
 
 # The best so many runs are post-processed: each of their files is an input that has to be signed and fetched.
 MAX_RUNS = 1000
@@ -27,7 +27,7 @@ def start_if_owed(workflow: str, now: datetime) -> runs.Run | None:
     With nothing ranked, nothing is started or owed, and what earlier runs showed is withdrawn.
     """
     head = workflow_items.get(workflow)
-    if head.due != "POSTPROC" or head.active_run:
+    if head.due != due.Kind.POSTPROC or head.active_run:
         return None
     published = workflow_items.version(workflow)
     template = templates.parse(published.template, steps.ANYTHING)

@@ -3,7 +3,8 @@
 It assumes that every event can get lost, come twice or come late, and that a function can die after any call.
 """
 
-from collections.abc import Iterator, Mapping
+import functools
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -13,7 +14,7 @@ from flowserverless.aws import step_functions
 from flowserverless.domain import errors, limits
 from flowserverless.domain.runs import Archive, Reason, Run, State, end, failure_reason, timestamp
 from flowserverless.operations import cancel, delete, post_process
-from flowserverless.store import run_items, table
+from flowserverless.store import due, run_items, table
 
 # A run this young may still be on its way from the table to Step Functions.
 GRACE_SECONDS = 60
@@ -41,33 +42,15 @@ def all_due(now: datetime) -> dict[str, int]:
     One that cannot be put right stops no other; it stays due for the next pass.
     """
     counts: dict[str, int] = {}
-    for item in _due("RUN"):
-        _attempt(counts, "runs", item, lambda key: one(str(table.run_of(key)), now))
-    for item in _due("STOP"):
-        _attempt(counts, "stops", item, lambda key: _stop(str(table.run_of(key))))
-    for item in _due("LEFT", timestamp(now)):
-        _attempt(counts, "listings", item, lambda key: _list_files(str(table.run_of(key)), now))
-    for item in _due("GONE"):
-        _attempt(counts, "removals", item, lambda key: _remove(str(table.run_of(key)), now))
-    for item in _due("GROUP", timestamp(now)):
-        _attempt(counts, "groups", item, lambda key: _delete_group(key.pk.split("#")[1], now))
-    for item in _due("POSTPROC"):
-        _attempt(counts, "postProcessing", item, lambda key: _post_process(key.pk.split("#")[1], now))
-    for item in _due("REBUILD", timestamp(now)):
-        _attempt(counts, "rebuilds", item, lambda key: _rebuild(key.pk.split("#")[1], now))
-    # Last, because these are as many as somebody likes, and nobody waits for them.
-    for item in _due("FORM", timestamp(now)):
-        _attempt(counts, "uploads", item, lambda key: _remove_late(key, now))
+    for kind, (counted, put_right) in WORK.items():
+        for item in due.items(kind, timestamp(now)):
+            _attempt(counts, counted, item, functools.partial(put_right, item, now))
     return counts
 
 
-def _due(kind: str, until: str | None = None) -> Iterator[Any]:
-    yield from table.DueItem.due_index.query(kind, table.Due.due_at <= until if until else None)
-
-
-def _attempt(counts: dict[str, int], kind: str, item: Any, put_right: Any) -> None:
+def _attempt(counts: dict[str, int], kind: str, item: due.Item, put_right: Callable[[], bool]) -> None:
     try:
-        changed = put_right(item)
+        changed = put_right()
     except errors.NotFound:
         changed = False
     except Exception:
@@ -104,8 +87,12 @@ def _time_out(run: Run, now: str) -> bool:
     return _end(run, reason, now)
 
 
-def _stop(run_id: str) -> bool:
-    cancel.stop_execution(run_items.get(run_id))
+def _reconcile(item: due.Item, now: datetime) -> bool:
+    return one(_run(item), now)
+
+
+def _stop(item: due.Item, _: datetime) -> bool:
+    cancel.stop_execution(run_items.get(_run(item)))
     return True
 
 
@@ -138,32 +125,54 @@ def _end(run: Run, reason: Reason, now: str) -> bool:
     return True
 
 
-def _list_files(run_id: str, now: datetime) -> bool:
-    step_functions.collect_files(run_id, now.strftime("%H%M%S"))
+def _list_files(item: due.Item, now: datetime) -> bool:
+    step_functions.collect_files(_run(item), now.strftime("%H%M%S"))
     return True
 
 
-def _remove(run_id: str, now: datetime) -> bool:
-    step_functions.remove_files(run_id, now.strftime("%H%M%S"))
+def _remove(item: due.Item, now: datetime) -> bool:
+    step_functions.remove_files(_run(item), now.strftime("%H%M%S"))
     return True
 
 
-def _delete_group(group: str, now: datetime) -> bool:
-    step_functions.remove_group(group, f"{now:%Y%m%d%H%M%S}")
+def _delete_group(item: due.Item, now: datetime) -> bool:
+    step_functions.remove_group(_owner(item), f"{now:%Y%m%d%H%M%S}")
     return True
 
 
-def _remove_late(key: table.DueItem, now: datetime) -> bool:
+def _post_process(item: due.Item, now: datetime) -> bool:
+    return post_process.start_if_owed(_owner(item), now) is not None
+
+
+def _rebuild(item: due.Item, now: datetime) -> bool:
+    step_functions.rebuild_ranking(_owner(item), f"{now:%Y%m%d%H%M%S}")
+    return True
+
+
+def _remove_late(item: due.Item, now: datetime) -> bool:
     """What was posted late: for an upload, or to the inbox of a run."""
-    if key.sk.startswith("INBOX#"):
-        return delete.remove_late_delivery(table.run_of(key), now)
-    return delete.remove_late(key.pk.split("#")[1], key.sk.split("#")[1])
+    if item.sk.startswith("INBOX#"):
+        return delete.remove_late_delivery(table.run_of(item), now)
+    return delete.remove_late(_owner(item), item.sk.split("#")[1])
 
 
-def _post_process(workflow: str, now: datetime) -> bool:
-    return post_process.start_if_owed(workflow, now) is not None
+def _run(item: due.Item) -> str:
+    return str(table.run_of(item))
 
 
-def _rebuild(workflow: str, now: datetime) -> bool:
-    step_functions.rebuild_ranking(workflow, f"{now:%Y%m%d%H%M%S}")
-    return True
+def _owner(item: due.Item) -> str:
+    return item.pk.split("#")[1]
+
+
+# What each kind is counted as and put right by, in this order: forms come last, because these are as many as somebody
+# likes, and nobody waits for them.
+WORK: Mapping[due.Kind, tuple[str, Callable[[due.Item, datetime], bool]]] = {
+    due.Kind.RUN: ("runs", _reconcile),
+    due.Kind.STOP: ("stops", _stop),
+    due.Kind.LEFT: ("listings", _list_files),
+    due.Kind.GONE: ("removals", _remove),
+    due.Kind.GROUP: ("groups", _delete_group),
+    due.Kind.POSTPROC: ("postProcessing", _post_process),
+    due.Kind.REBUILD: ("rebuilds", _rebuild),
+    due.Kind.FORM: ("uploads", _remove_late),
+}

@@ -12,7 +12,7 @@ from pynamodb.expressions.update import Action
 from pynamodb.transactions import TransactWrite
 
 from flowserverless.domain import errors, names
-from flowserverless.store import boards, table, transactions
+from flowserverless.store import boards, due, table, transactions
 
 # A group is made in one transaction of at most 100 items: two for each member and a few of its own.
 MAX_MEMBERS = 40
@@ -42,8 +42,8 @@ def get(group_id: str) -> table.GroupItem:
 
 def find(group_id: str) -> tuple[table.GroupItem | None, list[table.MemberItem]]:
     """The group, if there is one, and its members, in one Query."""
-    partition, _ = table.group(group_id)
-    found = list(table.Item.query(partition, table.Item.sk.between("GROUP", "MEMBER#~"), consistent_read=True))
+    partition, own = table.group(group_id)
+    found = list(table.Item.query(partition, table.Item.sk.between(own, "MEMBER#~"), consistent_read=True))
     groups = [item for item in found if isinstance(item, table.GroupItem)]
     return groups[0] if groups else None, [item for item in found if isinstance(item, table.MemberItem)]
 
@@ -222,7 +222,7 @@ def close(group: table.GroupItem, due_at: str) -> None:
         actions: list[Action] = [
             kind.active_runs.set(CLOSED),
             kind.roster.set(_another()),
-            kind.due.set("GROUP"),
+            kind.due.set(due.Kind.GROUP),
             kind.due_at.set(due_at),
         ]
         transaction.update(group, actions, condition=is_as(group) & (kind.active_runs == 0))

@@ -13,7 +13,7 @@ from pynamodb.exceptions import UpdateError
 from pynamodb.expressions.update import Action
 from pynamodb.transactions import TransactWrite
 
-from flowserverless.store import boards, table, transactions
+from flowserverless.store import boards, due, table, transactions
 
 # In the order in which they are done: what people wait for comes first.
 FILL, LEAVE, EMPTY = PHASES = ("fill", "leave", "empty")
@@ -32,7 +32,7 @@ def taking_down(workflow: str, board: str, due_at: str) -> table.RebuildItem:
 
 def _item(workflow: str, board: str, phase: str, due_at: str) -> table.RebuildItem:
     key = table.rebuild(workflow, board)
-    return table.RebuildItem(*key, workflow=workflow, board=board, phase=phase, due="REBUILD", due_at=due_at)
+    return table.RebuildItem(*key, workflow=workflow, board=board, phase=phase, due=due.Kind.REBUILD, due_at=due_at)
 
 
 def first(workflow: str, now: str) -> table.RebuildItem | None:
@@ -120,7 +120,7 @@ def show(item: table.RebuildItem, now: str, later: str) -> bool:
         kind.ranking_version.add(1),
     ]
     if head.post_processed:
-        actions += [kind.due.set("POSTPROC"), kind.due_at.set(now)]
+        actions += [kind.due.set(due.Kind.POSTPROC), kind.due_at.set(now)]
 
     def compose(transaction: TransactWrite) -> None:
         transaction.update(head, actions, condition=(kind.next_board == item.board) & (kind.version == head.version))

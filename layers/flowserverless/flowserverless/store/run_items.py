@@ -13,7 +13,7 @@ from pynamodb.expressions.update import Action
 from pynamodb.transactions import TransactWrite
 
 from flowserverless.domain import errors, ids, runs
-from flowserverless.store import boards, members, table, transactions
+from flowserverless.store import boards, due, members, table, transactions
 
 ROUNDS = 50
 # A step whose run ended without it (canceled, timed out) writes no longer than a Lambda lives: 15 minutes.
@@ -87,7 +87,7 @@ def to_item(run: runs.Run, stop: bool = False) -> table.RunItem:
     """
     return table.RunItem(
         *table.run(ids.run_id(run.id)),
-        due="RUN" if run.active else "STOP" if stop else None,
+        due=due.Kind.RUN if run.active else due.Kind.STOP if stop else None,
         due_at=run.deadline if run.active or stop else None,
         workflow=run.workflow,
         version=run.version,
@@ -207,7 +207,7 @@ def create_post_processing(run: runs.Run) -> None:
         transaction.update(
             workflow,
             [table.WorkflowItem.active_run.set(run.id)],
-            condition=table.WorkflowItem.active_run.does_not_exist() & (table.WorkflowItem.due == "POSTPROC"),
+            condition=table.WorkflowItem.active_run.does_not_exist() & (table.WorkflowItem.due == due.Kind.POSTPROC),
         )
 
     transactions.commit(compose)
@@ -287,8 +287,8 @@ def settle(run: runs.Run) -> None:
     What its step had written is still to be listed, which is due until `record_files`.
     """
     item = table.RunItem(*table.run(ids.run_id(run.id)))
-    left: list[Action] = [table.RunItem.due.set("LEFT"), table.RunItem.due_at.set(_quiet_at(run))]
-    _update(item, left, table.RunItem.due == "STOP")
+    left: list[Action] = [table.RunItem.due.set(due.Kind.LEFT), table.RunItem.due_at.set(_quiet_at(run))]
+    _update(item, left, table.RunItem.due == due.Kind.STOP)
 
 
 def _finish_run(
@@ -381,7 +381,7 @@ def withdraw_post_processing(workflow: table.WorkflowItem, now: datetime) -> boo
 def _forsake(transaction: TransactWrite, run: ids.RunId, quiet_at: str, condition: Any = None) -> None:
     """Replace a run by a note that its objects are to be removed; after `quiet_at` nothing adds any."""
     transaction.delete(table.RunItem(*table.run(run)), condition=condition)
-    transaction.save(table.GoneItem(*table.gone(run), run=str(run), due="GONE", due_at=quiet_at))
+    transaction.save(table.GoneItem(*table.gone(run), run=str(run), due=due.Kind.GONE, due_at=quiet_at))
 
 
 def _quiet_at(run: runs.Run) -> str:
@@ -448,7 +448,7 @@ def _raise_version(
         return False
     actions: list[Action] = [table.WorkflowItem.ranking_version.add(1)]
     if workflow.post_processed:
-        actions += [table.WorkflowItem.due.set("POSTPROC"), table.WorkflowItem.due_at.set(now)]
+        actions += [table.WorkflowItem.due.set(due.Kind.POSTPROC), table.WorkflowItem.due_at.set(now)]
     transaction.update(workflow, actions, condition=same)
     return True
 
@@ -487,7 +487,7 @@ def _delete(found: Context, now: str, by: table.Key | None) -> bool:
         members.require(transaction, by)
         _forsake(transaction, parsed, _quiet_at(run), table.RunItem.state == str(run.state))
         if (closes_at := _inbox_closes_at(run)) > now:
-            transaction.save(table.InboxItem(*table.inbox(parsed), until=closes_at, due="FORM", due_at=now))
+            transaction.save(table.InboxItem(*table.inbox(parsed), until=closes_at, due=due.Kind.FORM, due_at=now))
         if group:
             bests = boards.leave(transaction, group, run, successors)
             boards.revise(transaction, group, bests)

@@ -48,7 +48,6 @@ from pynamodb.attributes import (
     UnicodeAttribute,
 )
 from pynamodb.expressions.condition import Condition
-from pynamodb.indexes import GlobalSecondaryIndex, KeysOnlyProjection
 from pynamodb.models import Model
 
 from flowserverless.domain import ids
@@ -79,30 +78,6 @@ class Json(JSONAttribute):
         if value is None:
             return None
         return json.dumps(value, ensure_ascii=False).encode("utf-8", "backslashreplace").decode()
-
-
-class Due(GlobalSecondaryIndex["DueItem"]):  # type: ignore[no-untyped-call]
-    """What somebody must come back to, by kind and time; items without `due` are not in it."""
-
-    class Meta:
-        index_name = "due"
-        projection = KeysOnlyProjection()
-
-    due = UnicodeAttribute(hash_key=True)
-    due_at = UnicodeAttribute(range_key=True)
-
-
-class DueItem(Model):
-    """An item as the index shows it: without `kind`, by which a query for an Item would look in vain."""
-
-    class Meta(Item.Meta):
-        pass
-
-    pk = UnicodeAttribute(hash_key=True)
-    sk = UnicodeAttribute(range_key=True)
-    due = UnicodeAttribute()
-    due_at = UnicodeAttribute()
-    due_index = Due()
 
 
 class RunItem(Item, discriminator="run"):
@@ -396,7 +371,7 @@ def username(digest: str) -> Key:
     return f"USERNAME#{digest}", "USERNAME"
 
 
-def run_of(key: Item | DueItem) -> ids.RunId:
+def run_of(key: Item | Any) -> ids.RunId:
     """The run id that the keys of a RUN#, GONE# or INBOX# item stand for."""
     kind, name = key.pk.split("#", 1)
     return ids.RunId(ids.Owner(name, kind == "WORKFLOW"), key.sk.split("#", 1)[1])

@@ -5,7 +5,7 @@ from pynamodb.expressions.update import Action
 from pynamodb.transactions import TransactWrite
 
 from flowserverless.domain import errors
-from flowserverless.store import boards, rebuilds, table, transactions
+from flowserverless.store import boards, due, rebuilds, table, transactions
 
 ROUNDS = 20
 
@@ -95,7 +95,7 @@ def _replace(
     if not post_processed:
         actions += [kind.due.remove(), kind.due_at.remove()]
     elif same and head.board and before.template.get("postproc") != published.template.get("postproc"):
-        actions += [kind.due.set("POSTPROC"), kind.due_at.set(published.published_at)]
+        actions += [kind.due.set(due.Kind.POSTPROC), kind.due_at.set(published.published_at)]
     unchanged = table.is_still(kind.board, head.board) & table.is_still(kind.next_board, head.next_board)
 
     def compose(transaction: TransactWrite) -> None:
@@ -113,7 +113,7 @@ def owe_post_processing(workflow: str, now: str) -> None:
     head, kind = get(workflow), table.WorkflowItem
     try:
         head.update(
-            actions=[kind.due.set("POSTPROC"), kind.due_at.set(now)],
+            actions=[kind.due.set(due.Kind.POSTPROC), kind.due_at.set(now)],
             condition=table.is_still(kind.post_processed, True),
         )
     except UpdateError as error:
