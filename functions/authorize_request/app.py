@@ -2,7 +2,10 @@
 
 from typing import Any
 
+from flowserverless import cold_start
 from flowserverless.auth import authenticate
+
+cold_start.end()
 
 
 def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:

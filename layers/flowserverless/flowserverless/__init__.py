@@ -15,5 +15,10 @@ An operation `verb_noun` (functions/verb_noun, events/verb_noun.json, VerbNounFu
     domain/       the rules, pure: standard library only, no clock, no randomness      nothing
 
 Everything may import clock.py (the present moment), logs.py and settings.py (limits and switches of an installation),
-but domain/, which gets them as arguments.
+but domain/, which gets them as arguments. cold_start.py begins here, before everything else is imported, and ends where
+a handler is made.
 """
+
+from flowserverless import cold_start
+
+cold_start.begin()

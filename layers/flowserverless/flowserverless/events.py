@@ -7,6 +7,8 @@ from typing import Any
 from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.metrics import MetricUnit
 
+from flowserverless import cold_start
+
 logger = Logger(service="task")
 # Signed URLs, a job's secret, and what people wrote.
 NOT_LOGGED = ("manifestUrl", "job", "body")
@@ -17,6 +19,7 @@ def handler(
     operation: Callable[[dict[str, Any]], dict[str, Any]],
 ) -> Callable[[dict[str, Any], Any], dict[str, Any]]:
     """The Lambda handler of an operation that machines call; what it raises is the caller's to retry."""
+    cold_start.end()
 
     @functools.wraps(operation)
     def handle(event: dict[str, Any], context: Any) -> dict[str, Any]:

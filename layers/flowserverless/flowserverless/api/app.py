@@ -15,7 +15,7 @@ from aws_lambda_powertools.event_handler.openapi.exceptions import (
     ResponseValidationError,
 )
 
-from flowserverless import logs
+from flowserverless import cold_start, logs
 from flowserverless.api import answers, problems, refusals
 from flowserverless.auth import authorize, credentials
 from flowserverless.domain import errors, validation
@@ -122,6 +122,7 @@ def _authorizer(event: Json) -> dict[str, str]:
 
 def handler(resolver: App) -> Callable[[Json, Any], Json]:
     """The Lambda handler of an operation: logs with the request's id, counts, and never raises to API Gateway."""
+    cold_start.end()
 
     def handle(event: Json, context: Any) -> Json:
         request = str(event.get("requestContext", {}).get("requestId", ""))
