@@ -8,7 +8,7 @@ import pytest
 from moto.s3 import models
 
 from flowserverless.api import cursors, details
-from flowserverless.domain import ids, result_files
+from flowserverless.domain import ids, kept_files
 from flowserverless.store import run_items, table
 from support import aws_clients, requests_made, workbench
 
@@ -192,7 +192,7 @@ def test_five_thousand_files_are_shown_at_once_for_a_query_of_each_megabyte(benc
     assert many == ["BatchGetItem", "Query", "Query"]
     assert (handle["fileCount"], len(handle["files"])) == (5000, 5000)
     assert [file["name"] for file in handle["files"]] == ["summary", *names, "logs/1.txt"]
-    assert item_size(run) < result_files.FIRST_PAGE_BYTES + 10_000
+    assert item_size(run) < kept_files.FIRST_PAGE_BYTES + 10_000
     assert [file["name"] for file in listing(bench, run, limit="1000")] == ["summary", *names, "logs/1.txt"]
     with requests_made.to_dynamodb() as page:
         bench.call("list_run_files", "GET", "/runs/{runId}/files", {"runId": run}, query={"limit": "100"})

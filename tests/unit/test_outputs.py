@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from flowserverless.domain import result_files, runs
+from flowserverless.domain import kept_files, result_files, runs
 
 NAMES = st.text('aü機"\\', max_size=300)
 
@@ -28,28 +28,28 @@ def size(page):
 def test_every_file_is_on_one_page_where_its_id_leads(described):
     files = [result(name, caption="x" * 20_000 * many) for name, many, times in described for _ in range(times)]
 
-    pages = result_files.pages(RUN, files)
+    pages = kept_files.pages(RUN, files)
 
     assert [dataclasses.replace(file, id="") for page in pages for file in page] == files
     for number, page in enumerate(pages):
-        assert len(page) <= result_files.PAGE_FILES
-        assert size(page) <= (result_files.PAGE_BYTES if number else result_files.FIRST_PAGE_BYTES)
-        assert [result_files.place(file.id) for file in page] == [(number, at) for at in range(len(page))]
+        assert len(page) <= kept_files.PAGE_FILES
+        assert size(page) <= (kept_files.PAGE_BYTES if number else kept_files.FIRST_PAGE_BYTES)
+        assert [kept_files.place(file.id) for file in page] == [(number, at) for at in range(len(page))]
     assert all(pages[1:])
 
 
 def test_a_file_with_a_description_beyond_a_page_has_a_page_of_its_own():
-    large = result("large", caption="x" * 2 * result_files.PAGE_BYTES)
-    assert [len(page) for page in result_files.pages(RUN, [large, result("a"), large])] == [0, 1, 1, 1]
+    large = result("large", caption="x" * 2 * kept_files.PAGE_BYTES)
+    assert [len(page) for page in kept_files.pages(RUN, [large, result("a"), large])] == [0, 1, 1, 1]
 
 
 def test_ordinary_files_are_numbered_one_after_the_other():
-    (page, rest) = result_files.pages(RUN, (result(f"f{number}") for number in range(130)))
+    (page, rest) = kept_files.pages(RUN, (result(f"f{number}") for number in range(130)))
     assert [file.id for file in page + rest] == [f"VQWEX2T3-{number:06d}" for number in range(130)]
 
 
 def test_files_of_different_runs_have_different_ids():
-    one, other = (result_files.pages(run, [result("a"), result("b")]) for run in (RUN, f"X{RUN}"))
+    one, other = (kept_files.pages(run, [result("a"), result("b")]) for run in (RUN, f"X{RUN}"))
     assert not {file.id for file in one[0]} & {file.id for file in other[0]}
 
 
@@ -57,7 +57,7 @@ def test_files_of_different_runs_have_different_ids():
     "text", ["", "x", "a-", "-", "VQWEX2T3-", "VQWEX2T3-x", "\u0660", "a-1234567890", "1 ", "a--1x"]
 )
 def test_what_is_no_id_leads_nowhere(text):
-    assert result_files.place(text) is None
+    assert kept_files.place(text) is None
 
 
 def test_files_are_saved_under_their_name_with_the_extension_that_the_step_gave():
@@ -70,7 +70,7 @@ def test_files_are_saved_under_their_name_with_the_extension_that_the_step_gave(
         ("noext", "noext", "noext"),
     ]
     for name, path, saved in cases:
-        assert result_files.saved_as(result(name, path)) == saved
+        assert kept_files.saved_as(result(name, path)) == saved
 
 
 def test_compressed_files_are_of_no_other_type():

@@ -1,13 +1,13 @@
 """Links to files, to GET or to HEAD them: nothing that is downloaded passes through a function."""
 
-from flowserverless.domain import errors, public_files, result_files, runs
+from flowserverless.domain import errors, kept_files, public_files, runs
 from flowserverless.store import bucket, run_items, table, upload_items, workflow_items
 
 
 def file(run: runs.Run, file_id: str, head: bool) -> str:
     """A signed URL of a result file; its number leads to the page of the listing. Raises NotFound."""
     unknown = errors.NotFound(f"run {run.id} has no file '{file_id[:100]}'")
-    place = result_files.place(file_id)
+    place = kept_files.place(file_id)
     if place is None:
         raise unknown
     page, index = place
@@ -16,7 +16,7 @@ def file(run: runs.Run, file_id: str, head: bool) -> str:
         raise unknown
     result = found[index]
     return bucket.link(
-        bucket.run(run.id, f"files/{result.path}"), result_files.saved_as(result), result.media_type, head=head
+        bucket.run(run.id, f"files/{result.path}"), kept_files.saved_as(result), result.media_type, head=head
     )
 
 
@@ -35,7 +35,7 @@ def public(workflow: str, file_id: str, head: bool) -> str:
     published = workflow_items.version(workflow)
     path = public_files.named(published.public or (), file_id)
     key = bucket.public(published.workflow, published.version, path)
-    return bucket.link(key, path.rpartition("/")[2], result_files.media_type(path), head=head)
+    return bucket.link(key, path.rpartition("/")[2], kept_files.media_type(path), head=head)
 
 
 def upload(group: str, item: table.UploadItem, head: bool) -> str:

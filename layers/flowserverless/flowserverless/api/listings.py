@@ -4,7 +4,7 @@ from typing import Any
 
 from flowserverless.api import cursors, details, handles, views
 from flowserverless.auth import authorize
-from flowserverless.domain import errors, ids, result_files, runs
+from flowserverless.domain import errors, ids, kept_files, runs
 from flowserverless.store import group_items, run_items, table, upload_items, workflow_items
 
 
@@ -64,13 +64,13 @@ def files_of(run: runs.Run, limit: int, at: str | None) -> handles.FileListing:
     place, seen = cursors.read(listing, at, int, int) or (0, 0)
     found: list[runs.ResultFile] = []
     while len(found) < limit and seen + len(found) < run.file_count:
-        page, offset = divmod(place, result_files.PAGE_FILES)
+        page, offset = divmod(place, kept_files.PAGE_FILES)
         there = run_items.files_page(run, page)[offset:]
         if page and not there:
             break
         taken = there[: limit - len(found)]
         found += taken
-        place = place + len(taken) if len(taken) < len(there) else (page + 1) * result_files.PAGE_FILES
+        place = place + len(taken) if len(taken) < len(there) else (page + 1) * kept_files.PAGE_FILES
     files: handles.FileListing = {"files": [views.file(file) for file in found]}
     if found and seen + len(found) < run.file_count:
         files["next"] = cursors.write(listing, place, seen + len(found))

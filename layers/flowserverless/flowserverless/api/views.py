@@ -7,7 +7,7 @@ from typing import Any, cast
 
 from flowserverless.api import handles, spreadsheets
 from flowserverless.aws import cognito
-from flowserverless.domain import public_files, result_files, runs
+from flowserverless.domain import kept_files, public_files, runs
 from flowserverless.domain.ranking import results, standing
 from flowserverless.store import boards, due, table
 
@@ -255,7 +255,7 @@ def _public_file(workflow: str, path: str, size: int) -> handles.PublicFileHandl
         "id": file_id,
         "name": path,
         "size": int(size),
-        "mediaType": result_files.media_type(path),
+        "mediaType": kept_files.media_type(path),
         "url": f"workflows/{workflow}/files/{file_id}",
     }
 

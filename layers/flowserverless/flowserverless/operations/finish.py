@@ -8,7 +8,7 @@ from typing import Any
 
 from flowserverless import settings
 from flowserverless.aws import clients, step_functions
-from flowserverless.domain import errors, fargate, limits, result_files, run_directory, runs
+from flowserverless.domain import errors, fargate, kept_files, limits, result_files, run_directory, runs
 from flowserverless.domain.templates import steps, templates
 from flowserverless.operations import batch_jobs, directories, metrics
 from flowserverless.store import archive, bucket, run_items, table, workflow_items
@@ -160,7 +160,7 @@ def _with_files(run: runs.Run, collected: result_files.Collected, archived: bool
     built = runs.Archive(detail="the archive could not be built; the files can be downloaded one by one")
     if archived:
         built, digests = _archive(run, collected)
-    pages = result_files.pages(run.id, (replace(file, sha256=digests.get(file.path)) for file in collected.files))
+    pages = kept_files.pages(run.id, (replace(file, sha256=digests.get(file.path)) for file in collected.files))
     run_items.save_further_files(run.id, pages[1:])
     return replace(run, files=pages[0], file_count=len(collected.files), archive=built)
 
