@@ -28,10 +28,10 @@ from typing import Any
 
 from benchmarks import operations
 from flowserverless.api import leaderboard
-from flowserverless.domain import ids, runs
+from flowserverless.domain import groups, ids, runs
 from flowserverless.domain.ranking import rank_keys, results
 from flowserverless.operations import metrics
-from flowserverless.store import boards, run_items, table, workflow_items
+from flowserverless.store import boards, group_items, run_items, table, workflow_items
 from local import emulator, template
 
 SIZES = ((100, 10), (10_000, 100), (100_000, 1000))
@@ -221,10 +221,9 @@ def filled(entries: int, of_groups: int) -> Contest:
                 best[entry.group] = entry
         for group, entry in best.items():
             batch.save(_item(entry, table.board(workflow, board, "BEST")))
-            batch.save(_group(contest, group, {board: {"key": entry.key, "run": entry.run}}))
-            name = f"Group {group}"
-            place = f"WORKFLOW#{workflow}", f"GROUP#{group}"
-            batch.save(table.GroupLinkItem(*place, workflow=workflow, group=group, name=name))
+            written = _group(contest, group, {board: groups.Best(entry.key, entry.run)})
+            batch.save(group_items.to_item(written))
+            batch.save(group_items.line_item(written))
     contest.waiting = [_begin(contest, entries + number) for number in range(2 * (ROUNDS + 1))]
     print(f"{entries:>9,} entries of {of_groups:>5,} groups written in {time.monotonic() - begun:.0f} s", flush=True)
     return contest
@@ -250,16 +249,8 @@ def _item(entry: boards.Entry, partition: str) -> table.EntryItem:
     )
 
 
-def _group(contest: Contest, group: str, bests: dict[str, dict[str, str] | None]) -> table.GroupItem:
-    return table.GroupItem(
-        *table.group(group),
-        group=group,
-        workflow=contest.workflow,
-        name=f"Group {group}",
-        owner="u-ada",
-        created_at=_moment(0),
-        boards=boards.written(bests),
-    )
+def _group(contest: Contest, group: str, bests: groups.Bests) -> groups.Group:
+    return groups.Group(group, contest.workflow, f"Group {group}", "u-ada", START, bests=bests)
 
 
 def _begin(contest: Contest, number: int) -> str:

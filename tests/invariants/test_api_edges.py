@@ -847,7 +847,7 @@ def test_a_workflow_shows_the_callers_groups_of_it_and_strangers_none(place):
     contest.publish("v")
     contest.join("v", "elsewhere")
     contest.join("w", "h")
-    stored.MemberItem(*stored.member("h", on_moto.MEMBER.id), user=on_moto.MEMBER.id, name="ada").save()
+    contest.enrol("h", on_moto.MEMBER.id, "ada")
     shown = place.ask("get_workflow").json["groups"]
     assert shown == place.ask("list_workflow_groups").json["groups"]
     assert {"id": "g", "name": shown[0]["name"], "workflow": "w"} == shown[0]

@@ -34,14 +34,7 @@ def service(invoke, monkeypatch, table, bucket, state_machine, user_pool):
 
 def found(*people, identifier="g", owner=ADA):
     """A new group straight in the table."""
-    group = table.GroupItem(
-        *table.group(identifier),
-        group=identifier,
-        workflow="w",
-        name=f"Group {identifier}",
-        owner=owner.id,
-        created_at=contest.moment(0),
-    )
+    group = contest.group("w", identifier, owner.id)
     group_items.create(group, {person.id: person.name for person in people}, workflow_items.get("w"))
 
 
@@ -314,9 +307,8 @@ def test_a_deletion_that_nobody_asks_for_again_is_carried_on(full, monkeypatch):
 
 
 def test_a_group_with_more_members_than_there_may_be_can_be_deleted(service):
-    group = group_items.get("g")
     for person in many(0, 118):
-        group_items.member(group, person.id, person.name).save()
+        contest.enrol("g", person.id, person.name)
         table.GroupLinkItem(f"USER#{person.id}", "GROUP#g", group="g", workflow="w", name="Group g").save()
     assert delete_it(service) == 204
     assert left_of() == []

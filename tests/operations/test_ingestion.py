@@ -10,8 +10,8 @@ from flowserverless import clock
 from flowserverless.aws import clients
 from flowserverless.domain import runs
 from flowserverless.operations import leave
-from flowserverless.store import group_items, run_items
-from support import gateway, workbench
+from flowserverless.store import run_items
+from support import contest, gateway, workbench
 
 FILES = {
     "results/scores.json": b'{"score": 0.75}',
@@ -434,7 +434,7 @@ def test_a_repeated_start_signs_the_form_again(bench):
 
 def test_only_who_started_a_run_gets_its_form(bench):
     bench.call("update_group", "PUT", "/groups/{groupId}", {"groupId": "bench"}, body={"name": "Ours"})
-    group_items.member(group_items.get("bench"), gateway.BOB.id, gateway.BOB.name).save()
+    contest.enrol("bench", gateway.BOB.id, gateway.BOB.name)
     sent = {"body": {"config": {"engine": "external"}}, "headers": {"Idempotency-Key": "once"}}
     path = ("start_run", "POST", "/groups/{groupId}/runs", {"groupId": "bench"})
     first = bench.call(*path, **sent).json
@@ -447,7 +447,7 @@ def test_only_who_started_a_run_gets_its_form(bench):
 @pytest.fixture
 def guest(bench):
     """A member of the group beside its owner."""
-    group_items.member(group_items.get("bench"), gateway.BOB.id, gateway.BOB.name).save()
+    contest.enrol("bench", gateway.BOB.id, gateway.BOB.name)
     return gateway.BOB
 
 
@@ -478,7 +478,7 @@ def test_the_results_of_who_left_the_group_end_the_run_and_do_not_count(bench, g
     (outcome,) = bench.resumed
     # A repetition of the event, and one more delivery, even as a member again, change nothing.
     assert bench.invoke("ingest_results", workbench.dropped(bench.bucket, inbox(run, marker))) == {"status": "gone"}
-    group_items.member(group_items.get("bench"), gateway.BOB.id, gateway.BOB.name).save()
+    contest.enrol("bench", gateway.BOB.id, gateway.BOB.name)
     assert deliver(bench, run, said=b'{"once": "more"}')["code"] == "DELIVERED_BEFORE"
     assert bench.resumed == [outcome]
     bench.end(run, outcome=outcome)

@@ -86,7 +86,7 @@ def test_a_group_without_ranked_runs_is_not_among_the_best():
     assert contest.remove(run)
     board = workflow_items.get("w").board
     assert contest.listed("w", board, "BEST") == contest.listed("w", board, "ALL") == []
-    assert boards.bests(group_items.get("a")) == {board: None}
+    assert group_items.get("a").bests == {board: None}
 
 
 def test_of_two_that_end_a_run_the_second_changes_nothing():

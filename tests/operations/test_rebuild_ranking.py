@@ -52,7 +52,7 @@ def left_of(board):
 
 
 def boards_of(group):
-    return set(boards.bests(group_items.get(group)))
+    return set(group_items.get(group).bests)
 
 
 @pytest.fixture

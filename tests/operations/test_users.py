@@ -1088,14 +1088,7 @@ def place(user_pool_calls, bucket):
 
 def found(identifier, owner, *others):
     """A group of users, straight in the table."""
-    group = stored.GroupItem(
-        *stored.group(identifier),
-        group=identifier,
-        workflow="w",
-        name=f"Group {identifier}",
-        owner=owner["id"],
-        created_at=contest.moment(0),
-    )
+    group = contest.group("w", identifier, owner["id"])
     group_items.create(group, {user["id"]: user["username"] for user in (owner, *others)}, workflow_items.get("w"))
 
 
@@ -1112,7 +1105,7 @@ def everything():
 
 def names_in(identifier):
     group, people = group_items.with_members(identifier)
-    owner = next((one.name for one in people if one.user == group.owner), None)
+    owner = next((one.name for one in people if one.id == group.owner), None)
     return owner, sorted(one.name for one in people)
 
 

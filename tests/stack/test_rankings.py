@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from flowserverless.domain import ids
+from flowserverless.domain import groups, ids
 from flowserverless.store import boards, run_items, table, workflow_items
 from local import publish, stack
 from support import contest
@@ -58,8 +58,8 @@ class Revisions:
         self.revise = boards.revise
         monkeypatch.setattr(boards, "revise", self.note)
 
-    def note(self, transaction: Any, group: table.GroupItem, *further: Any, **named: Any) -> None:
-        self.last.revision = int(group.revision) + 1
+    def note(self, transaction: Any, group: groups.Group, *further: Any, **named: Any) -> None:
+        self.last.revision = group.revision + 1
         self.revise(transaction, group, *further, **named)
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from flowserverless.domain import runs
+from flowserverless.domain import groups, runs
 from flowserverless.domain.ranking import rank_keys, results, standing
 
 COLUMN = results.Column("score", "Score", "float", ("score",))
@@ -14,7 +14,7 @@ def a_key(score, run):
     return rank_keys.key(SCHEMA, (score,), "2026-11-23T05:59:54.511867+00:00", run)
 
 
-BEST = {"key": a_key(1.5, "r1"), "run": "r1"}
+BEST = groups.Best(a_key(1.5, "r1"), "r1")
 
 
 @pytest.mark.parametrize("best", [None, BEST])
@@ -26,7 +26,7 @@ def test_a_run_without_a_rank_key_is_not_ranked_and_says_why(best):
 
 @pytest.mark.parametrize("best", [None, BEST])
 def test_the_best_run_of_a_group_is_ranked(best):
-    assert standing.place("r1", runs.Standing(BEST["key"]), best) == standing.Place(standing.Status.RANKED)
+    assert standing.place("r1", runs.Standing(BEST.key), best) == standing.Place(standing.Status.RANKED)
 
 
 @pytest.mark.parametrize(

@@ -6,10 +6,10 @@ from dataclasses import replace
 
 from flowserverless.api import handles, views
 from flowserverless.auth import authorize
-from flowserverless.domain import ids, runs
+from flowserverless.domain import groups, ids, runs
 from flowserverless.domain.ranking import standing
 from flowserverless.operations import post_process
-from flowserverless.store import boards, group_items, run_items, table, upload_items, workflow_items
+from flowserverless.store import boards, group_items, members, reads, run_items, upload_items, workflow_items
 
 MAX_SHOWN = 1000
 # Of a run's files as JSON, which are ten thousand ordinary ones; an answer has 6 MB. Pages of files have them all.
@@ -32,26 +32,26 @@ def run(who: authorize.Caller, seen: authorize.RunView) -> handles.RunHandle:
     return views.run(whole, found)
 
 
-def beside(group: table.GroupItem, of: Iterable[runs.Run], ranked: object = True) -> tuple[dict[str, str], str | None]:
+def beside(group: groups.Group, of: Iterable[runs.Run], ranked: object = True) -> tuple[dict[str, str], str | None]:
     """Names of the members who started these runs, and the board that people see if any is `ranked`; in one read."""
-    people = [table.member(group.group, user) for user in {str(run.started_by) for run in of}]
-    keys = [*people, table.workflow(group.workflow)] if ranked else people
-    found = table.fetch(keys).values() if keys else ()
-    names = {item.user: item.name for item in found if isinstance(item, table.MemberItem)}
-    return names, next((item.board for item in found if isinstance(item, table.WorkflowItem)), None)
+    people = [members.wanted(group.id, user) for user in {str(run.started_by) for run in of}]
+    workflow = workflow_items.wanted(group.workflow)
+    found = reads.together(*people, *([workflow] if ranked else []))
+    head = found.get(workflow)
+    return groups.names(filter(None, map(found.get, people))), head.board if head else None
 
 
-def told(run: runs.Run, group: table.GroupItem, board: str | None, names: Mapping[str, str]) -> views.Beside:
+def told(run: runs.Run, group: groups.Group, board: str | None, names: Mapping[str, str]) -> views.Beside:
     """What is shown of a group's run that stands elsewhere."""
     name, stood = names.get(str(run.started_by)), run.standings.get(board or "")
     if stood is None:
         return views.Beside(name)
-    place = standing.place(run.id, stood, boards.bests(group).get(str(board)))
+    place = standing.place(run.id, stood, group.bests.get(str(board)))
     return views.Beside(name, stood.results, place)
 
 
 def lines(
-    found: Iterable[runs.Run], group: table.GroupItem, board: str | None, names: Mapping[str, str]
+    found: Iterable[runs.Run], group: groups.Group, board: str | None, names: Mapping[str, str]
 ) -> list[handles.RunLine]:
     """Runs in a listing, with all that is read with them anyway as long as there is room."""
     shown: list[handles.RunLine] = []
@@ -76,10 +76,10 @@ def workflow(who: authorize.Caller, workflow_id: str) -> handles.WorkflowHandle:
 def group(who: authorize.Caller, group_id: str) -> handles.GroupHandle:
     """A group with its newest uploads and runs. Raises NotFound, Forbidden."""
     authorize.group(who, group_id)
-    found, members = group_items.with_members(group_id)
+    found, listed = group_items.with_members(group_id)
     head, published = workflow_items.with_template(found.workflow)
-    parameters = group_items.parameters(found, published.template)
     files, _ = upload_items.page(group_id, MAX_SHOWN)
     newest, _ = run_items.newest(ids.Owner(group_id), MAX_SHOWN, None, None)
-    names = {member.user: member.name for member in members}
-    return views.group(found, members, parameters, files, lines(newest, found, head.board, names))
+    names = groups.names(listed)
+    shown = lines(newest, found, head.board, names)
+    return views.group(found, names, found.declared(published.template), files, shown)

@@ -4,8 +4,8 @@ from typing import Any
 
 from flowserverless.api import cursors, details, handles, views
 from flowserverless.auth import authorize
-from flowserverless.domain import errors, ids, kept_files, runs
-from flowserverless.store import group_items, run_items, table, upload_items, workflow_items
+from flowserverless.domain import errors, groups, ids, kept_files, runs
+from flowserverless.store import group_items, run_items, upload_items, workflow_items
 
 
 def state(text: str | None) -> runs.State | None:
@@ -46,10 +46,10 @@ def _after(listing: str, at: str | None) -> str | None:
     return str(position[0])
 
 
-def runs_of(group: table.GroupItem, of_state: runs.State | None, limit: int, at: str | None) -> handles.RunListing:
+def runs_of(group: groups.Group, of_state: runs.State | None, limit: int, at: str | None) -> handles.RunListing:
     """Runs of a group, newest first."""
-    listing = f"groups/{group.group}/runs"
-    found, more = run_items.newest(ids.Owner(group.group), limit, of_state, _after(listing, at))
+    listing = f"groups/{group.id}/runs"
+    found, more = run_items.newest(ids.Owner(group.id), limit, of_state, _after(listing, at))
     last = ids.run_id(found[-1].id).ulid if found else ""
     names, board = details.beside(group, found) if found else ({}, None)
     lines = details.lines(found, group, board, names)
@@ -102,10 +102,10 @@ def groups_in(who: authorize.Caller, workflow: str, limit: int, at: str | None) 
     return _groups(listing, group_items.links(f"USER#{who.user}", limit, _after(listing, at), workflow))
 
 
-def _groups(listing: str, found: tuple[list[table.GroupLinkItem], bool]) -> handles.GroupListing:
-    links, more = found
-    last = links[-1].group if links else ""
-    page: handles.GroupListing = _page(listing, "groups", [views.group_line(item) for item in links], more, last)
+def _groups(listing: str, found: tuple[list[groups.Line], bool]) -> handles.GroupListing:
+    lines, more = found
+    last = lines[-1].id if lines else ""
+    page: handles.GroupListing = _page(listing, "groups", [views.group_line(line) for line in lines], more, last)
     return page
 
 

@@ -129,4 +129,4 @@ def _announce(place: upload.Place, body: bytes) -> handles.UploadHandle:
         raise errors.InvalidRequest(refusals.sentences(error.errors(), above=("body",))) from None
     name = _file_name(announced.name)
     item = upload.announced(place, upload.Sent(name, _media_type(name), announced.size, announced.sha256.lower()))
-    return views.upload(item, upload.form(place.group.group, item) if item.pending else None)
+    return views.upload(item, upload.form(place.group.id, item) if item.pending else None)

@@ -7,7 +7,7 @@ from typing import Any, cast
 
 from flowserverless.api import handles, spreadsheets
 from flowserverless.aws import cognito
-from flowserverless.domain import kept_files, public_files, runs
+from flowserverless.domain import groups, kept_files, public_files, runs
 from flowserverless.domain.ranking import results, standing
 from flowserverless.store import boards, due, table
 
@@ -155,19 +155,19 @@ def upload(of: table.UploadItem, form: handles.Json | None = None) -> handles.Up
 
 
 def group(
-    of: table.GroupItem,
-    members: Sequence[table.MemberItem],
+    of: groups.Group,
+    members: Mapping[str, str],
     parameters: Sequence[handles.Json],
     files: Sequence[table.UploadItem] = (),
     of_runs: Sequence[handles.RunLine] | None = None,
 ) -> handles.GroupHandle:
-    """A group's handle."""
+    """A group's handle; `members` are {id: name}."""
     handle: handles.GroupHandle = {
-        "id": of.group,
+        "id": of.id,
         "name": of.name,
         "workflow": of.workflow,
-        "owner": {"id": of.owner, "username": next((one.name for one in members if one.user == of.owner), "")},
-        "members": [{"id": member.user, "username": member.name} for member in members],
+        "owner": {"id": of.owner, "username": members.get(of.owner, "")},
+        "members": [{"id": user, "username": name} for user, name in sorted(members.items())],
         "parameters": list(parameters),
         "files": [upload(one) for one in files],
         "config": of.config,
@@ -177,10 +177,10 @@ def group(
     return handle
 
 
-def group_from_outside(of: table.GroupItem) -> handles.GroupHandle:
+def group_from_outside(of: groups.Group) -> handles.GroupHandle:
     """A group's handle as who has just left it may see it: what a leaderboard shows, and nothing else."""
     return {
-        "id": of.group,
+        "id": of.id,
         "name": of.name,
         "workflow": of.workflow,
         "members": [],
@@ -190,9 +190,9 @@ def group_from_outside(of: table.GroupItem) -> handles.GroupHandle:
     }
 
 
-def group_line(of: table.GroupLinkItem) -> handles.GroupLine:
+def group_line(of: groups.Line) -> handles.GroupLine:
     """A group in a listing."""
-    return {"id": of.group, "name": of.name, "workflow": of.workflow}
+    return {"id": of.id, "name": of.name, "workflow": of.workflow}
 
 
 def workflow_line(of: table.CatalogueItem) -> handles.WorkflowLine:

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from flowserverless.auth import credentials
-from flowserverless.domain import errors, ids, runs
-from flowserverless.store import group_items, members, run_items, table, upload_items
+from flowserverless.domain import errors, groups, ids, runs
+from flowserverless.store import group_items, members, reads, run_items, table, upload_items
 
 
 @dataclass(frozen=True)
@@ -30,59 +30,57 @@ class RunView:
     """A run as its reader may see it, with what its ranking status is read from."""
 
     run: runs.Run
-    group: table.GroupItem | None
+    group: groups.Group | None
 
 
-def acting(who: Caller, group_id: str) -> table.Key | None:
+def acting(who: Caller, group_id: str) -> groups.Membership | None:
     """What has to be there still when something is written that the caller asks for: their membership.
 
     None for organisers, who need none.
     """
-    return None if who.organiser else table.member(group_id, who.user)
+    return None if who.organiser else groups.Membership(group_id, who.user)
 
 
-def acting_on(who: Caller, of: runs.Run) -> table.Key | None:
+def acting_on(who: Caller, of: runs.Run) -> groups.Membership | None:
     """As `acting`, for a run; post-processing belongs to no group."""
     return acting(who, of.group) if of.group else None
 
 
-def group(who: Caller, group_id: str, *further: table.Key) -> tuple[table.GroupItem, dict[table.Key, Any]]:
-    """The group, if the caller belongs to it or is an organiser; `further` items are read in the same call.
+def group(who: Caller, group_id: str, *further: reads.Wanted[Any]) -> tuple[groups.Group, reads.Found]:
+    """The group, if the caller belongs to it or is an organiser; `further` things are read in the same call.
 
     Raises Forbidden for strangers whether or not the group exists, NotFound for organisers, and for members too of a
     group that is being deleted.
     """
-    found, items = _group(who, group_id, *further)
-    if group_items.is_closed(found):
-        raise _unknown(group_id)
-    return found, items
+    found, beside = _group(who, group_id, *further)
+    if found.closed:
+        raise groups.unknown(group_id)
+    return found, beside
 
 
-def _group(who: Caller, group_id: str, *further: table.Key) -> tuple[table.GroupItem, dict[table.Key, Any]]:
+def _group(who: Caller, group_id: str, *further: reads.Wanted[Any]) -> tuple[groups.Group, reads.Found]:
     if not ids.is_name(group_id):
-        raise _unknown(group_id)
-    found = table.fetch([table.group(group_id), table.member(group_id, who.user), *further])
-    if table.member(group_id, who.user) not in found and not who.organiser:
-        raise members.refusal(f"group '{group_id}'")
-    if table.group(group_id) not in found:
-        raise _unknown(group_id)
-    return found[table.group(group_id)], found
+        raise groups.unknown(group_id)
+    own, membership = group_items.wanted(group_id), members.wanted(group_id, who.user)
+    beside = reads.together(own, membership, *further)
+    if membership not in beside and not who.organiser:
+        raise groups.refusal(f"group '{group_id}'")
+    found = beside.get(own)
+    if found is None:
+        raise groups.unknown(group_id)
+    return found, beside
 
 
-def _unknown(group_id: str) -> errors.NotFound:
-    return errors.NotFound(f"unknown group '{group_id[:100]}'")
-
-
-def roster(who: Caller, group_id: str) -> tuple[table.GroupItem, dict[str, str]]:
+def roster(who: Caller, group_id: str) -> tuple[groups.Group, dict[str, str]]:
     """The group and its members as {id: name}, read at one moment, for who may see them; raises as `group`."""
     if not ids.is_name(group_id):
-        raise _unknown(group_id)
-    found, items = group_items.find(group_id)
-    people = {item.user: item.name for item in items}
+        raise groups.unknown(group_id)
+    found, listed = group_items.find(group_id)
+    people = groups.names(listed)
     if who.user not in people and not who.organiser:
-        raise members.refusal(f"group '{group_id}'")
-    if found is None or group_items.is_closed(found):
-        raise _unknown(group_id)
+        raise groups.refusal(f"group '{group_id}'")
+    if found is None or found.closed:
+        raise groups.unknown(group_id)
     return found, people
 
 
@@ -91,10 +89,12 @@ def run(who: Caller, run_id: str) -> RunView:
     parsed = ids.run_id(run_id)
     if parsed.owner.post_processing:
         return RunView(run_items.get(run_id), None)
-    owner, found = group(who, parsed.owner.name, table.run(parsed))
-    if table.run(parsed) not in found:
+    wanted = run_items.wanted(parsed)
+    owner, beside = group(who, parsed.owner.name, wanted)
+    found = beside.get(wanted)
+    if found is None:
         raise errors.NotFound(f"unknown run '{run_id}'")
-    return RunView(run_items.from_item(found[table.run(parsed)]), owner)
+    return RunView(found, owner)
 
 
 def changeable_run(who: Caller, run_id: str) -> RunView:
@@ -122,7 +122,7 @@ def downloadable_upload(who: Caller, group_id: str, file: str) -> table.UploadIt
     return upload_items.get(group_id, file)
 
 
-def owned_group(who: Caller, group_id: str) -> table.GroupItem:
+def owned_group(who: Caller, group_id: str) -> groups.Group:
     """The group, for its owner and for organisers; raises Forbidden for other members too.
 
     One that is being deleted is answered as well, because who began that may ask for it again.

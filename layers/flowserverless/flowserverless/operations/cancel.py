@@ -2,11 +2,11 @@
 
 from flowserverless import logs
 from flowserverless.aws import step_functions
-from flowserverless.domain import runs
-from flowserverless.store import bucket, run_items, table
+from flowserverless.domain import groups, runs
+from flowserverless.store import bucket, run_items
 
 
-def run(run: runs.Run, reason: str | None, now: str, by: table.Key | None = None) -> runs.Run:
+def run(run: runs.Run, reason: str | None, now: str, by: groups.Membership | None = None) -> runs.Run:
     """The run CANCELED, its step told to stop and its execution stopped; raises Conflict when it ended before.
 
     Raises Forbidden when the member `by`, who wants it, is one no more.

@@ -1,6 +1,5 @@
 """Creates a group: its name, members and own parameters."""
 
-from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
@@ -8,7 +7,7 @@ from flowserverless import clock, settings
 from flowserverless.api import handles, requests, views
 from flowserverless.auth import authorize
 from flowserverless.aws import cognito
-from flowserverless.domain import errors, plans, runs
+from flowserverless.domain import errors, groups, plans
 from flowserverless.domain.templates import feasibility, group_parameters, parameters, steps, templates
 from flowserverless.store import group_items, table, workflow_items
 
@@ -17,32 +16,25 @@ def group(who: authorize.Caller, workflow: str, body: requests.CreateGroup, now:
     """A new group of `workflow` with the caller as owner and member. Raises NotFound, InvalidRequest, Conflict."""
     head, published = workflow_items.with_template(workflow)
     members = named_members(body.members or []) | {who.user: who.name}
-    require_room(members)
+    groups.require_room(members)
     if body.identifier and body.id and body.identifier != body.id:
         raise errors.InvalidRequest("`identifier` and `id` are the same thing and differ; send one of them")
     identifier = body.identifier or body.id or clock.new_ulid()
-    group = table.GroupItem(
-        *table.group(identifier),
-        group=identifier,
+    group = groups.Group(
+        id=identifier,
         workflow=workflow,
         name=body.name,
         owner=who.user,
-        created_at=runs.timestamp(now),
+        created_at=now,
         parameters=own_parameters(body, published),
         config=own_config(body, published),
     )
     group_items.create(group, members, head)
-    found = [group_items.member(group, user, name) for user, name in sorted(members.items())]
-    return views.group(group, found, group_items.parameters(group, published.template), of_runs=[])
+    return views.group(group, members, group.declared(published.template), of_runs=[])
 
 
 def named_members(named: list[str]) -> dict[str, str]:
     return cognito.find(named) if named else {}
-
-
-def require_room(members: Mapping[str, str]) -> None:
-    if len(members) > group_items.MAX_MEMBERS:
-        raise errors.InvalidRequest(f"a group has at most {group_items.MAX_MEMBERS} members")
 
 
 def own_parameters(body: requests.CreateGroup, published: table.TemplateItem) -> list[dict[str, object]] | None:

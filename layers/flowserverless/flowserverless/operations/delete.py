@@ -9,7 +9,7 @@ from flowserverless import clock, logs
 from flowserverless.api import handles
 from flowserverless.auth import authorize
 from flowserverless.aws import cognito, step_functions
-from flowserverless.domain import errors, ids, runs
+from flowserverless.domain import errors, groups, ids, runs
 from flowserverless.domain.templates import parameters
 from flowserverless.operations import leave, post_process
 from flowserverless.store import (
@@ -33,12 +33,10 @@ ROUNDS = 20
 RUNS_AT_ONCE = 10
 UPLOADS_AT_ONCE = 200
 SECONDS = 12
-# How long the reconciler lets somebody else delete a group.
-PATIENCE_SECONDS = 300
 INBOX_WATCH = timedelta(hours=1)
 
 
-def run(run: runs.Run, now: str, by: table.Key | None = None) -> None:
+def run(run: runs.Run, now: str, by: groups.Membership | None = None) -> None:
     """Delete a final run. Raises Conflict (active, or shown by its workflow), NotFound, Forbidden (`by` is no member).
 
     Once the transaction is through, the rest is owed: what fails here is done by the reconciler.
@@ -174,19 +172,15 @@ def group(who: authorize.Caller, group_id: str, now: datetime) -> bool:
 def _close(who: authorize.Caller, group_id: str, now: datetime) -> None:
     for attempt in range(ROUNDS):
         group = authorize.owned_group(who, group_id)
-        if group_items.is_closed(group):
+        if group.closed:
             return
         try:
-            group_items.close(group, _patience(now))
+            group_items.close(group, now + groups.PATIENCE)
         except transactions.ConditionFailed:
             transactions.pause(attempt)
             continue
         return
     raise transactions.Busy("the group was changed by others all the time; try again")
-
-
-def _patience(now: datetime) -> str:
-    return runs.timestamp(now + timedelta(seconds=PATIENCE_SECONDS))
 
 
 def rest_of_group(group_id: str, now: datetime, seconds: float) -> bool:
@@ -196,7 +190,7 @@ def rest_of_group(group_id: str, now: datetime, seconds: float) -> bool:
     """
     until = time.monotonic() + seconds
     while group := group_items.closed(group_id):
-        group_items.postpone(group, _patience(now))
+        group_items.postpone(group, now + groups.PATIENCE)
         if _delete_some(group, now):
             return True
         if time.monotonic() >= until:
@@ -204,16 +198,16 @@ def rest_of_group(group_id: str, now: datetime, seconds: float) -> bool:
     return True
 
 
-def _delete_some(group: table.GroupItem, now: datetime) -> bool:
+def _delete_some(group: groups.Group, now: datetime) -> bool:
     """Delete a batch of what is left; says whether that was the group itself."""
-    found, _ = run_items.newest(ids.Owner(group.group), RUNS_AT_ONCE, None, None)
+    found, _ = run_items.newest(ids.Owner(group.id), RUNS_AT_ONCE, None, None)
     for each in found:
         # Somebody else may be deleting it, or the group, at the same moment.
         with contextlib.suppress(errors.NotFound):
             run(each, runs.timestamp(now))
-    items, _ = ([], False) if found else upload_items.page(group.group, UPLOADS_AT_ONCE)
-    _remove_uploads(group.group, items, now)
-    if found or items or not group_items.sweep(group.group):
+    items, _ = ([], False) if found else upload_items.page(group.id, UPLOADS_AT_ONCE)
+    _remove_uploads(group.id, items, now)
+    if found or items or not group_items.sweep(group.id):
         return False
     group_items.delete(group)
     return True

@@ -4,10 +4,10 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 
 from flowserverless import settings
-from flowserverless.domain import errors, ids
+from flowserverless.domain import errors, groups, ids
 from flowserverless.domain.runs import Run, timestamp
 from flowserverless.operations import delete
-from flowserverless.store import boards, group_items, run_items, table, workflow_items
+from flowserverless.store import group_items, run_items, table, workflow_items
 
 # A pass deletes so many runs of a group at most; what is left is deleted by the next pass.
 MAX_PER_GROUP = 200
@@ -28,9 +28,9 @@ def _expired(limit: str) -> Iterator[Run]:
         shown = {head.good_run, head.last_run, head.active_run}
         old = run_items.oldest(ids.Owner(line.workflow, post_processing=True), limit, MAX_PER_GROUP)
         yield from (run for run in old if run.id not in shown)
-        for link in _all_groups(line.workflow):
-            best = {one["run"] for one in boards.bests(group_items.get(link.group)).values() if one}
-            old = run_items.oldest(ids.Owner(link.group), limit, MAX_PER_GROUP)
+        for group in _all_groups(line.workflow):
+            best = {one.run for one in group_items.get(group.id).bests.values() if one}
+            old = run_items.oldest(ids.Owner(group.id), limit, MAX_PER_GROUP)
             yield from (run for run in old if run.id not in best)
 
 
@@ -42,12 +42,12 @@ def _all_workflows() -> Iterator[table.CatalogueItem]:
         after = found[-1].workflow if found else None
 
 
-def _all_groups(workflow: str) -> Iterator[table.GroupLinkItem]:
+def _all_groups(workflow: str) -> Iterator[groups.Line]:
     after, more = None, True
     while more:
         found, more = group_items.links(f"WORKFLOW#{workflow}", 100, after)
         yield from found
-        after = found[-1].group if found else None
+        after = found[-1].id if found else None
 
 
 def _delete(run: Run, now: datetime) -> bool:

@@ -40,7 +40,7 @@ def _fill(item: table.RebuildItem, now: datetime) -> None:
         if rebuilds.show(item, runs.timestamp(now), later):
             post_process.start_if_owed(item.workflow, now)
         return
-    group = found[0].group
+    group = found[0].id
     rebuilds.join(item, group)
     page, more = run_items.newest(ids.Owner(group), RUNS, runs.State.SUCCESS, item.run)
     schema_of = functools.cache(functools.partial(metrics.schema, item.workflow))
@@ -56,10 +56,10 @@ def _fill(item: table.RebuildItem, now: datetime) -> None:
 def _leave(item: table.RebuildItem, now: datetime) -> None:
     later = runs.timestamp(now + LEASE)
     found, more = group_items.links(f"WORKFLOW#{item.workflow}", GROUPS, item.group)
-    for link in found:
-        rebuilds.leave(item, link.group)
+    for group in found:
+        rebuilds.leave(item, group.id)
     if more:
-        rebuilds.advance(item, later, rebuilds.LEAVE, found[-1].group)
+        rebuilds.advance(item, later, rebuilds.LEAVE, found[-1].id)
     else:
         rebuilds.advance(item, later, rebuilds.EMPTY)
 

@@ -12,7 +12,7 @@ import botocore.exceptions
 from flowserverless import clock, logs, settings
 from flowserverless.auth import authorize
 from flowserverless.aws import step_functions
-from flowserverless.domain import errors, ids, limits, plans, runs
+from flowserverless.domain import errors, groups, ids, limits, plans, runs
 from flowserverless.domain.templates import group_parameters, parameters, steps, templates
 from flowserverless.store import group_items, members, run_items, table, transactions, upload_items, workflow_items
 
@@ -37,12 +37,13 @@ def run(
     most = parameters.MAX_ARGUMENT_BYTES
     if len(payload.encode(errors="surrogatepass")) > most:
         raise errors.TooLarge(f"arguments take more than {most} bytes; upload a file instead")
-    group, found = authorize.group(who, group_id, *(table.upload(group_id, file) for file in files))
+    wanted = {file: upload_items.wanted(group_id, file) for file in files}
+    group, beside = authorize.group(who, group_id, *wanted.values())
     once = _once(group, key, payload, now) if key is not None else None
     first = _first(once, table.fetch([(once.pk, once.sk)]) if once else {}, now)
     if once and first:
         return _repeated(first, once)
-    uploads = {item.file: item for item in found.values() if isinstance(item, table.UploadItem)}
+    uploads = {file: item for file, one in wanted.items() if (item := beside.get(one))}
     _require_kept(group_id, files - uploads.keys())
     run = _plan(
         group, who, arguments, config, {file: upload_items.arrived(item) for file, item in uploads.items()}, now
@@ -66,10 +67,10 @@ def _deleted(files: Collection[str]) -> errors.Conflict:
     return errors.Conflict(f"deleted meanwhile: file {names}"[:2000], "FILE_DELETED")
 
 
-def _once(group: table.GroupItem, key: str, payload: str, now: datetime) -> table.OnceItem:
+def _once(group: groups.Group, key: str, payload: str, now: datetime) -> table.OnceItem:
     # A group that was deleted may have had the same identifier, and other members.
     return table.OnceItem(
-        *table.once(group.group, _digest(f"{group.created_at} {key}")),
+        *table.once(group.id, _digest(f"{runs.timestamp(group.created_at)} {key}")),
         run="",
         payload=_digest(payload),
         expires=int(now.timestamp()) + KEY_DAYS * 86400,
@@ -87,7 +88,7 @@ def _digest(text: str) -> str:
 
 
 def _plan(
-    group: table.GroupItem,
+    group: groups.Group,
     who: authorize.Caller,
     arguments: Sequence[Mapping[str, Any]],
     config: Mapping[str, Any],
@@ -115,14 +116,14 @@ def _plan(
     begun = runs.timestamp(now) if external else None
     state = runs.State.RUNNING if external else runs.State.PENDING
     return runs.Run(
-        id=str(ids.RunId(ids.Owner(group.group), clock.new_ulid())),
+        id=str(ids.RunId(ids.Owner(group.id), clock.new_ulid())),
         workflow=group.workflow,
         version=published.version,
         state=state,
         created_at=runs.timestamp(now),
         started_at=begun,
         deadline=runs.deadline(now, seconds),
-        group=group.group,
+        group=group.id,
         started_by=who.user,
         as_organiser=who.organiser,
         arguments=tuple(arguments),
@@ -134,7 +135,9 @@ def _plan(
     )
 
 
-def _submit(run: runs.Run, once: table.OnceItem | None, files: Collection[str], by: table.Key | None) -> runs.Run:
+def _submit(
+    run: runs.Run, once: table.OnceItem | None, files: Collection[str], by: groups.Membership | None
+) -> runs.Run:
     quota = settings.number("MAX_ACTIVE_RUNS", 100)
     if once:
         once.run = run.id
@@ -154,7 +157,7 @@ def _start(run: runs.Run) -> None:
 
 
 def _refused(
-    run: runs.Run, once: table.OnceItem | None, quota: int, files: Collection[str], by: table.Key | None
+    run: runs.Run, once: table.OnceItem | None, quota: int, files: Collection[str], by: groups.Membership | None
 ) -> runs.Run:
     members.check(by)
     keys = [table.group(str(run.group)), table.run(ids.run_id(run.id))]
@@ -167,8 +170,8 @@ def _refused(
     first = _first(once, found, datetime.fromisoformat(run.created_at))
     if once and first:
         return _repeated(first, once)
-    if keys[0] not in found or group_items.is_closed(found[keys[0]]):
-        raise errors.NotFound(f"unknown group '{run.group}'")
+    if keys[0] not in found or group_items.from_item(found[keys[0]]).closed:
+        raise groups.unknown(str(run.group))
     if gone := [file for file, key in uploads.items() if key not in found]:
         raise _deleted(gone)
     raise errors.OverQuota(

@@ -8,9 +8,8 @@ from flowserverless import settings
 from flowserverless.api import handles, requests, views
 from flowserverless.auth import authorize
 from flowserverless.aws import cognito
-from flowserverless.domain import errors
-from flowserverless.operations import create
-from flowserverless.store import group_items, table, transactions, upload_items, workflow_items
+from flowserverless.domain import errors, groups
+from flowserverless.store import group_items, transactions, upload_items, workflow_items
 
 ROUNDS = 30
 Look = Callable[[tuple[str, ...]], dict[str, str]]
@@ -38,8 +37,8 @@ def group(who: authorize.Caller, group_id: str, body: requests.UpdateGroup) -> h
 
 
 def _judge(
-    who: authorize.Caller, group: table.GroupItem, before: Mapping[str, str], body: requests.UpdateGroup, look: Look
-) -> group_items.Roster:
+    who: authorize.Caller, group: groups.Group, before: Mapping[str, str], body: requests.UpdateGroup, look: Look
+) -> groups.Roster:
     """What the group becomes. Raises Forbidden, InvalidRequest, Conflict."""
     members = before if body.members is None else _named(body.members, before, look)
     owner = group.owner if body.owner is None else next(iter(_named([body.owner], {**before, **members}, look)))
@@ -52,8 +51,8 @@ def _judge(
     if owner in before and owner not in members:
         detail = "the owner is not among the members; hand the group over first, or name another 'owner' as well"
         raise errors.Conflict(detail, "OWNER_LEFT_OUT")
-    create.require_room(members)
-    return group_items.Roster(body.name or group.name, owner, members)
+    groups.require_room(members)
+    return groups.Roster(body.name or group.name, owner, members)
 
 
 def _named(named: list[str], known: Mapping[str, str], look: Look) -> dict[str, str]:
@@ -64,11 +63,10 @@ def _named(named: list[str], known: Mapping[str, str], look: Look) -> dict[str, 
     return there | look(tuple(one for one, user in asked.items() if user not in known))
 
 
-def _shown(who: authorize.Caller, group: table.GroupItem, now: group_items.Roster) -> handles.GroupHandle:
-    group.name, group.owner = now.name, now.owner
+def _shown(who: authorize.Caller, group: groups.Group, now: groups.Roster) -> handles.GroupHandle:
+    group = group.after(now)
     if who.user not in now.members and not who.organiser:
         return views.group_from_outside(group)
-    found = [group_items.member(group, user, name) for user, name in sorted(now.members.items())]
-    shown = group_items.parameters(group, workflow_items.version(group.workflow).template)
-    files, _ = upload_items.page(group.group, settings.number("UPLOADS_SHOWN", 1000))
-    return views.group(group, found, shown, files)
+    shown = group.declared(workflow_items.version(group.workflow).template)
+    files, _ = upload_items.page(group.id, settings.number("UPLOADS_SHOWN", 1000))
+    return views.group(group, now.members, shown, files)

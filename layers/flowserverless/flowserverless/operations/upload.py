@@ -1,7 +1,6 @@
 """Keeps an uploaded file: the same bytes in a group are the same file."""
 
 import base64
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -9,7 +8,7 @@ from typing import Any
 from flowserverless import clock, settings
 from flowserverless.api import handles, views
 from flowserverless.auth import authorize
-from flowserverless.domain import errors, limits, runs
+from flowserverless.domain import errors, groups, limits, runs
 from flowserverless.store import bucket, table, transactions, upload_items
 
 FORM_SECONDS = 3600
@@ -21,7 +20,7 @@ class Place:
     """Where a file is to go, and who brings it when."""
 
     who: authorize.Caller
-    group: table.GroupItem
+    group: groups.Group
     now: datetime
 
 
@@ -41,12 +40,12 @@ def file(place: Place, sent: Sent, content: bytes) -> handles.UploadHandle:
         item = announced(place, sent)
         if not item.pending:
             return views.upload(item)
-        bucket.write_upload(bucket.upload(place.group.group, item.file), content, str(item.media_type), sent.sha256)
+        bucket.write_upload(bucket.upload(place.group.id, item.file), content, str(item.media_type), sent.sha256)
         if upload_items.mark_arrived(item):
             item.pending = False
             return views.upload(item)
         # It was deleted meanwhile; its object may have been removed before it was written.
-        bucket.remove([bucket.upload(place.group.group, item.file)])
+        bucket.remove([bucket.upload(place.group.id, item.file)])
     raise _busy()
 
 
@@ -57,14 +56,15 @@ def announced(place: Place, sent: Sent) -> table.UploadItem:
     """
     _check_size(sent.size)
     group = place.group
-    found: Mapping[table.Key, Any] = {}
+    known: str | None = None
     for _ in range(ROUNDS):
         try:
-            return _known(place, group, sent, found) or _new(place, group, sent)
+            return _known(place, group, sent, known) or _new(place, group, sent)
         except transactions.ConditionFailed:
             # There are these bytes already, or who brings them was removed from the group: both are judged anew.
-            content = table.content(group.group, sent.size, sent.sha256)
-            group, found = authorize.group(place.who, group.group, content)
+            content = upload_items.wanted_content(group.id, sent.size, sent.sha256)
+            group, beside = authorize.group(place.who, group.id, content)
+            known = beside.get(content)
     raise _busy()
 
 
@@ -72,16 +72,15 @@ def _busy() -> transactions.Busy:
     return transactions.Busy("others keep changing the group's files; try again")
 
 
-def _known(place: Place, group: table.GroupItem, sent: Sent, found: Mapping[table.Key, Any]) -> table.UploadItem | None:
-    """The upload that has these bytes; it is called what it is called now, because that is what people look for.
+def _known(place: Place, group: groups.Group, sent: Sent, file: str | None) -> table.UploadItem | None:
+    """The upload `file`, which has these bytes; it is called what it is called now, as people look for that.
 
     Its object is looked at: one that is gone, or has other bytes by now, is to come once more.
     """
-    pointer = next((item for item in found.values() if isinstance(item, table.ContentItem)), None)
-    if pointer is None:
+    if file is None:
         return None
     try:
-        item = upload_items.get(group.group, pointer.file)
+        item = upload_items.get(group.id, file)
     except errors.NotFound:
         return None
     changed: dict[str, Any] = {}
@@ -92,14 +91,14 @@ def _known(place: Place, group: table.GroupItem, sent: Sent, found: Mapping[tabl
     if (item.name, item.media_type) != (sent.name, sent.media_type):
         changed |= {"name": sent.name, "media_type": sent.media_type}
     if changed:
-        upload_items.bring_again(group, item, authorize.acting(place.who, group.group), **changed)
+        upload_items.bring_again(group, item, authorize.acting(place.who, group.id), **changed)
     return item
 
 
-def _new(place: Place, group: table.GroupItem, sent: Sent) -> table.UploadItem:
+def _new(place: Place, group: groups.Group, sent: Sent) -> table.UploadItem:
     file = clock.new_ulid()
     item = table.UploadItem(
-        *table.upload(group.group, file),
+        *table.upload(group.id, file),
         file=file,
         name=sent.name,
         size=sent.size,
@@ -108,7 +107,7 @@ def _new(place: Place, group: table.GroupItem, sent: Sent) -> table.UploadItem:
         created_at=runs.timestamp(place.now),
         pending=True,
     )
-    upload_items.add(group, item, authorize.acting(place.who, group.group))
+    upload_items.add(group, item, authorize.acting(place.who, group.id))
     return item
 
 

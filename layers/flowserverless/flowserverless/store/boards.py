@@ -8,13 +8,13 @@ group these changes happen one after the other.
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from pynamodb.expressions.update import Action
 from pynamodb.transactions import TransactWrite
 
-from flowserverless.domain import runs
+from flowserverless.domain import groups, runs
 from flowserverless.domain.ranking import rank_keys, results, standing
 from flowserverless.store import table
 
@@ -38,15 +38,16 @@ class Entry:
     values: results.Values
 
 
-def bests(group: table.GroupItem) -> dict[str, dict[str, str] | None]:
-    """Which run is the group's best on each board it takes part in: {board: {key, run} or None}."""
-    found: dict[str, dict[str, str] | None] = json.loads(group.boards)
-    return found
+def read(text: str) -> groups.Bests:
+    """Which run is the group's best on each board it takes part in, as `boards` of its item says."""
+    found: dict[str, dict[str, str] | None] = json.loads(text)
+    return {board: groups.Best(**best) if best else None for board, best in found.items()}
 
 
-def written(boards: Mapping[str, dict[str, str] | None]) -> str:
-    """The text a group's `boards` holds; one spelling for one content, because conditions compare it."""
-    return json.dumps(boards, sort_keys=True, separators=(",", ":"))
+def written(bests: groups.Bests) -> str:
+    """The text that `boards` of a group's item holds; one spelling for one content."""
+    documents = {board: asdict(best) if best else None for board, best in bests.items()}
+    return json.dumps(documents, sort_keys=True, separators=(",", ":"))
 
 
 def board_id(version: str, number: int) -> str:
@@ -59,17 +60,16 @@ def version_of(board: str) -> str:
     return board.partition("-")[0]
 
 
-def revise(
-    transaction: TransactWrite, group: table.GroupItem, boards: Mapping[str, dict[str, str] | None], ended: int = 0
-) -> None:
-    """Write a group's `boards` on the condition that nobody changed the group; `ended` runs are active no more."""
+def revise(transaction: TransactWrite, group: groups.Group, bests: groups.Bests, ended: int = 0) -> None:
+    """Write a group's best runs on the condition that nobody changed them; `ended` runs are active no more."""
     actions: list[Action] = [
-        table.GroupItem.boards.set(written(boards)),
+        table.GroupItem.boards.set(written(bests)),
         table.GroupItem.revision.set(group.revision + 1),
     ]
     if ended:
         actions.append(table.GroupItem.active_runs.add(-ended))
-    transaction.update(group, actions, condition=table.GroupItem.revision == group.revision)
+    item = table.GroupItem(*table.group(group.id))
+    transaction.update(item, actions, condition=table.GroupItem.revision == group.revision)
 
 
 def _part(workflow: str, board: str, part: str, entry: Entry) -> table.EntryItem:
@@ -122,49 +122,47 @@ def rank(workflow: str, board: str, key: str) -> int | None:
     return better + 1 if better <= MAX_COUNTED else None
 
 
-def enter(
-    transaction: TransactWrite, group: table.GroupItem, entries: Mapping[str, Entry]
-) -> dict[str, dict[str, str] | None]:
-    """Add a run's entries to a transaction; answers what the group's `boards` becomes."""
-    after = bests(group)
+def enter(transaction: TransactWrite, group: groups.Group, entries: Mapping[str, Entry]) -> groups.Bests:
+    """Add a run's entries to a transaction; answers what the group's best runs become."""
+    after = dict(group.bests)
     for board, entry in entries.items():
         best = after[board]
         transaction.save(_part(group.workflow, board, "ALL", entry))
-        transaction.save(_part(group.workflow, board, f"G#{group.group}", entry))
-        if standing.becomes_best(best["key"] if best else None, entry.key):
+        transaction.save(_part(group.workflow, board, f"G#{group.id}", entry))
+        if standing.becomes_best(best.key if best else None, entry.key):
             if best:
-                transaction.delete(_gone(group.workflow, board, "BEST", best["key"]))
+                transaction.delete(_gone(group.workflow, board, "BEST", best.key))
             transaction.save(_part(group.workflow, board, "BEST", entry))
-            after[board] = {"key": entry.key, "run": entry.run}
+            after[board] = groups.Best(entry.key, entry.run)
     return after
 
 
 def leave(
-    transaction: TransactWrite, group: table.GroupItem, run: runs.Run, successors: Mapping[str, Entry | None]
-) -> dict[str, dict[str, str] | None]:
+    transaction: TransactWrite, group: groups.Group, run: runs.Run, successors: Mapping[str, Entry | None]
+) -> groups.Bests:
     """Take a run's entries off its boards; `successors` are the group's next best where the run was the best."""
-    after = bests(group)
+    after = dict(group.bests)
     for board, stood in run.standings.items():
         if board not in after or stood.key is None:
             continue
         transaction.delete(_gone(group.workflow, board, "ALL", stood.key))
-        transaction.delete(_gone(group.workflow, board, f"G#{group.group}", stood.key))
+        transaction.delete(_gone(group.workflow, board, f"G#{group.id}", stood.key))
         if board not in successors:
             continue
         transaction.delete(_gone(group.workflow, board, "BEST", stood.key))
         successor = successors[board]
-        after[board] = {"key": successor.key, "run": successor.run} if successor else None
+        after[board] = groups.Best(successor.key, successor.run) if successor else None
         if successor:
             transaction.save(_part(group.workflow, board, "BEST", successor))
     return after
 
 
-def successors(group: table.GroupItem, run: runs.Run) -> dict[str, Entry | None]:
+def successors(group: groups.Group, run: runs.Run) -> dict[str, Entry | None]:
     """The group's next best on every board where `run` is its best: one Query of two entries each."""
     found: dict[str, Entry | None] = {}
-    for board, best in bests(group).items():
-        if best and best["run"] == run.id:
-            others = (e for e in page(group.workflow, board, f"G#{group.group}", 2)[0] if e.run != run.id)
+    for board, best in group.bests.items():
+        if best and best.run == run.id:
+            others = (e for e in page(group.workflow, board, f"G#{group.id}", 2)[0] if e.run != run.id)
             found[board] = next(others, None)
     return found
 

@@ -1,26 +1,39 @@
-"""Memberships as conditions: what a member asks for is written while they are one, and not a moment later.
+"""Members in the table, and memberships as conditions: what a member asks for is written only while they are one.
 
-Whoever acts as a member is named by the key of their membership. Organisers, and the service itself, are None.
+Organisers, and the service itself, act without a membership: theirs is None.
 """
+
+from typing import Any
 
 from pynamodb.transactions import TransactWrite
 
-from flowserverless.domain import errors
-from flowserverless.store import table
+from flowserverless.domain import groups
+from flowserverless.store import reads, table
 
 
-def require(transaction: TransactWrite, by: table.Key | None) -> None:
+def from_item(item: Any) -> groups.Member:
+    """The member that an item holds."""
+    return groups.Member(item.user, item.name)
+
+
+def to_item(group_id: str, member: groups.Member) -> table.MemberItem:
+    """The item that holds a member."""
+    return table.MemberItem(*table.member(group_id, member.id), user=member.id, name=member.name)
+
+
+def wanted(group_id: str, user: str) -> reads.Wanted[groups.Member]:
+    """A member, to be read together with other things."""
+    return reads.Wanted(table.member(group_id, user), from_item)
+
+
+def require(transaction: TransactWrite, by: groups.Membership | None) -> None:
     """Let a transaction fail if who asks for it is a member no more."""
     if by:
-        transaction.condition_check(table.MemberItem, *by, condition=table.MemberItem.pk.exists())
+        there = table.MemberItem.pk.exists()
+        transaction.condition_check(table.MemberItem, *table.member(by.group, by.user), condition=there)
 
 
-def check(by: table.Key | None) -> None:
+def check(by: groups.Membership | None) -> None:
     """Raise Forbidden if who asks is a member no more: for those who look for what made a transaction fail."""
-    if by and table.get(by) is None:
-        raise refusal(f"group '{by[0].removeprefix('GROUP#')}'")
-
-
-def refusal(what: str) -> errors.Forbidden:
-    """What strangers are told: the same of what is not theirs and of what does not exist."""
-    return errors.Forbidden(f"you have no access to {what}, or it does not exist", "NO_ACCESS")
+    if by and reads.one(wanted(by.group, by.user)) is None:
+        raise groups.refusal(f"group '{by.group}'")

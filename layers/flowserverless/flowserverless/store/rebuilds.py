@@ -13,7 +13,8 @@ from pynamodb.exceptions import UpdateError
 from pynamodb.expressions.update import Action
 from pynamodb.transactions import TransactWrite
 
-from flowserverless.store import boards, due, table, transactions
+from flowserverless.domain import groups
+from flowserverless.store import boards, due, group_items, table, transactions
 
 # In the order in which they are done: what people wait for comes first.
 FILL, LEAVE, EMPTY = PHASES = ("fill", "leave", "empty")
@@ -71,8 +72,8 @@ def leave(item: table.RebuildItem, group: str) -> None:
 
 def _take_part(item: table.RebuildItem, group_id: str, joins: bool) -> None:
     for _ in range(ROUNDS):
-        group = table.get(table.group(group_id))
-        if group is None or (item.board in boards.bests(group)) == joins:
+        group = group_items.seek(group_id)
+        if group is None or (item.board in group.bests) == joins:
             return
         try:
             _change(item, group, joins)
@@ -89,8 +90,8 @@ def _waiting(item: table.RebuildItem) -> table.WorkflowItem | None:
     return head if head and head.next_board == item.board else None
 
 
-def _change(item: table.RebuildItem, group: table.GroupItem, joins: bool) -> None:
-    bests = boards.bests(group)
+def _change(item: table.RebuildItem, group: groups.Group, joins: bool) -> None:
+    bests = dict(group.bests)
     if joins:
         bests[item.board] = None
     else:

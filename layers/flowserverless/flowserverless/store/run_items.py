@@ -12,8 +12,8 @@ from pynamodb.exceptions import DeleteError, UpdateError
 from pynamodb.expressions.update import Action
 from pynamodb.transactions import TransactWrite
 
-from flowserverless.domain import errors, ids, runs
-from flowserverless.store import boards, due, members, table, transactions
+from flowserverless.domain import errors, groups, ids, runs
+from flowserverless.store import boards, due, group_items, members, reads, table, transactions
 
 ROUNDS = 50
 # A step whose run ended without it (canceled, timed out) writes no longer than a Lambda lives: 15 minutes.
@@ -27,7 +27,7 @@ class Context:
     """A run and what decides over it: its group (None for post-processing) and its workflow."""
 
     run: runs.Run
-    group: table.GroupItem | None
+    group: groups.Group | None
     workflow: table.WorkflowItem
 
 
@@ -120,12 +120,17 @@ def to_item(run: runs.Run, stop: bool = False) -> table.RunItem:
 ACTIVE = table.RunItem.state.is_in(*(str(state) for state in runs.ACTIVE))
 
 
+def wanted(run: ids.RunId) -> reads.Wanted[runs.Run]:
+    """A run, to be read together with other things."""
+    return reads.Wanted(table.run(run), from_item)
+
+
 def get(run_id: str) -> runs.Run:
     """The run as it is now; raises NotFound."""
-    item = table.get(table.run(ids.run_id(run_id)))
-    if item is None:
+    found = reads.one(wanted(ids.run_id(run_id)))
+    if found is None:
         raise errors.NotFound(f"unknown run '{run_id}'")
-    return from_item(item)
+    return found
 
 
 def context(run_id: str, workflow: str) -> Context:
@@ -137,7 +142,8 @@ def context(run_id: str, workflow: str) -> Context:
     found = table.fetch(keys)
     if any(key not in found for key in keys):
         raise errors.NotFound(f"unknown run '{run_id}'")
-    return Context(from_item(found[keys[0]]), found[keys[2]] if keys[2:] else None, found[keys[1]])
+    group = group_items.from_item(found[keys[2]]) if keys[2:] else None
+    return Context(from_item(found[keys[0]]), group, found[keys[1]])
 
 
 def newest(owner: ids.Owner, limit: int, state: runs.State | None, before: str | None) -> tuple[list[runs.Run], bool]:
@@ -170,7 +176,11 @@ def oldest(owner: ids.Owner, before: str, limit: int) -> list[runs.Run]:
 
 
 def create(
-    run: runs.Run, once: table.OnceItem | None, quota: int, files: Iterable[str] = (), by: table.Key | None = None
+    run: runs.Run,
+    once: table.OnceItem | None,
+    quota: int,
+    files: Iterable[str] = (),
+    by: groups.Membership | None = None,
 ) -> None:
     """Write a group's new run PENDING, count it, and bind its idempotency key, all or nothing.
 
@@ -257,7 +267,7 @@ def finish(
     ending: Callable[[runs.Run], runs.Run],
     measure: boards.Measure | None = None,
     stop: bool = False,
-    by: table.Key | None = None,
+    by: groups.Membership | None = None,
 ) -> Ended:
     """End an active run: its final state, its files, its entries on the boards and the version of the ranking, at once.
 
@@ -294,14 +304,14 @@ def settle(run: runs.Run) -> None:
 def _finish_run(
     final: runs.Run,
     now: Context,
-    group: table.GroupItem,
+    group: groups.Group,
     measure: boards.Measure | None,
     stop: bool,
-    by: table.Key | None,
+    by: groups.Membership | None,
 ) -> Ended:
     entries: dict[str, boards.Entry] = {}
     if final.succeeded and measure:
-        standings, entries = boards.measured(final, boards.bests(group), measure)
+        standings, entries = boards.measured(final, group.bests, measure)
         final = replace(final, standings=standings)
     changed = False
 
@@ -311,7 +321,7 @@ def _finish_run(
         transaction.save(to_item(final, stop), condition=ACTIVE)
         bests = boards.enter(transaction, group, entries)
         boards.revise(transaction, group, bests, ended=1)
-        changed = _raise_version(transaction, now.workflow, boards.bests(group), bests, str(final.finished_at))
+        changed = _raise_version(transaction, now.workflow, group.bests, bests, str(final.finished_at))
 
     transactions.commit(compose)
     return Ended(final, won=True, ranking_changed=changed)
@@ -407,7 +417,7 @@ def rank(run_id: str, workflow: str, board: str, measure: boards.Measure) -> Non
             found = _settled(run_id, workflow)
         except errors.NotFound:
             return
-        if found.group is None or board not in boards.bests(found.group) or board in found.run.standings:
+        if found.group is None or board not in found.group.bests or board in found.run.standings:
             return
         try:
             _rank(found.run, found.group, board, measure)
@@ -417,9 +427,9 @@ def rank(run_id: str, workflow: str, board: str, measure: boards.Measure) -> Non
     raise transactions.Busy(f"run {run_id} could not be ranked: its group keeps changing")
 
 
-def _rank(run: runs.Run, group: table.GroupItem, board: str, measure: boards.Measure) -> None:
+def _rank(run: runs.Run, group: groups.Group, board: str, measure: boards.Measure) -> None:
     standings, entries = boards.measured(run, [board], measure)
-    kept = {known: standing for known, standing in run.standings.items() if known in boards.bests(group)}
+    kept = {known: standing for known, standing in run.standings.items() if known in group.bests}
     item = to_item(replace(run, standings={**kept, **standings}))
 
     def compose(transaction: TransactWrite) -> None:
@@ -453,7 +463,7 @@ def _raise_version(
     return True
 
 
-def delete(run_id: str, workflow: str, now: str, by: table.Key | None = None) -> bool:
+def delete(run_id: str, workflow: str, now: str, by: groups.Membership | None = None) -> bool:
     """Remove a final run with its entries, in one transaction; says whether the ranking changed.
 
     What is left is a note that its objects are to be removed. Raises NotFound, Conflict (active), Conflict for the
@@ -474,7 +484,7 @@ def _settled(run_id: str, workflow: str) -> Context:
     return replace(context(run_id, workflow), run=get(run_id))
 
 
-def _delete(found: Context, now: str, by: table.Key | None) -> bool:
+def _delete(found: Context, now: str, by: groups.Membership | None) -> bool:
     run, group, workflow = found.run, found.group, found.workflow
     parsed = ids.run_id(run.id)
     if group is None and run.id == workflow.good_run:
@@ -491,7 +501,7 @@ def _delete(found: Context, now: str, by: table.Key | None) -> bool:
         if group:
             bests = boards.leave(transaction, group, run, successors)
             boards.revise(transaction, group, bests)
-            changed = _raise_version(transaction, workflow, boards.bests(group), bests, now)
+            changed = _raise_version(transaction, workflow, group.bests, bests, now)
         else:
             transaction.condition_check(
                 table.WorkflowItem,

@@ -6,8 +6,18 @@ from pynamodb.exceptions import UpdateError
 from pynamodb.expressions.update import Action
 from pynamodb.transactions import TransactWrite
 
-from flowserverless.domain import errors
-from flowserverless.store import bucket, group_items, members, table, transactions
+from flowserverless.domain import errors, groups, runs
+from flowserverless.store import bucket, group_items, members, reads, table, transactions
+
+
+def wanted(group_id: str, file: str) -> reads.Wanted[table.UploadItem]:
+    """An upload, to be read together with other things."""
+    return reads.Wanted(table.upload(group_id, file), lambda item: item)
+
+
+def wanted_content(group_id: str, size: int, sha256: str) -> reads.Wanted[str]:
+    """Which upload of a group has these bytes, to be read together with other things."""
+    return reads.Wanted(table.content(group_id, size, sha256), lambda item: str(item.file))
 
 
 def page(group_id: str, limit: int, before: str | None = None) -> tuple[list[table.UploadItem], bool]:
@@ -70,13 +80,13 @@ def same_content(item: table.UploadItem) -> table.Key | None:
     return table.content(item.pk.removeprefix("GROUP#"), int(item.size), item.sha256)
 
 
-def add(group: table.GroupItem, item: table.UploadItem, by: table.Key | None) -> None:
+def add(group: groups.Group, item: table.UploadItem, by: groups.Membership | None) -> None:
     """Write a new upload while the group is open, who adds it is a member, and no other has the same bytes.
 
     Raises ConditionFailed.
     """
     item.uses = 0
-    pointer = table.ContentItem(*table.content(group.group, int(item.size), str(item.sha256)), file=item.file)
+    pointer = table.ContentItem(*table.content(group.id, int(item.size), str(item.sha256)), file=item.file)
 
     def compose(transaction: TransactWrite) -> None:
         _require_open(transaction, group)
@@ -87,7 +97,7 @@ def add(group: table.GroupItem, item: table.UploadItem, by: table.Key | None) ->
     transactions.commit(compose)
 
 
-def bring_again(group: table.GroupItem, item: table.UploadItem, by: table.Key | None, **changed: Any) -> None:
+def bring_again(group: groups.Group, item: table.UploadItem, by: groups.Membership | None, **changed: Any) -> None:
     """Write what changes of an upload whose bytes are brought again, as `add_upload` does. Raises ConditionFailed."""
     kind = table.UploadItem
     actions: list[Action] = [getattr(kind, name).set(value) for name, value in changed.items()]
@@ -102,12 +112,14 @@ def bring_again(group: table.GroupItem, item: table.UploadItem, by: table.Key | 
         setattr(item, name, value)
 
 
-def _require_open(transaction: TransactWrite, group: table.GroupItem) -> None:
-    same = group_items.OPEN & (table.GroupItem.created_at == group.created_at)
-    transaction.condition_check(table.GroupItem, *table.group(group.group), condition=same)
+def _require_open(transaction: TransactWrite, group: groups.Group) -> None:
+    same = group_items.OPEN & (table.GroupItem.created_at == runs.timestamp(group.created_at))
+    transaction.condition_check(table.GroupItem, *table.group(group.id), condition=same)
 
 
-def withdraw(group: table.GroupItem, item: table.UploadItem, note: table.WithdrawnItem, by: table.Key | None) -> None:
+def withdraw(
+    group: groups.Group, item: table.UploadItem, note: table.WithdrawnItem, by: groups.Membership | None
+) -> None:
     """Replace an upload by a note that its object is to be removed.
 
     Raises ConditionFailed when a run was started with it since it was read, or another form was given for it.

@@ -5,9 +5,14 @@ from pynamodb.expressions.update import Action
 from pynamodb.transactions import TransactWrite
 
 from flowserverless.domain import errors
-from flowserverless.store import boards, due, rebuilds, table, transactions
+from flowserverless.store import boards, due, reads, rebuilds, table, transactions
 
 ROUNDS = 20
+
+
+def wanted(workflow: str) -> reads.Wanted[table.WorkflowItem]:
+    """A workflow, to be read together with other things."""
+    return reads.Wanted(table.workflow(workflow), lambda item: item)
 
 
 def get(workflow: str) -> table.WorkflowItem:

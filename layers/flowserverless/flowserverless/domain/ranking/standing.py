@@ -1,11 +1,11 @@
 """The order of ranked runs: ranks, the best run of each group, and whether a run is ranked, superseded, or why not."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol, TypeVar
 
-from flowserverless.domain import runs
+from flowserverless.domain import groups, runs
 from flowserverless.domain.ranking import rank_keys, results
 
 
@@ -44,15 +44,15 @@ class Place:
     rank: int | None = None
 
 
-def place(run_id: str, stood: runs.Standing, best: Mapping[str, str] | None) -> Place:
-    """The place of a run with this standing on the board where `best` is its group's best run ({key, run})."""
+def place(run_id: str, stood: runs.Standing, best: groups.Best | None) -> Place:
+    """The place of a run with this standing on the board where `best` is its group's best run."""
     if stood.key is None:
         return Place(Status.NOT_RANKED, stood.code, stood.detail)
-    if best is None or best["run"] == run_id:
+    if best is None or best.run == run_id:
         return Place(Status.RANKED)
-    equal = rank_keys.value_part(best["key"]) == rank_keys.value_part(stood.key)
+    equal = rank_keys.value_part(best.key) == rank_keys.value_part(stood.key)
     code, detail = ("EQUAL_RUN", "was as good before") if equal else ("BETTER_RUN", "is better")
-    return Place(Status.SUPERSEDED, code, f"the group's run {best['run']} {detail}", best["run"])
+    return Place(Status.SUPERSEDED, code, f"the group's run {best.run} {detail}", best.run)
 
 
 def becomes_best(previous_best_key: str | None, new_key: str) -> bool:

@@ -1,0 +1,130 @@
+"""A group: its members, what they decide together, and its best run on each board."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from typing import Any
+
+from flowserverless.domain import errors
+
+# A group is written in one transaction of at most 100 items: two for each member and a few of its own.
+MAX_MEMBERS = 40
+# How long the reconciler lets somebody else delete a group.
+PATIENCE = timedelta(minutes=5)
+
+
+@dataclass(frozen=True)
+class Member:
+    """A user whom a group lists."""
+
+    id: str
+    name: str
+
+
+@dataclass(frozen=True)
+class Membership:
+    """That a user is a member: on this depends what a member asks for, until it is written."""
+
+    group: str
+    user: str
+
+
+@dataclass(frozen=True)
+class Line:
+    """A group in a listing."""
+
+    id: str
+    workflow: str
+    name: str
+
+
+@dataclass(frozen=True)
+class Best:
+    """The best run of a group on one board, with its rank key."""
+
+    key: str
+    run: str
+
+
+Bests = Mapping[str, Best | None]
+
+
+@dataclass(frozen=True)
+class Roster:
+    """What people decide about a group: its name, its owner, and its members as {id: name}."""
+
+    name: str
+    owner: str
+    members: Mapping[str, str]
+
+    def without(self, user: str) -> "Roster":
+        """The roster after a member left: what was theirs goes to the first of the others by name, if there is one."""
+        rest = {one: name for one, name in self.members.items() if one != user}
+        heir = min(rest, key=lambda one: (rest[one], one), default=user)
+        return replace(self, owner=heir if self.owner == user else self.owner, members=rest)
+
+
+@dataclass(frozen=True)
+class Group:
+    """A group of users that submits to one workflow.
+
+    `bests` has each board that the group takes part in. `revision` is a counter that the changes of these depend on;
+    `roster` is another text after each change of name, owner or members, and such changes depend on it. A negative
+    number of active runs marks a group that is being deleted: nothing of it begins any more.
+    """
+
+    id: str
+    workflow: str
+    name: str
+    owner: str
+    created_at: datetime
+    parameters: list[dict[str, Any]] | None = None
+    config: dict[str, Any] | None = None
+    bests: Bests = field(default_factory=dict)
+    active_runs: int = 0
+    revision: int = 0
+    roster: str | None = None
+
+    @property
+    def closed(self) -> bool:
+        """Whether the group is being deleted."""
+        return self.active_runs < 0
+
+    def declared(self, template: Mapping[str, Any]) -> list[dict[str, Any]]:
+        """The declarations that the group's runs take: its own, which may be none, or else its workflow's."""
+        return list(template.get("parameters", []) if self.parameters is None else self.parameters)
+
+    def roster_of(self, members: Mapping[str, str]) -> Roster:
+        """What people have decided about the group, whose members are these."""
+        return Roster(self.name, self.owner, members)
+
+    def after(self, roster: Roster) -> "Group":
+        """The group as people have decided it to be."""
+        return replace(self, name=roster.name, owner=roster.owner)
+
+
+def names(members: Iterable[Member]) -> dict[str, str]:
+    """Members as {id: name}."""
+    return {member.id: member.name for member in members}
+
+
+def require_idle(group: Group) -> None:
+    """Raise Conflict while the group has active runs."""
+    if group.active_runs > 0:
+        raise errors.Conflict("the group has active runs; cancel them first", "GROUP_IS_ACTIVE")
+
+
+def require_room(members: Mapping[str, str]) -> None:
+    """Raise InvalidRequest if these are more members than a group may have."""
+    if len(members) > MAX_MEMBERS:
+        raise errors.InvalidRequest(f"a group has at most {MAX_MEMBERS} members")
+
+
+def unknown(group_id: str) -> errors.NotFound:
+    """What those are told who may see all groups, or could see this one, when it is not there."""
+    return errors.NotFound(f"unknown group '{group_id[:100]}'")
+
+
+def refusal(what: str) -> errors.Forbidden:
+    """What strangers are told: the same of what is not theirs and of what does not exist."""
+    return errors.Forbidden(f"you have no access to {what}, or it does not exist", "NO_ACCESS")
