@@ -198,11 +198,11 @@ def story() -> Iterator[tuple[str, Count]]:
         "finishedAt": run["createdAt"],
     }
     yield "stage_step (first)", invoke("stage_step", {**task, "step": 0, "outcome": None})[1]
-    bucket.write(bucket.run(run["id"], "files/results/greetings.txt"), b"Hello, Grace!\n")
+    bucket.write(bucket.result(run["id"], "results/greetings.txt"), b"Hello, Grace!\n")
     bucket.write_json(bucket.tree(run["id"], 0), _tree("results/greetings.txt", 14))
     yield "stage_step (second)", invoke("stage_step", {**task, "step": 1, "outcome": outcome})[1]
     summary = {"people": 1, "lines": 1, "first": "Hello, Grace!"}
-    bucket.write_json(bucket.run(run["id"], "files/results/summary.json"), summary)
+    bucket.write_json(bucket.result(run["id"], "results/summary.json"), summary)
     bucket.write_json(bucket.tree(run["id"], 1), _tree("results/summary.json", len(json.dumps(summary))))
     yield "update_run", invoke("update_run", {**task, "outcome": outcome, "failure": None})[1]
     yield "post_process", invoke("post_process", {"workflow": "greetings"})[1]

@@ -1,12 +1,13 @@
-"""Each of these facts has one home: what is due, and who comes back to it."""
+"""Each of these facts has one home: the keys of objects in S3, the kinds of due work."""
 
 import ast
+import fnmatch
 import re
 from collections.abc import Iterator
 
 from flowserverless.operations import reconcile
-from flowserverless.store import due
-from local import emulator
+from flowserverless.store import bucket, due
+from local import emulator, template
 
 CODE = [emulator.PROJECT / "layers" / "flowserverless" / "flowserverless", emulator.PROJECT / "functions"]
 RELIABILITY = emulator.PROJECT / "docs" / "reliability.md"
@@ -41,3 +42,83 @@ def test_the_reconciler_comes_back_to_every_kind():
 def test_every_kind_is_explained():
     assert re.findall(r"^    ([A-Z]{2,}) ", str(due.Kind.__doc__), re.M) == list(due.Kind)
     assert sorted(re.findall(r"^\| `([A-Z]+)` \|", RELIABILITY.read_text("utf-8"), re.M)) == sorted(due.Kind)
+
+
+KEYS = {
+    "inbox/workflows/{name}.zip": bucket.package("w"),
+    "inbox/workflows/{name}.zip.report.json": bucket.report(bucket.package("w")),
+    "inbox/results/{run}/{path}": bucket.inbox("r", "a/b"),
+    "inbox/results/{run}/{marker}": bucket.inbox("r", "_SUCCESS"),
+    "inbox/results/{run}/{marker}.report.json": bucket.report(bucket.inbox("r", "_SUCCESS")),
+    "workflows/{wf}/{version}/static/{path}": bucket.static("w", "v", "a/b"),
+    "workflows/{wf}/{version}/public/{path}": bucket.public("w", "v", "a/b"),
+    "uploads/{group}/{file}": bucket.upload("g", "f"),
+    "runs/{run}/inputs/runs.json": bucket.ranked_runs("r"),
+    "runs/{run}/inputs/snapshot.json": bucket.snapshot("r"),
+    "runs/{run}/manifests/{step}.json": bucket.step_order("r", 2),
+    "runs/{run}/jobs/{digest}": bucket.job("r", "secret"),
+    "runs/{run}/files/{path}": bucket.result("r", "a/b"),
+    "runs/{run}/logs/{step}.txt": bucket.log("r", 2),
+    "runs/{run}/trees/{step}.json": bucket.tree("r", 2),
+    "runs/{run}/returned/{step}.json": bucket.returned("r", 2),
+    "runs/{run}/outcomes/{step}.json": bucket.outcome("r", 2),
+    "runs/{run}/canceled": bucket.cancel_mark("r"),
+    "runs/{run}/delivery.json": bucket.delivery("r"),
+    "runs/{run}/archive.tar.gz": bucket.archive("r"),
+}
+POST_PROCESSING = "runs/TSV4RRFFQ69G5FAV01ARZ3NDEK-postproc-w/files/a"
+
+
+def test_every_key_is_made_as_it_is_drawn():
+    assert re.findall(r"^    (\w+/\S+)", str(bucket.__doc__), re.M) == list(KEYS)
+    for drawn, made in KEYS.items():
+        parts = re.split(r"(\{\w+\})", drawn)
+        pattern = "".join(".+" if part.startswith("{") else re.escape(part) for part in parts)
+        assert re.fullmatch(pattern, made), drawn
+
+
+def test_keys_of_objects_are_made_in_one_module():
+    below = {re.sub(r"\{.*", "", drawn.split("/", 2)[2]) for drawn in KEYS if drawn.startswith("runs/")}
+    assert {"files/", "canceled", "archive.tar.gz"} <= below
+    found: dict[str, set[str]] = {}
+    for path, text in literals():
+        part = text.removeprefix("/")
+        # Paths of the API begin with the same words.
+        if not path.startswith(("flowserverless/api/", "functions/")):
+            for key in ("inbox/", "runs/", "uploads/", "workflows/", *below):
+                if part.startswith(key) if key.endswith("/") else part == key:
+                    found.setdefault(path, set()).add(key)
+    assert {"inbox/", "runs/", *below} <= found.pop("flowserverless/store/bucket.py")
+    assert found == {
+        # The path of get_job_manifest.
+        "flowserverless/operations/batch_jobs.py": {"runs/", "jobs/"},
+        # A folder that the steps of post-processing find.
+        "flowserverless/operations/post_process.py": {"runs/"},
+        "flowserverless/operations/stage.py": {"runs/"},
+        "flowserverless/packages/needs.py": {"runs/"},
+    }
+
+
+def test_only_one_module_knows_how_s3_says_that_there_is_no_object():
+    assert homes("NoSuchKey", "NotFound", "404") == {"flowserverless/store/bucket.py"}
+
+
+def placed() -> Iterator[str]:
+    """The keys and prefixes that the template names: in policies, in events, in rules about how long objects stay."""
+    text = template.TEMPLATE.read_text("utf-8")
+    yield from re.findall(r"\$\{Bucket\}/([^\"\s,\]}]+)", text)
+    yield from re.findall(r"\{wildcard: \"([^\"]+)\"\}", text)
+    yield from (f"{prefix}*" for prefix in re.findall(r"\bPrefix: (\S+/)\s", text))
+
+
+def test_the_template_speaks_of_keys_that_there_are():
+    patterns = sorted(set(placed()))
+    assert len(patterns) > 15
+    known = [*KEYS.values(), POST_PROCESSING, bucket.inbox("r", "_ERROR")]
+    assert [pattern for pattern in patterns if not fnmatch.filter(known, pattern)] == []
+
+
+def test_what_is_dropped_in_an_inbox_calls_its_function():
+    dropped = {wildcard for wildcard in placed() if wildcard.startswith("inbox/") and wildcard.count("*") == 1}
+    assert {bucket.package("*"), bucket.inbox("*", "_SUCCESS"), bucket.inbox("*", "_ERROR")} <= dropped
+    assert bucket.inbox("", "")[:-1] + "*" in dropped, "objects in the inbox of runs do not stay for ever"

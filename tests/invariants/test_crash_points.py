@@ -127,7 +127,7 @@ def test_cancel_run(service, subtests):
             found = check({}, {run})
             assert found[run].state is state
             if "PutObject" in calls:
-                assert bucket.run(run, "canceled") in on_moto.objects(run)
+                assert bucket.cancel_mark(run) in on_moto.objects(run)
             assert service.cancel(run).status == (409 if state is runs.State.CANCELED else 200)
     assert {"PutObject", "TransactWriteItems", "StopExecution"} <= set(calls)
 

@@ -158,7 +158,7 @@ def post_processed(service):
     """The post-processing run that is owed, once it has succeeded."""
     run = service.invoke("post_process", {"workflow": "w"})["started"]
     service.stage(run)
-    bucket.write(bucket.run(run, "files/plot.txt"), b"plot")
+    bucket.write(bucket.result(run, "plot.txt"), b"plot")
     assert service.update(run)["state"] == "SUCCESS"
     return run
 
@@ -203,7 +203,7 @@ def test_defect_01_lost_update_at_start(service, monkeypatch):
 def test_defect_02_missing_output_leaves_the_run_running(service, left):
     run = service.started("g")
     if left:
-        bucket.write(bucket.run(run, f"files/{left}"), b"x")
+        bucket.write(bucket.result(run, left), b"x")
     assert service.update(run)["state"] == "ERROR"
     shown = get(service, "get_run", "/runs/{runId}", {"runId": run})
     assert shown["reason"]["code"] == "OUTPUT_MISSING"
@@ -234,7 +234,7 @@ def test_defect_04_cancel_with_a_reason_that_is_no_text(service):
 )
 def test_defect_07_bad_results_are_not_ranked_in_silence(service, content, code):
     run = service.started("g")
-    bucket.write(bucket.run(run, "files/results/score.json"), content)
+    bucket.write(bucket.result(run, "results/score.json"), content)
     assert service.update(run)["state"] == "SUCCESS"
     ranking = get(service, "get_run", "/runs/{runId}", {"runId": run})["ranking"]
     assert (ranking["status"], ranking["code"]) == ("not_ranked", code)
@@ -270,7 +270,7 @@ def test_defect_10_unknown_order_column(service):
 @pytest.mark.parametrize("text", ["NaN", "Infinity", "-Infinity"])
 def test_defect_11_nan_in_answers(service, text):
     run = service.started("g")
-    bucket.write(bucket.run(run, "files/results/score.json"), f'{{"metrics": {{"score": {text}}}}}'.encode())
+    bucket.write(bucket.result(run, "results/score.json"), f'{{"metrics": {{"score": {text}}}}}'.encode())
     assert service.update(run)["state"] == "SUCCESS"
     (line,) = board(service)["ranking"]
     assert line["results"][0]["value"] == {"NaN": None, "Infinity": "inf", "-Infinity": "-inf"}[text]
@@ -286,7 +286,7 @@ def test_defect_12_groups_that_finish_together(service):
     started = [service.invoke("post_process", {"workflow": "w"})["started"] for _ in names]
     (run,) = filter(None, started)
     service.stage(run)
-    listed = json.loads(bucket.read(bucket.run(run, "inputs/runs.json"), 100_000))
+    listed = json.loads(bucket.read(bucket.ranked_runs(run), 100_000))
     assert [one["id"] for one in listed] == begun[::-1]
 
 

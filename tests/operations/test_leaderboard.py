@@ -288,7 +288,7 @@ CONTENTS = st.one_of(st.binary(max_size=200), METRICS.map(lambda document: json.
 def test_whatever_a_run_wrote_the_leaderboard_is_valid_and_the_run_says_where_it_stands(read, contested, content):
     run = contest.begin("w", "x")
     if content is not None:
-        bucket.write(bucket.run(run, "files/results/score.json"), content)
+        bucket.write(bucket.result(run, "results/score.json"), content)
     ended = contest.end(run, measure=metrics.of(run_items.get(run)))
     (standing,) = ended.run.standings.values()
     answer = read(includeAll="", limit="1000")

@@ -47,7 +47,7 @@ def finish(invoke):
 
     def call(run, reason=None):
         if reason is None:
-            bucket.write(bucket.run(run, "files/plot.txt"), b"a plot")
+            bucket.write(bucket.result(run, "plot.txt"), b"a plot")
         outcome = {"exitCode": 0 if reason is None else 1, "reason": reason, "messages": ["said so"]}
         return invoke("update_run", {"run": run, "workflow": "w", "outcome": outcome})["state"]
 
@@ -180,7 +180,7 @@ def test_it_reads_the_best_runs_in_their_order_where_they_are(change, start, sta
     worse, best = change("a"), change("a")
     run = start()
     assert f"runs/{run}/manifests/000.json" in stage(run)["manifestUrl"]
-    listed = json.loads(bucket.read(bucket.run(run, "inputs/runs.json"), 10_000))
+    listed = json.loads(bucket.read(bucket.ranked_runs(run), 10_000))
     other = leaderboard.show("w", None, False, 10, None)["ranking"][1]["run"]["id"]
     assert listed == [
         {"id": best, "name": "Group a", "files": ["results/score.json"]},
@@ -192,7 +192,7 @@ def test_it_reads_the_best_runs_in_their_order_where_they_are(change, start, sta
         f"runs/{best}/results/score.json": f"runs/{best}/files/results/score.json",
         f"runs/{other}/results/score.json": f"runs/{other}/files/results/score.json",
     }
-    manifest = json.loads(bucket.read(bucket.run(run, "manifests/000.json"), 1_000_000))
+    manifest = json.loads(bucket.read(bucket.step_order(run, 0), 1_000_000))
     assert {one["path"] for one in manifest["inputs"]} == set(places)
     assert worse not in str(manifest["inputs"])
 
@@ -433,7 +433,7 @@ def test_what_was_drawn_of_deleted_runs_goes_with_the_last_of_them(change, proce
     assert shown()["id"] == kept[0], "one group is ranked still"
     active = workflow_items.get("w").active_run
     invoke("stage_step", staged(active))
-    bucket.write(bucket.run(active, "files/plot.txt"), b"a plot")
+    bucket.write(bucket.result(active, "plot.txt"), b"a plot")
     done = {"exitCode": 0, "reason": None, "messages": []}
     assert invoke("update_run", {"run": active, "workflow": "w", "outcome": done})["state"] == "SUCCESS"
     event = gateway.event("DELETE", "/runs/{runId}", {"runId": ranked.pop()}, user=gateway.ORGANISER)

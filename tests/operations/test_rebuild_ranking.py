@@ -29,7 +29,7 @@ def succeed(group, at, score=None, seconds=None, note=None, run=None):
     """A run that wrote a result file and was ranked by it."""
     run = run or contest.begin("w", group)
     document = {"metrics": {"score": score}, "seconds": seconds, "note": note}
-    bucket.write_json(bucket.run(run, "files/results/score.json"), document)
+    bucket.write_json(bucket.result(run, "results/score.json"), document)
     contest.end(run, at=at, measure=metrics.of(run_items.get(run)))
     return run
 

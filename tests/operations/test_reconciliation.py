@@ -119,7 +119,7 @@ def test_a_run_whose_deadline_passed_ends_and_so_does_its_work(service):
     assert service.reconcile() == {"runs": 1}
     assert (state(run), reason(run)) == ("ERROR", "TIMEOUT")
     assert on_moto.status(run) == "ABORTED"
-    assert bucket.run(run, "canceled") in on_moto.objects(run)
+    assert bucket.cancel_mark(run) in on_moto.objects(run)
     assert service.succeed(run, 0.9)["state"] == "ERROR"
     contest.check("w", [])
 
@@ -224,7 +224,7 @@ def test_what_a_step_wrote_after_its_run_was_canceled_and_deleted_is_removed_too
 def test_a_run_with_2500_objects_leaves_nothing(service):
     run = service.started("a")
     service.succeed(run, 0.5)
-    on_moto.write_empty(bucket.run(run, f"files/deep/{number:04d}") for number in range(2500))
+    on_moto.write_empty(bucket.result(run, f"deep/{number:04d}") for number in range(2500))
     bucket.write(f"inbox/results/{run}/part", b"")
     neighbour = service.started("a")
     service.write_score(neighbour, 0.5)
@@ -239,7 +239,7 @@ def test_a_run_with_2500_objects_leaves_nothing(service):
 def test_removal_is_repeated_until_nothing_is_left(service, monkeypatch):
     run = deleted(service)
     for number in range(5):
-        bucket.write(bucket.run(run, f"files/{number}"), b"")
+        bucket.write(bucket.result(run, number), b"")
     monkeypatch.setattr(bucket, "MAX_KEYS_PER_DELETE", 2)
     monkeypatch.setattr("flowserverless.operations.delete.REQUESTS", 1)
     assert service.remove_files(run) > 3

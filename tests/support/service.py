@@ -89,7 +89,7 @@ class Service:
         document = {"metrics": {"score": score}}
         # A step of the run, though a test may let it happen while a function is at work.
         with policies.asked():
-            bucket.write_json(bucket.run(run, "files/results/score.json"), document)
+            bucket.write_json(bucket.result(run, "results/score.json"), document)
 
     def reconcile(self) -> dict[str, int]:
         """A pass that the schedule asks for."""

@@ -6,6 +6,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from flowserverless.domain import deliveries, paths
+from flowserverless.store import bucket, inbox
 
 SEGMENTS = st.sampled_from(["a", "b", "..", ".", "", "ü", "-x", "x\\y", "\n", "_SUCCESS", ".flowserverless", "c" * 256])
 NAMES = st.lists(SEGMENTS, min_size=1, max_size=4).map("/".join)
@@ -59,8 +60,8 @@ def test_faults_are_bounded_and_name_what_they_are_about():
 
 def test_only_objects_directly_in_the_inbox_of_a_run_are_markers():
     run = "TSV4RRFFQ69G5FAV01ARZ3NDEK-g"
-    assert deliveries.marker(f"inbox/results/{run}/_SUCCESS") == deliveries.Marker(run, "_SUCCESS")
-    assert deliveries.Marker(run, "_ERROR").report == f"inbox/results/{run}/_ERROR.report.json"
+    assert inbox.marker(f"inbox/results/{run}/_SUCCESS") == deliveries.Marker(run, "_SUCCESS")
+    assert bucket.report(bucket.inbox(run, "_ERROR")) == f"inbox/results/{run}/_ERROR.report.json"
     others = ["_SUCCESS", f"inbox/results/{run}/part/_SUCCESS", f"inbox/results/{run}/_SUCCESS.report.json"]
     for key in [*others, f"inbox/results/{run}/_success", "inbox/results/_SUCCESS", f"inbox/workflows/{run}/_SUCCESS"]:
-        assert deliveries.marker(key) is None
+        assert inbox.marker(key) is None

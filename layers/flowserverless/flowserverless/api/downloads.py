@@ -15,9 +15,7 @@ def file(run: runs.Run, file_id: str, head: bool) -> str:
     if index >= len(found) or found[index].id != file_id:
         raise unknown
     result = found[index]
-    return bucket.link(
-        bucket.run(run.id, f"files/{result.path}"), kept_files.saved_as(result), result.media_type, head=head
-    )
+    return bucket.link(bucket.result(run.id, result.path), kept_files.saved_as(result), result.media_type, head=head)
 
 
 def archive(run: runs.Run, name: str, head: bool) -> str:
@@ -27,7 +25,7 @@ def archive(run: runs.Run, name: str, head: bool) -> str:
     if run.archive is None or run.archive.size is None:
         why = run.archive.detail if run.archive and run.archive.detail else "it left no files"
         raise errors.NotFound(f"run {run.id} has no archive: {why}", "NO_ARCHIVE")
-    return bucket.link(bucket.run(run.id, "archive.tar.gz"), name, "application/gzip", head=head)
+    return bucket.link(bucket.archive(run.id), name, "application/gzip", head=head)
 
 
 def public(workflow: str, file_id: str, head: bool) -> str:

@@ -9,11 +9,9 @@ from dataclasses import dataclass
 
 from flowserverless.domain import limits, paths
 
-INBOX = "inbox/results/"
 SUCCESS = "_SUCCESS"
 ERROR = "_ERROR"
 MARKERS = (SUCCESS, ERROR)
-REPORT = ".report.json"
 # The messages of a run stand as JSON in its item of the table, with much else.
 MAX_MESSAGE_LENGTH = 2000
 MESSAGE_BYTES = 40_000
@@ -27,16 +25,6 @@ class Marker:
 
     run: str
     name: str
-
-    @property
-    def key(self) -> str:
-        """The key of the marker."""
-        return inbox(self.run) + self.name
-
-    @property
-    def report(self) -> str:
-        """The key of the report on the delivery."""
-        return self.key + REPORT
 
 
 @dataclass(frozen=True)
@@ -65,20 +53,14 @@ class Judged:
     faults: tuple[str, ...]
 
 
-def inbox(run_id: str) -> str:
-    """The prefix below which the results of a run are delivered."""
-    return f"{INBOX}{run_id}/"
-
-
-def marker(key: str) -> Marker | None:
-    """The marker at a key; None for other objects, such as the `part/_SUCCESS` that Hadoop leaves in directories."""
-    run, _, name = key.removeprefix(INBOX).partition("/")
-    return Marker(run, name) if key.startswith(INBOX) and name in MARKERS else None
+def marker(run_id: str, path: str) -> Marker | None:
+    """The marker at a path in an inbox; None for others, such as the `part/_SUCCESS` that Hadoop leaves in folders."""
+    return Marker(run_id, path) if path in MARKERS else None
 
 
 def is_note(path: str) -> bool:
-    """Whether a path in an inbox is a marker or a report and not a result; the S3 console's folders are none either."""
-    return path.removesuffix(REPORT) in MARKERS or path == "" or path.endswith("/")
+    """Whether a path in an inbox is a marker and not a result; the S3 console's folders are none either."""
+    return path in MARKERS or path == "" or path.endswith("/")
 
 
 def told(name: str, body: bytes) -> Told:

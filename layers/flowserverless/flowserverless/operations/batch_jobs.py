@@ -6,7 +6,6 @@ a manifest with new URLs for as long as the run is active.
 """
 
 import base64
-import hashlib
 import json
 import os
 import re
@@ -49,7 +48,7 @@ runpy.run_path(program, run_name='__main__')
 def order(run: runs.Run, step: plans.Step, seconds: int) -> dict[str, Any]:
     """What the state machine registers and submits as the job of a step that may take so many seconds."""
     job = f"{step.index:03d}-{secrets.token_urlsafe(24)}"
-    bucket.write(_key(run.id, job), b"")
+    bucket.write(bucket.job(run.id, job), b"")
     url = f"{os.environ['API_URL']}/runs/{run.id}/jobs/{job}"
     size = fargate.size(step.resources or steps.Resources())
     return {
@@ -66,14 +65,14 @@ def order(run: runs.Run, step: plans.Step, seconds: int) -> dict[str, Any]:
 
 def require(run_id: str, job: str) -> int:
     """The number of the step whose job this is. Raises NotFound unless it was ordered, also where there is no run."""
-    if not JOB.fullmatch(job) or bucket.head(_key(run_id, job)) is None:
+    if not JOB.fullmatch(job) or bucket.head(bucket.job(run_id, job)) is None:
         raise errors.NotFound("there is no such job")
     return int(job[:3])
 
 
 def addition(run_id: str, index: int, seconds: int) -> dict[str, Any]:
     """What a job's manifest has beyond that of a Lambda: the program, and a form for how the step went."""
-    key = _outcome(run_id, index)
+    key = bucket.outcome(run_id, index)
     return {
         "program": base64.b64encode(_program()).decode(),
         "outcome": {**bucket.form(key, seconds, MAX_OUTCOME_BYTES), "key": key},
@@ -84,7 +83,7 @@ def outcome(run: runs.Run, told: Mapping[str, Any] | None) -> Mapping[str, Any] 
     """How a step went: as the state machine was told or, for a job (`{"job": <number of the step>}`), as it left it."""
     if told is None or "job" not in told:
         return told
-    kept = bucket.read(_outcome(run.id, int(told["job"])), MAX_OUTCOME_BYTES)
+    kept = bucket.read(bucket.outcome(run.id, int(told["job"])), MAX_OUTCOME_BYTES)
     try:
         found = json.loads(kept or b"null")
     except ValueError:
@@ -101,15 +100,6 @@ def _well_formed(found: Mapping[str, Any]) -> bool:
         and isinstance(found.get("exitCode"), int | None)
         and all(isinstance(found.get(name), str | None) for name in ("startedAt", "finishedAt"))
     )
-
-
-def _key(run_id: str, job: str) -> str:
-    """Key of an empty object by which a job's secret is known; only its digest is in the name."""
-    return bucket.run(run_id, f"jobs/{hashlib.sha256(job.encode()).hexdigest()}")
-
-
-def _outcome(run_id: str, index: int) -> str:
-    return bucket.run(run_id, f"outcomes/{index:03d}.json")
 
 
 def _program() -> bytes:

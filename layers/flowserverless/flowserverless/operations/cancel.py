@@ -31,7 +31,7 @@ def run(run: runs.Run, reason: str | None, now: str, by: groups.Membership | Non
 
 def stop_execution(run: runs.Run) -> None:
     """Stop step and execution of a run that ended without them; who is told of that lists the files."""
-    bucket.write(bucket.run(run.id, "canceled"), b"")
+    bucket.write(bucket.cancel_mark(run.id), b"")
     code, detail = (run.reason.code, run.reason.detail) if run.reason else ("", "")
     step_functions.stop(run.id, code, detail)
     run_items.settle(run)

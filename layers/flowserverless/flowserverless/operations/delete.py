@@ -57,7 +57,7 @@ def files(run_id: str, now: datetime) -> bool:
     The note that objects are left goes last, and not before a step that was canceled has written its last.
     """
     for _ in range(REQUESTS):
-        keys = bucket.some(bucket.run(run_id)) or bucket.some(f"inbox/results/{run_id}/")
+        keys = bucket.some(bucket.run(run_id)) or bucket.some(bucket.inbox(run_id))
         if not keys:
             run_items.forget(run_id, runs.timestamp(now))
             return True

@@ -38,20 +38,20 @@ def left(
     """
     count = sum(step.begun for step in run.steps)
     if run.external or not count:
-        now = run_directory.with_stored(run_directory.Directory(), functools.partial(_key, run.id), found)
+        now = run_directory.with_stored(run_directory.Directory(), functools.partial(bucket.result, run.id), found)
     else:
         now = _after(run, published, template, count, lambda: found)
     own = {
         path: replace(file, size=found[path].size)
         for path, file in now.files.items()
-        if path in found and file.key == _key(run.id, path)
+        if path in found and file.key == bucket.result(run.id, path)
     }
     return replace(now, files=own)
 
 
 def stored(run_id: str) -> dict[str, run_directory.Stored]:
     """All that the steps of a run ever wrote, without names that only a forged upload can have made."""
-    listed = {file.path: file for file in bucket.listing(_key(run_id, ""))}
+    listed = {file.path: file for file in bucket.listing(bucket.result(run_id))}
     named = result_files.deliverable((file.path, file.size) for file in listed.values())
     return {path: run_directory.Stored(size, listed[path].modified.timestamp()) for path, size in named.items()}
 
@@ -67,7 +67,9 @@ def _after(
     with futures.ThreadPoolExecutor(READERS) as pool:
         read = list(pool.map(functools.partial(_tree, run.id), range(count)))
     done = [run_directory.Step(step.fence, tree) for step, tree in zip(steps, read, strict=True)]
-    return run_directory.after(_first(run, published), done, functools.partial(_key, run.id), functools.cache(found))
+    return run_directory.after(
+        _first(run, published), done, functools.partial(bucket.result, run.id), functools.cache(found)
+    )
 
 
 def _first(run: runs.Run, published: table.TemplateItem) -> run_directory.Directory:
@@ -103,10 +105,6 @@ def _tree(run_id: str, index: int) -> run_directory.Tree | None:
         return run_directory.parse(json.loads(body), at.timestamp())
     except (ValueError, RecursionError):
         return None
-
-
-def _key(run_id: str, path: str) -> str:
-    return bucket.run(run_id, f"files/{path}")
 
 
 def _nanoseconds(moment: str) -> int:

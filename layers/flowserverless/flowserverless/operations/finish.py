@@ -106,7 +106,7 @@ def _left(run: runs.Run, published: table.TemplateItem, template: templates.Temp
     """
     found = directories.stored(run.id)
     left = directories.left(run, published, template, found)
-    bucket.remove([bucket.run(run.id, f"files/{path}") for path in found if path not in left.files])
+    bucket.remove([bucket.result(run.id, path) for path in found if path not in left.files])
     return left
 
 
@@ -174,7 +174,7 @@ def _archive(run: runs.Run, collected: result_files.Collected) -> tuple[runs.Arc
             f"the files have {total} bytes, more than the {most} that are archived: {limits.parameter('ArchiveBytes')}"
         )
         return runs.Archive(detail=why), _digests(run, collected)
-    members = [(file.path, bucket.run(run.id, f"files/{file.path}"), file.size) for file in collected.files]
+    members = [(file.path, bucket.result(run.id, file.path), file.size) for file in collected.files]
     manifest = {
         "run": run.id,
         "workflow": run.workflow,
@@ -182,9 +182,7 @@ def _archive(run: runs.Run, collected: result_files.Collected) -> tuple[runs.Arc
         "arguments": list(run.arguments),
     }
     try:
-        info = archive.build(
-            clients.client("s3"), bucket.bucket_name(), members, bucket.run(run.id, "archive.tar.gz"), manifest
-        )
+        info = archive.build(clients.client("s3"), bucket.bucket_name(), members, bucket.archive(run.id), manifest)
     except ValueError as error:
         why = f"the files cannot be unpacked side by side: {error}"
         return runs.Archive(detail=why[:2000]), _digests(run, collected)
@@ -192,6 +190,6 @@ def _archive(run: runs.Run, collected: result_files.Collected) -> tuple[runs.Arc
 
 
 def _digests(run: runs.Run, collected: result_files.Collected) -> Mapping[str, str]:
-    keys = {file.path: bucket.run(run.id, f"files/{file.path}") for file in collected.files}
+    keys = {file.path: bucket.result(run.id, file.path) for file in collected.files}
     with futures.ThreadPoolExecutor(READERS) as pool:
         return dict(zip(keys, pool.map(bucket.digest, keys.values()), strict=True))

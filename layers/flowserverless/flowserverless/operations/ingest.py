@@ -41,14 +41,14 @@ def block(run: runs.Run, user: str, now: datetime) -> Json | None:
     """
     if not (run.active and run.external) or run.started_by != user:
         return None
-    prefix = deliveries.inbox(run.id)
+    prefix = bucket.inbox(run.id)
     seconds = max(1, int((datetime.fromisoformat(run.deadline) - now).total_seconds()))
     form = bucket.form(prefix, seconds, min(settings.number("INGEST_BYTES", MAX_BYTES), MAX_POST_BYTES))
     # The policy asks for the field, whatever is in it.
     form["fields"]["Content-Type"] = "application/octet-stream"
     target = f"s3://{os.environ['BUCKET_NAME']}/{prefix}"
     every_file = "(cd results && find . -type f | cut -c 3- | while IFS= read -r file; do {} || exit; done)"
-    report = deliveries.Marker(run.id, deliveries.SUCCESS).report
+    report = bucket.report(bucket.inbox(run.id, deliveries.SUCCESS))
     return {
         "prefix": prefix,
         "expires": run.deadline,
@@ -56,7 +56,7 @@ def block(run: runs.Run, user: str, now: datetime) -> Json | None:
         "report": bucket.link(report, seconds=min(seconds, MAX_LINK_SECONDS)),
         "curl": [
             every_file.format(_post(form, f'{shlex.quote(prefix)}"$file"', '< "$file"')),
-            f"echo '{{}}' | {_post(form, shlex.quote(prefix + deliveries.SUCCESS), '')}".rstrip(),
+            f"echo '{{}}' | {_post(form, shlex.quote(bucket.inbox(run.id, deliveries.SUCCESS)), '')}".rstrip(),
         ],
         "aws": [
             f"aws s3 cp results/ {target} --recursive",
@@ -75,7 +75,7 @@ def _post(form: Json, key: str, source: str) -> str:
 
 def results(event: Mapping[str, Any], now: datetime) -> Json:
     """Look at the marker that an EventBridge event (S3, Object Created) tells of; answers the report."""
-    marker = deliveries.marker(event["detail"]["object"]["key"])
+    marker = inbox.marker(event["detail"]["object"]["key"])
     return _look(marker, now) if marker else {"status": "no marker"}
 
 
@@ -98,7 +98,8 @@ def _look(marker: deliveries.Marker, now: datetime) -> Json:
     A marker that is gone was accepted before. For one that comes before the execution waits there is no report
     yet: the execution looks for it.
     """
-    head = bucket.head(marker.key)
+    key = bucket.inbox(marker.run, marker.name)
+    head = bucket.head(key)
     if head is None:
         return {"status": "gone"}
     delivery = None
@@ -113,7 +114,7 @@ def _look(marker: deliveries.Marker, now: datetime) -> Json:
             return {"status": "gone"}
         said = {"status": "ignored", "code": refusal.code, "detail": refusal.detail}
     report = {"run": marker.run, "marker": marker.name, **said, "at": runs.timestamp(now)}
-    bucket.write_json(marker.report, report)
+    bucket.write_json(bucket.report(key), report)
     if delivery:
         inbox.remove(marker.run, delivery)
     return report
@@ -133,7 +134,7 @@ def _clear_deleted(run_id: str) -> bool:
         return False
     if deleted is None:
         return False
-    while keys := bucket.some(deliveries.inbox(run_id)):
+    while keys := bucket.some(bucket.inbox(run_id)):
         bucket.remove(keys)
     return True
 
@@ -173,7 +174,7 @@ def _judge(run: runs.Run, marker: deliveries.Marker, head: Json) -> inbox.Delive
     """The delivery that this marker ends. Raises TooLarge, InvalidRequest; a failure is believed whatever its files."""
     if head["ContentLength"] > MAX_FILE_BYTES:
         raise errors.TooLarge(f"the marker has more than {MAX_FILE_BYTES} bytes", "MARKER_TOO_LARGE")
-    told = deliveries.told(marker.name, bucket.read(marker.key, MAX_FILE_BYTES) or b"")
+    told = deliveries.told(marker.name, bucket.read(bucket.inbox(run.id, marker.name), MAX_FILE_BYTES) or b"")
     judged = deliveries.judge(
         inbox.listing(run.id),
         settings.number("INGEST_FILES", MAX_FILES),

@@ -20,7 +20,7 @@ def of(run: runs.Run, schema_of: Callable[[str], results.ResultSchema] | None = 
 
     @functools.cache
     def content(file: str) -> bytes | None:
-        return bucket.read(bucket.run(run.id, f"files/{file}"), results.MAX_FILE_BYTES + 1)
+        return bucket.read(bucket.result(run.id, file), results.MAX_FILE_BYTES + 1)
 
     @functools.cache
     def measure(board: str) -> tuple[results.ResultSchema, boards.Measurement]:

@@ -86,14 +86,12 @@ def take_snapshot(run: runs.Run, published: table.TemplateItem) -> int:
         raise errors.Conflict(f"no run of workflow '{run.workflow}' is ranked any more")
     names = boards.group_names(run.workflow, {entry.group for entry in best})
     listed = [{"id": e.run, "name": names.get(e.group, e.group), "files": list(wanted)} for e in best]
-    listing = bucket.run(run.id, "inputs/runs.json")
+    listing = bucket.ranked_runs(run.id)
     bucket.write_json(listing, listed)
     inputs: list[tuple[str, str, int | None]] = [("runs/runs.json", listing, None)]
     for entry in best:
-        inputs += [
-            (f"runs/{entry.run}/{name}", bucket.run(entry.run, f"files/{path}"), None) for name, path in wanted.items()
-        ]
-    bucket.write_json(_snapshot(run), inputs)
+        inputs += [(f"runs/{entry.run}/{name}", bucket.result(entry.run, path), None) for name, path in wanted.items()]
+    bucket.write_json(bucket.snapshot(run.id), inputs)
     return int(head.ranking_version)
 
 
@@ -102,13 +100,9 @@ def _best(head: table.WorkflowItem, limit: int) -> list[boards.Entry]:
     return boards.page(head.workflow, head.board, "BEST", limit)[0] if head.board else []
 
 
-def _snapshot(run: runs.Run) -> str:
-    return bucket.run(run.id, "inputs/snapshot.json")
-
-
 def snapshot(run: runs.Run) -> list[tuple[str, str, int | None]]:
     """Path in the run directory, S3 key and size of the snapshot's files."""
-    body = bucket.read(_snapshot(run), 1 << 26)
+    body = bucket.read(bucket.snapshot(run.id), 1 << 26)
     if body is None:
         raise errors.Conflict(f"run {run.id} has no snapshot of the ranking")
     return [(path, key, size) for path, key, size in json.loads(body)]

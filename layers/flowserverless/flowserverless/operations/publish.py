@@ -15,8 +15,6 @@ from flowserverless.operations import post_process
 from flowserverless.packages import package
 from flowserverless.store import bucket, table, workflow_items
 
-INBOX = "inbox/workflows/"
-
 
 def workflow(event: Mapping[str, Any], now: datetime) -> dict[str, Any]:
     """Publish the package that an EventBridge event or `{"key": ...}` names; answers the report written beside it.
@@ -27,14 +25,13 @@ def workflow(event: Mapping[str, Any], now: datetime) -> dict[str, Any]:
     nothing.
     """
     key = str(event["detail"]["object"]["key"] if "detail" in event else event["key"])
-    named = key.removeprefix(INBOX) if key.startswith(INBOX) else key.rsplit("/", 1)[-1]
-    workflow = str(event.get("workflow") or named.removesuffix(".zip"))
+    workflow = str(event.get("workflow") or bucket.package_name(key))
     report: dict[str, Any] = {"status": "rejected", "workflow": workflow, "version": None, "faults": [], "warnings": []}
     try:
         report |= _publish(workflow, key, now)
     except validation.Faults as found:
         report |= {"faults": _listed(found.faults), "warnings": _listed(found.warnings)}
-    bucket.write_json(f"{key}.report.json", report)
+    bucket.write_json(bucket.report(key), report)
     return report
 
 

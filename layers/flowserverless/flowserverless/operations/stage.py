@@ -63,7 +63,7 @@ def job(run_id: str, job: str, now: datetime) -> str:
 
 
 def _write(manifest: Mapping[str, Any], seconds: int) -> str:
-    key = bucket.run(manifest["run"], f"manifests/{manifest['step']:03d}.json")
+    key = bucket.step_order(manifest["run"], manifest["step"])
     bucket.write_json(key, manifest)
     return bucket.link(key, seconds=seconds + SPARE_SECONDS)
 
@@ -115,7 +115,7 @@ def _inputs(
                 "url": bucket.link(file.key, seconds=seconds),
                 "size": file.size,
                 # A ranked run of an older version may lack a file that post-processing asks for now.
-                "optional": file.key.startswith("runs/") and path.startswith("runs/"),
+                "optional": file.key.startswith(bucket.RUNS) and path.startswith("runs/"),
                 "sha256": digests.get(file.key),
                 "executable": file.executable,
                 "modified": file.modified,
@@ -133,7 +133,7 @@ def _folders(step: plans.Step, begun: run_directory.Directory) -> list[str]:
 def _manifest(
     run: runs.Run, published: table.TemplateItem, template: templates.Template, step: plans.Step, seconds: int
 ) -> dict[str, Any]:
-    prefix, log = bucket.run(run.id, "files/"), bucket.log(run.id, step.index)
+    prefix, log = bucket.result(run.id), bucket.log(run.id, step.index)
     tree = bucket.tree(run.id, step.index)
     valid = seconds + SPARE_SECONDS
     most, of_a_file = _output_bytes(step)
@@ -155,7 +155,7 @@ def _manifest(
         "upload": {**bucket.form(prefix, valid, most), "prefix": prefix},
         "tree": {**bucket.form(tree, valid, run_directory.MAX_BYTES), "key": tree},
         "log": {**bucket.form(log, valid, settings.number("LOG_BYTES", 1_000_000) * 2), "key": log},
-        "cancelUrl": bucket.link(bucket.run(run.id, "canceled"), seconds=valid),
+        "cancelUrl": bucket.link(bucket.cancel_mark(run.id), seconds=valid),
         "limits": {
             "seconds": seconds,
             "memoryBytes": settings.number("STEP_MEMORY_MB", 1769) << 20,

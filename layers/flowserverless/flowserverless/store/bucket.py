@@ -1,4 +1,30 @@
-"""Objects in S3: every key is made here; bytes go between S3 and people by signed URLs, not through a function."""
+"""The one S3 bucket: every key is made here. Bytes go between S3 and people by signed URLs, not through a function.
+
+    key                                       what                                             comes from
+    ----------------------------------------  -----------------------------------------------  ------------------------
+    inbox/workflows/{name}.zip                package to publish                               organiser
+    inbox/workflows/{name}.zip.report.json    what became of it                                publish_workflow
+    inbox/results/{run}/{path}                result file of an external engine                who has the form
+    inbox/results/{run}/{marker}              end of a delivery: _SUCCESS or _ERROR            who has the form
+    inbox/results/{run}/{marker}.report.json  what became of it                                ingest_results
+    workflows/{wf}/{version}/static/{path}    file of a package, as steps find it              publish_workflow
+    workflows/{wf}/{version}/public/{path}    copy of one that anybody may download            publish_workflow
+    uploads/{group}/{file}                    uploaded input; runs refer to it                 upload_file, its form
+    runs/{run}/inputs/runs.json               post-processing: the ranked runs, for its steps  stage_step
+    runs/{run}/inputs/snapshot.json           post-processing: the keys of their files         stage_step
+    runs/{run}/manifests/{step}.json          step order                                       stage_step
+    runs/{run}/jobs/{digest}                  that a job was ordered; empty                    stage_step
+    runs/{run}/files/{path}                   result file                                      step, ingest_results
+    runs/{run}/logs/{step}.txt                what a step printed                              step
+    runs/{run}/trees/{step}.json              what a step did to the directory of its run      step
+    runs/{run}/returned/{step}.json           what the function of a code step returned        step
+    runs/{run}/outcomes/{step}.json           how the step of a job went                       step
+    runs/{run}/canceled                       mark that a running step looks for; empty        cancel_run
+    runs/{run}/delivery.json                  the delivery that was accepted                   ingest_results
+    runs/{run}/archive.tar.gz                 all result files                                 update_run
+
+Policies, events and lifecycle rules in template.yaml name prefixes too; tests/contract holds them against this.
+"""
 
 import base64
 import hashlib
@@ -15,6 +41,9 @@ from flowserverless.aws import clients
 # Long enough for a slow start of a download, short enough that a leaked link is of little use.
 LINK_SECONDS = 300
 MAX_KEYS_PER_DELETE = 1000
+PACKAGES = "inbox/workflows/"
+DELIVERIES = "inbox/results/"
+RUNS = "runs/"
 
 
 @dataclass(frozen=True)
@@ -38,7 +67,34 @@ def origins() -> tuple[str, str]:
     return f"{scheme}://{bucket_name()}.{host}", f"{scheme}://{host}"
 
 
-def static(workflow: str, version: str, path: str = "") -> str:
+def package(name: str) -> str:
+    """Key of a package to publish."""
+    return f"{PACKAGES}{name}.zip"
+
+
+def package_name(key: str) -> str:
+    """What a package is named, with the folder of the inbox that it lies in; elsewhere than there, without folders."""
+    named = key.removeprefix(PACKAGES) if key.startswith(PACKAGES) else key.rsplit("/", 1)[-1]
+    return named.removesuffix(".zip")
+
+
+def inbox(run_id: str, path: str = "") -> str:
+    """Key of what is delivered to a run: a result or a marker; without `path` the prefix of all."""
+    return f"{DELIVERIES}{run_id}/{path}"
+
+
+def delivered(key: str) -> tuple[str, str] | None:
+    """The run and the path that the key of a delivered object stands for; None for other objects."""
+    run_id, slash, path = key.removeprefix(DELIVERIES).partition("/")
+    return (run_id, path) if key.startswith(DELIVERIES) and slash else None
+
+
+def report(key: str) -> str:
+    """Key of the report on a package or a marker."""
+    return f"{key}.report.json"
+
+
+def static(workflow: str, version: str, path: str) -> str:
     """Key of a static file of a published version."""
     return f"workflows/{workflow}/{version}/static/{path}"
 
@@ -53,24 +109,74 @@ def upload(group: str, file: str) -> str:
     return f"uploads/{group}/{file}"
 
 
-def run(run_id: str, place: str = "") -> str:
-    """Key of something of a run: files/..., logs/..., archive.tar.gz, canceled, manifests/..."""
-    return f"runs/{run_id}/{place}"
+def run(run_id: str) -> str:
+    """The prefix of all objects of a run, but of what is delivered to it."""
+    return f"{RUNS}{run_id}/"
+
+
+def ranked_runs(run_id: str) -> str:
+    """Key of the list of ranked runs that the steps of a post-processing run read."""
+    return f"{RUNS}{run_id}/inputs/runs.json"
+
+
+def snapshot(run_id: str) -> str:
+    """Key of the list of the files of ranked runs that a post-processing run reads."""
+    return f"{RUNS}{run_id}/inputs/snapshot.json"
+
+
+def step_order(run_id: str, step: int) -> str:
+    """Key of what the runner of a step is told."""
+    return f"{RUNS}{run_id}/manifests/{step:03d}.json"
+
+
+def job(run_id: str, secret: str) -> str:
+    """Key of an empty object by which a job's secret is known; only its digest is in the name."""
+    return f"{RUNS}{run_id}/jobs/{hashlib.sha256(secret.encode()).hexdigest()}"
+
+
+def result(run_id: str, path: str = "") -> str:
+    """Key of a file of a run; without `path` the prefix of all."""
+    return f"{RUNS}{run_id}/files/{path}"
 
 
 def log(run_id: str, step: int) -> str:
     """Key of the log of a step."""
-    return run(run_id, f"logs/{step:03d}.txt")
-
-
-def returned(run_id: str, step: int) -> str:
-    """Key of what the function of a code step returned to later steps."""
-    return run(run_id, f"returned/{step:03d}.json")
+    return f"{RUNS}{run_id}/logs/{step:03d}.txt"
 
 
 def tree(run_id: str, step: int) -> str:
     """Key of what a step did to the directory of its run."""
-    return run(run_id, f"trees/{step:03d}.json")
+    return f"{RUNS}{run_id}/trees/{step:03d}.json"
+
+
+def returned(run_id: str, step: int) -> str:
+    """Key of what the function of a code step returned to later steps."""
+    return f"{RUNS}{run_id}/returned/{step:03d}.json"
+
+
+def outcome(run_id: str, step: int) -> str:
+    """Key of how the step of a job went."""
+    return f"{RUNS}{run_id}/outcomes/{step:03d}.json"
+
+
+def cancel_mark(run_id: str) -> str:
+    """Key of the empty object that tells a running step that its run is over."""
+    return f"{RUNS}{run_id}/canceled"
+
+
+def delivery(run_id: str) -> str:
+    """Key of the delivery that was accepted for a run."""
+    return f"{RUNS}{run_id}/delivery.json"
+
+
+def archive(run_id: str) -> str:
+    """Key of the archive of a run's files."""
+    return f"{RUNS}{run_id}/archive.tar.gz"
+
+
+def is_missing(error: Exception) -> bool:
+    """Whether S3 says that there is no such object: in a word, or to a HEAD, whose answer has no body, in a number."""
+    return clients.error_code(error) in ("NoSuchKey", "404", "NotFound")
 
 
 def listing(prefix: str) -> Iterator[Stored]:
@@ -98,7 +204,7 @@ def _get(key: str) -> dict[str, Any] | None:
     try:
         answer: dict[str, Any] = s3.get_object(Bucket=bucket_name(), Key=key)
     except s3.exceptions.ClientError as error:
-        if clients.error_code(error) in ("NoSuchKey", "404"):
+        if is_missing(error):
             return None
         raise
     return answer
@@ -110,7 +216,7 @@ def head(key: str) -> dict[str, Any] | None:
     try:
         answer: dict[str, Any] = s3.head_object(Bucket=bucket_name(), Key=key, ChecksumMode="ENABLED")
     except s3.exceptions.ClientError as error:
-        if clients.error_code(error) in ("NoSuchKey", "404", "NotFound"):
+        if is_missing(error):
             return None
         raise
     return answer

@@ -17,7 +17,6 @@ PART = 128 << 20
 MAX_PARTS = 10_000
 # As many as botocore keeps connections.
 THREADS = 10
-_GONE = ("NoSuchKey", "404")
 _CHANGED = ("PreconditionFailed", "412")
 
 
@@ -39,8 +38,14 @@ class Delivery:
     refused: str | None = None
 
     def is_of(self, marker: deliveries.Marker, head: dict[str, Any]) -> bool:
-        """Whether this marker, as `files.head` shows it, is the one that the delivery was accepted for."""
+        """Whether this marker, as `bucket.head` shows it, is the one that the delivery was accepted for."""
         return (self.marker, self.etag, self.modified) == (marker.name, *identity(head))
+
+
+def marker(key: str) -> deliveries.Marker | None:
+    """The marker that has a key."""
+    found = bucket.delivered(key)
+    return deliveries.marker(*found) if found else None
 
 
 def identity(head: dict[str, Any]) -> tuple[str, str]:
@@ -49,13 +54,15 @@ def identity(head: dict[str, Any]) -> tuple[str, str]:
 
 
 def listing(run_id: str) -> list[deliveries.File]:
-    """Every object in the inbox of a run."""
-    prefix = deliveries.inbox(run_id)
+    """Every object in the inbox of a run, but our own reports."""
+    prefix = bucket.inbox(run_id)
+    reports = {bucket.report(bucket.inbox(run_id, name)) for name in deliveries.MARKERS}
     pages = clients.client("s3").get_paginator("list_objects_v2").paginate(Bucket=bucket.bucket_name(), Prefix=prefix)
     return [
         deliveries.File(found["Key"].removeprefix(prefix), found["Size"], found["ETag"])
         for page in pages
         for found in page.get("Contents", ())
+        if found["Key"] not in reports
     ]
 
 
@@ -66,7 +73,7 @@ def record(run_id: str, delivery: Delivery) -> Delivery:
     """
     s3 = clients.client("s3")
     try:
-        s3.put_object(Bucket=bucket.bucket_name(), Key=_record(run_id), Body=_json(delivery), IfNoneMatch="*")
+        s3.put_object(Bucket=bucket.bucket_name(), Key=bucket.delivery(run_id), Body=_json(delivery), IfNoneMatch="*")
     except s3.exceptions.ClientError as error:
         # 409: another request for the same key was under way, and has won or will be repeated.
         if clients.error_code(error) not in (*_CHANGED, "ConditionalRequestConflict"):
@@ -79,7 +86,7 @@ def record(run_id: str, delivery: Delivery) -> Delivery:
 
 def recorded_delivery(run_id: str) -> Delivery | None:
     """The delivery that was accepted for a run."""
-    body = bucket.read(_record(run_id), 1 << 26)
+    body = bucket.read(bucket.delivery(run_id), 1 << 26)
     if body is None:
         return None
     document = json.loads(body)
@@ -89,20 +96,16 @@ def recorded_delivery(run_id: str) -> Delivery | None:
 
 def conclude(run_id: str, delivery: Delivery) -> None:
     """Note that the execution goes on with the delivery: from now on nothing of the run may change."""
-    bucket.write(_record(run_id), _json(replace(delivery, done=True)), "application/json")
+    bucket.write(bucket.delivery(run_id), _json(replace(delivery, done=True)), "application/json")
 
 
 def withdraw(run_id: str) -> None:
     """Forget a delivery that turned out not to be what was accepted, so that the next marker can be."""
-    bucket.remove([_record(run_id)])
+    bucket.remove([bucket.delivery(run_id)])
 
 
 def _json(delivery: Delivery) -> bytes:
     return json.dumps(asdict(delivery)).encode()
-
-
-def _record(run_id: str) -> str:
-    return bucket.run(run_id, "delivery.json")
 
 
 def move(run_id: str, delivery: Delivery) -> None:
@@ -121,23 +124,22 @@ def move(run_id: str, delivery: Delivery) -> None:
         for _ in pool.map(functools.partial(_copy, run_id), small):
             pass
     for path, content in delivery.written.items():
-        bucket.write(bucket.run(run_id, f"files/{path}"), content.encode())
+        bucket.write(bucket.result(run_id, path), content.encode())
 
 
 def remove(run_id: str, delivery: Delivery) -> None:
     """Delete what was delivered from the inbox, the marker last, because it leads here; reports stay."""
-    prefix = deliveries.inbox(run_id)
-    bucket.remove([prefix + file.path for file in delivery.files])
-    bucket.remove([prefix + delivery.marker])
+    bucket.remove([bucket.inbox(run_id, file.path) for file in delivery.files])
+    bucket.remove([bucket.inbox(run_id, delivery.marker)])
 
 
 def _source(run_id: str, file: deliveries.File) -> dict[str, Any]:
-    key = deliveries.inbox(run_id) + file.path
+    key = bucket.inbox(run_id, file.path)
     return {"CopySource": {"Bucket": bucket.bucket_name(), "Key": key}, "CopySourceIfMatch": file.etag}
 
 
 def _target(run_id: str, file: deliveries.File) -> dict[str, Any]:
-    return {"Bucket": bucket.bucket_name(), "Key": bucket.run(run_id, f"files/{file.path}")}
+    return {"Bucket": bucket.bucket_name(), "Key": bucket.result(run_id, file.path)}
 
 
 def _copy(run_id: str, file: deliveries.File) -> None:
@@ -182,9 +184,8 @@ def _copy_parts(pool: futures.Executor, run_id: str, file: deliveries.File) -> N
 
 def _explain(file: deliveries.File, error: Exception) -> None:
     """Nothing for a file that was moved before, Conflict for one that was written again; raises everything else."""
-    code = clients.error_code(error)
-    if code in _GONE:
+    if bucket.is_missing(error):
         return
-    if code in _CHANGED:
+    if clients.error_code(error) in _CHANGED:
         raise errors.Conflict(f"'{file.path}' was written again while it was read", "FILE_CHANGED") from error
     raise error
