@@ -1,9 +1,12 @@
 """What all tests share: no AWS account is ever touched by accident, and every run draws the same examples."""
 
 import os
+from collections.abc import Iterator
 
 import hypothesis
 import pytest
+
+from flowserverless import settings
 
 hypothesis.settings.register_profile(
     "repeatable",
@@ -23,6 +26,14 @@ NO_ACCOUNT = {
     "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
     "AWS_EC2_METADATA_DISABLED": "true",
 }
+
+
+@pytest.fixture(scope="session", autouse=True)
+def settings_of_now() -> Iterator[None]:
+    """A test may change the environment at any time: settings are read whenever they are asked for, not once."""
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        monkeypatch.setattr(settings, "current", lambda: settings.read(os.environ))
+        yield
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -1,8 +1,6 @@
 """POST /users/register: a new user, where the installation lets people register."""
 
-import os
-
-from flowserverless import api, clock
+from flowserverless import api, clock, settings
 from flowserverless.api import handles, requests, views
 from flowserverless.aws import cognito
 from flowserverless.domain import users
@@ -13,7 +11,7 @@ app = api.App(public=True)
 @app.post("/users/register", **api.operation("register_user", 201, 403, 409, 429, tag="users", public=True))
 def register_user(body: requests.RegisterUser) -> handles.NewUser:
     """Register; active at once, or with the code that is sent to an e-mail address to be verified."""
-    by_code = users.needs_code(os.environ.get("SELF_REGISTRATION", "closed"), body.email, body.verify)
+    by_code = users.needs_code(settings.current().self_registration, body.email, body.verify)
     user = cognito.register(body.username, body.password, body.email, by_code, clock.now())
     return views.new_user(user, body.email)
 

@@ -3,7 +3,6 @@
 import base64
 import hashlib
 import json
-import os
 import re
 from collections.abc import Callable
 from http import HTTPStatus
@@ -15,7 +14,7 @@ from aws_lambda_powertools.event_handler.openapi.exceptions import (
     ResponseValidationError,
 )
 
-from flowserverless import cold_start, logs
+from flowserverless import cold_start, logs, settings
 from flowserverless.api import answers, problems, refusals
 from flowserverless.auth import authorize, credentials
 from flowserverless.domain import errors, validation
@@ -145,7 +144,7 @@ def handler(resolver: App) -> Callable[[Json, Any], Json]:
         headers["X-Request-Id"] = [request]
         headers["X-Content-Type-Options"] = ["nosniff"]
         headers["Strict-Transport-Security"] = ["max-age=63072000"]
-        headers["Access-Control-Allow-Origin"] = [os.environ.get("ALLOWED_ORIGIN", "*")]
+        headers["Access-Control-Allow-Origin"] = [settings.current().allowed_origin]
         headers["Access-Control-Expose-Headers"] = [EXPOSED]
         headers.setdefault("Cache-Control", ["no-store"])
         logs.logger.info("answered", extra={"status": answer["statusCode"], "operation": event.get("resource")})

@@ -1,11 +1,13 @@
 """The service descriptor: what flowServ's clients read first to learn the routes."""
 
-import os
 import platform
 from typing import Any
 
+from flowserverless import settings
 from flowserverless.api import handles
 
+NAME = "flowserverless"
+VERSION = "0.1.0"
 ROUTES = {
     "service": "",
     "workflows:list": "workflows",
@@ -52,8 +54,8 @@ def describe(event: dict[str, Any], user_name: str) -> handles.Service:
     """The descriptor, with the URL under which this request found the service."""
     major, minor, _ = platform.python_version_tuple()
     described: handles.Service = {
-        "name": os.environ.get("SERVICE_NAME", "flowserverless"),
-        "version": os.environ.get("SERVICE_VERSION", "0.1.0"),
+        "name": NAME,
+        "version": VERSION,
         "url": url(event),
         "python": f"{major}.{minor}",
         "platform": _platform(),
@@ -81,7 +83,7 @@ def links(described: handles.Service) -> str:
 def url(event: dict[str, Any]) -> str:
     """The service's base URL as callers know it; what the function cannot know before it is called is filled in."""
     context = event.get("requestContext", {})
-    form = os.environ.get("API_URL_FORM", "https://{domainName}{basePath}")
+    form = settings.current().api_url_form
     known = {name: str(context.get(name, "")) for name in ("domainName", "stage", "apiId")}
     for name, value in {**known, "basePath": _base_path(event)}.items():
         form = form.replace(f"{{{name}}}", value)

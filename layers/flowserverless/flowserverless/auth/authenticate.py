@@ -2,9 +2,9 @@
 
 import dataclasses
 import functools
-import os
 from typing import Any
 
+from flowserverless import settings
 from flowserverless.auth import credentials, tokens
 from flowserverless.aws import cognito
 from flowserverless.store import revocations
@@ -22,8 +22,9 @@ def identify(event: dict[str, Any]) -> tokens.Identity:
         raise tokens.Refused(credentials.NOT_LOGGED_IN)
     if len(presented) > 1:
         raise tokens.Refused(credentials.SEVERAL)
-    pool = os.environ["USER_POOL_ID"]
-    identity = tokens.verify(presented[0], _keys(tokens.keys_url(pool)), pool, os.environ["USER_POOL_CLIENT_ID"])
+    known = settings.current()
+    keys = _keys(tokens.keys_url(known.user_pool_id))
+    identity = tokens.verify(presented[0], keys, known.user_pool_id, known.user_pool_client_id)
     if revocations.is_signed_out(identity.token, identity.user, identity.since):
         raise tokens.Refused(credentials.SIGNED_OUT)
     return _as_of_now(identity)

@@ -1,9 +1,9 @@
 """Who may see and do what: organisers everything, members what is their group's, everybody what is published."""
 
-import os
 from dataclasses import dataclass
 from typing import Any
 
+from flowserverless import settings
 from flowserverless.auth import credentials
 from flowserverless.domain import errors, groups, ids, runs
 from flowserverless.store import group_items, members, reads, run_items, table, upload_items
@@ -106,7 +106,7 @@ def changeable_run(who: Caller, run_id: str) -> RunView:
 
 def downloadable_run(who: Caller, run_id: str) -> runs.Run:
     """As `run`, for downloads: the parameter PublicDownloads opens them to whoever knows the run's id."""
-    if os.environ.get("PUBLIC_DOWNLOADS") == "true":
+    if settings.current().public_downloads:
         return run_items.get(run_id)
     if not who.user and not ids.run_id(run_id).owner.post_processing:
         raise credentials.refusal(who.problem)
@@ -115,7 +115,7 @@ def downloadable_run(who: Caller, run_id: str) -> runs.Run:
 
 def downloadable_upload(who: Caller, group_id: str, file: str) -> table.UploadItem:
     """An uploaded file, for its group's members, for organisers, and for all with PublicDownloads."""
-    if os.environ.get("PUBLIC_DOWNLOADS") != "true":
+    if not settings.current().public_downloads:
         if not who.user:
             raise credentials.refusal(who.problem)
         group(who, group_id)

@@ -3,7 +3,6 @@
 import base64
 import contextlib
 import json
-import os
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -11,6 +10,7 @@ from typing import Any
 
 from botocore import exceptions
 
+from flowserverless import settings
 from flowserverless.api import cursors
 from flowserverless.aws import clients
 from flowserverless.domain import errors, users
@@ -77,11 +77,11 @@ def _client() -> Any:
 
 
 def _pool() -> str:
-    return os.environ["USER_POOL_ID"]
+    return settings.current().user_pool_id
 
 
 def _app() -> str:
-    return os.environ["USER_POOL_CLIENT_ID"]
+    return settings.current().user_pool_client_id
 
 
 @contextlib.contextmanager

@@ -2,9 +2,9 @@
 
 import contextlib
 import json
-import os
 from typing import Any
 
+from flowserverless import settings
 from flowserverless.aws import clients
 from flowserverless.domain import runs
 
@@ -57,7 +57,7 @@ def _start(machine: str, name: str, document: dict[str, Any]) -> None:
 
 def _machine(name: str) -> str:
     """The ARN of a state machine by its name within the stack."""
-    return os.environ["STATE_MACHINES"] + name
+    return settings.current().state_machines + name
 
 
 def _arn(run_id: str) -> str:

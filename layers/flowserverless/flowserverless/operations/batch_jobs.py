@@ -7,13 +7,13 @@ a manifest with new URLs for as long as the run is active.
 
 import base64
 import json
-import os
 import re
 import secrets
 import urllib.request
 from collections.abc import Mapping
 from typing import Any
 
+from flowserverless import settings
 from flowserverless.aws import clients
 from flowserverless.domain import errors, fargate, plans, runs
 from flowserverless.domain.templates import steps
@@ -49,7 +49,7 @@ def order(run: runs.Run, step: plans.Step, seconds: int) -> dict[str, Any]:
     """What the state machine registers and submits as the job of a step that may take so many seconds."""
     job = f"{step.index:03d}-{secrets.token_urlsafe(24)}"
     bucket.write(bucket.job(run.id, job), b"")
-    url = f"{os.environ['API_URL']}/runs/{run.id}/jobs/{job}"
+    url = f"{settings.current().api_url}/runs/{run.id}/jobs/{job}"
     size = fargate.size(step.resources or steps.Resources())
     return {
         "name": f"{run.id}-{step.index}",
@@ -104,7 +104,7 @@ def _well_formed(found: Mapping[str, Any]) -> bool:
 
 def _program() -> bytes:
     """The program of `run_step` as a zip, as it is deployed."""
-    place = clients.client("lambda").get_function(FunctionName=os.environ["RUN_STEP_FUNCTION"])["Code"]["Location"]
+    place = clients.client("lambda").get_function(FunctionName=settings.current().run_step_function)["Code"]["Location"]
     with urllib.request.urlopen(place, timeout=20) as answer:  # noqa: S310
         content: bytes = answer.read()
     return content

@@ -52,5 +52,5 @@ def own_config(body: requests.CreateGroup, published: table.TemplateItem) -> dic
     if body.config is None:
         return None
     config = body.config.chosen()
-    plans.check_config(templates.parse(published.template, steps.ANYTHING), config, settings.executors())
+    plans.check_config(templates.parse(published.template, steps.ANYTHING), config, settings.current().executors)
     return config

@@ -15,7 +15,7 @@ MAX_PER_GROUP = 200
 
 def runs(now: datetime) -> dict[str, int]:
     """Delete what has expired; answers how many runs. KEEP_RUN_DAYS = 0 keeps all for ever."""
-    days = settings.number("KEEP_RUN_DAYS", 0)
+    days = settings.current().keep_run_days
     if not days:
         return {"deleted": 0}
     limit = ids.ulid(int((now - timedelta(days=days)).timestamp() * 1000), bytes(10))

@@ -167,7 +167,7 @@ def _with_files(run: runs.Run, collected: result_files.Collected, archived: bool
 
 def _archive(run: runs.Run, collected: result_files.Collected) -> tuple[runs.Archive, Mapping[str, str]]:
     """The archive, or why there is none; and the digests of the files by path, for which all are read either way."""
-    most = settings.number("ARCHIVE_BYTES", 20_000_000_000)
+    most = settings.current().archive_bytes
     total = sum(file.size for file in collected.files)
     if total > most:
         why = (

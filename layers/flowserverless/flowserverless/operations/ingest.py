@@ -5,7 +5,6 @@ whoever comes across it (the event, its repetition, the execution that begins to
 """
 
 import json
-import os
 import shlex
 from collections.abc import Mapping
 from dataclasses import replace
@@ -20,8 +19,6 @@ from flowserverless.domain.templates import steps, templates
 from flowserverless.store import bucket, inbox, run_items, table, workflow_items
 
 Json = dict[str, Any]
-MAX_FILES = 10_000
-MAX_BYTES = 20_000_000_000
 # What S3 takes in one POST.
 MAX_POST_BYTES = 5 << 30
 # Signature version 4 allows a week.
@@ -43,10 +40,10 @@ def block(run: runs.Run, user: str, now: datetime) -> Json | None:
         return None
     prefix = bucket.inbox(run.id)
     seconds = max(1, int((datetime.fromisoformat(run.deadline) - now).total_seconds()))
-    form = bucket.form(prefix, seconds, min(settings.number("INGEST_BYTES", MAX_BYTES), MAX_POST_BYTES))
+    form = bucket.form(prefix, seconds, min(settings.current().ingest_bytes, MAX_POST_BYTES))
     # The policy asks for the field, whatever is in it.
     form["fields"]["Content-Type"] = "application/octet-stream"
-    target = f"s3://{os.environ['BUCKET_NAME']}/{prefix}"
+    target = f"s3://{bucket.bucket_name()}/{prefix}"
     every_file = "(cd results && find . -type f | cut -c 3- | while IFS= read -r file; do {} || exit; done)"
     report = bucket.report(bucket.inbox(run.id, deliveries.SUCCESS))
     return {
@@ -177,8 +174,8 @@ def _judge(run: runs.Run, marker: deliveries.Marker, head: Json) -> inbox.Delive
     told = deliveries.told(marker.name, bucket.read(bucket.inbox(run.id, marker.name), MAX_FILE_BYTES) or b"")
     judged = deliveries.judge(
         inbox.listing(run.id),
-        settings.number("INGEST_FILES", MAX_FILES),
-        settings.number("INGEST_BYTES", MAX_BYTES),
+        settings.current().ingest_files,
+        settings.current().ingest_bytes,
     )
     delivery = inbox.Delivery(marker.name, *inbox.identity(head), judged.files, messages=told.messages)
     if marker.name == deliveries.ERROR:

@@ -41,7 +41,7 @@ def start_if_owed(workflow: str, now: datetime) -> runs.Run | None:
         run_items.create_post_processing(run)
     except transactions.ConditionFailed:
         return None
-    step_functions.start(run, wait=settings.number("POST_PROCESSING_DELAY", 2))
+    step_functions.start(run, wait=settings.current().post_processing_delay)
     return run
 
 
@@ -65,7 +65,7 @@ def _plan(
         version=published.version,
         state=runs.State.PENDING,
         created_at=runs.timestamp(now),
-        deadline=runs.deadline(now, settings.number("RUN_SECONDS", 3600)),
+        deadline=runs.deadline(now, settings.current().run_seconds),
         arguments=({"name": "runs", "value": folder},),
         executors=tuple(step.executor for step in planned),
         steps=tuple(runs.Step(step.name) for step in planned),

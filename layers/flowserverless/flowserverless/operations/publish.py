@@ -15,6 +15,9 @@ from flowserverless.operations import post_process
 from flowserverless.packages import package
 from flowserverless.store import bucket, table, workflow_items
 
+MAX_BYTES = 200_000_000
+MAX_FILES = 2000
+
 
 def workflow(event: Mapping[str, Any], now: datetime) -> dict[str, Any]:
     """Publish the package that an EventBridge event or `{"key": ...}` names; answers the report written beside it.
@@ -92,17 +95,15 @@ def _current(workflow: str) -> str | None:
 
 
 def _read(key: str) -> package.Package:
-    most = settings.number("PACKAGE_BYTES", 200_000_000)
     found = bucket.head(key)
     if found is None:
         raise validation.Faults([validation.Fault("zip", f"there is no object '{key}'")])
-    if found["ContentLength"] > most:
-        raise validation.Faults([validation.Fault("zip", f"has more than {most} bytes")])
-    body = bucket.read(key, most)
-    members = settings.number("PACKAGE_FILES", 2000)
+    if found["ContentLength"] > MAX_BYTES:
+        raise validation.Faults([validation.Fault("zip", f"has more than {MAX_BYTES} bytes")])
+    body = bucket.read(key, MAX_BYTES)
     # All functions have the same runtime, so this is the Python of the steps too.
     python = platform.python_version()
-    return package.read(io.BytesIO(body or b""), most, members, settings.executors(), python=python)
+    return package.read(io.BytesIO(body or b""), MAX_BYTES, MAX_FILES, settings.current().executors, python=python)
 
 
 def _check_size(published: table.TemplateItem) -> None:

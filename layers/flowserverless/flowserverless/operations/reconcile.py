@@ -16,8 +16,6 @@ from flowserverless.domain.runs import Archive, Reason, Run, State, end, failure
 from flowserverless.operations import cancel, delete, post_process
 from flowserverless.store import due, run_items, table
 
-# A run this young may still be on its way from the table to Step Functions.
-GRACE_SECONDS = 60
 # A run that never began after so long is not started any more: nobody expects it to.
 STALE_SECONDS = 3600
 
@@ -101,7 +99,8 @@ def _start_again(run: Run, now: datetime) -> bool:
     # A run of an external engine is RUNNING from the start; its execution has begun once it waits for results.
     begun = run.ingest_token is not None if run.external else run.state is State.RUNNING
     if not begun and age < STALE_SECONDS:
-        if age < settings.number("GRACE_SECONDS", GRACE_SECONDS):
+        # A run this young may still be on its way from the table to Step Functions.
+        if age < settings.current().grace_seconds:
             return False
         step_functions.start(run)
         return True

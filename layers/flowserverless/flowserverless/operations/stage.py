@@ -86,7 +86,7 @@ def _times(run: runs.Run, step: plans.Step, now: datetime) -> list[tuple[int, st
     whole = int((deadline - datetime.fromisoformat(run.created_at)).total_seconds())
     times = [(int((deadline - now).total_seconds()), limits.of_run(whole, run.config.get("timeoutSeconds")))]
     if step.executor == "lambda":
-        times.append((settings.number("STEP_SECONDS", 780), limits.parameter(limits.OF_STEPS["seconds"])))
+        times.append((settings.current().step_seconds, limits.parameter(limits.OF_STEPS["seconds"])))
     else:
         times.append((BATCH_DAYS * 86400, limits.FIXED))
     if step.resources and step.resources.timeout_seconds:
@@ -137,6 +137,7 @@ def _manifest(
     tree = bucket.tree(run.id, step.index)
     valid = seconds + SPARE_SECONDS
     most, of_a_file = _output_bytes(step)
+    known = settings.current()
     begun = directories.begun(run, published, template, step.index)
     return {
         "run": run.id,
@@ -154,27 +155,27 @@ def _manifest(
         "always": list(step.beyond),
         "upload": {**bucket.form(prefix, valid, most), "prefix": prefix},
         "tree": {**bucket.form(tree, valid, run_directory.MAX_BYTES), "key": tree},
-        "log": {**bucket.form(log, valid, settings.number("LOG_BYTES", 1_000_000) * 2), "key": log},
+        "log": {**bucket.form(log, valid, known.log_bytes * 2), "key": log},
         "cancelUrl": bucket.link(bucket.cancel_mark(run.id), seconds=valid),
         "limits": {
             "seconds": seconds,
-            "memoryBytes": settings.number("STEP_MEMORY_MB", 1769) << 20,
+            "memoryBytes": known.step_memory_mb << 20,
             "outputBytes": most,
             "fileBytes": of_a_file,
-            "logBytes": settings.number("LOG_BYTES", 1_000_000),
-            "processes": settings.number("STEP_PROCESSES", 64),
-            "openFiles": settings.number("STEP_OPEN_FILES", 512),
-            "cpuSeconds": settings.number("STEP_CPU_SECONDS", 1800),
+            "logBytes": known.log_bytes,
+            "processes": known.step_processes,
+            "openFiles": known.step_open_files,
+            "cpuSeconds": known.step_cpu_seconds,
         },
     }
 
 
 def _output_bytes(step: plans.Step) -> tuple[int, int]:
     """How many bytes a step may deliver: altogether, and in one file."""
+    known = settings.current()
     if step.executor == "batch":
-        most = settings.number("JOB_OUTPUT_BYTES", 20_000_000_000)
-        return most, most
-    return settings.number("OUTPUT_BYTES", 400_000_000), settings.number("FILE_BYTES", 400_000_000)
+        return known.job_output_bytes, known.job_output_bytes
+    return known.output_bytes, known.file_bytes
 
 
 def _handed(run_id: str, planned: Sequence[plans.Step], index: int, seconds: int) -> dict[str, Any]:

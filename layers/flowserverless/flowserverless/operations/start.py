@@ -108,11 +108,11 @@ def _plan(
     if external:
         planned = plans.external_plan(template, bound)
     else:
-        planned = plans.plan(template, bound, config.get("resources"), settings.executors())
+        planned = plans.plan(template, bound, config.get("resources"), settings.current().executors)
     if not planned:
         raise errors.InvalidRequest("this workflow has no steps; it runs on external engines only")
-    most = settings.number("MAX_RUN_SECONDS", 86400)
-    seconds = min(config.get("timeoutSeconds") or settings.number("RUN_SECONDS", 3600), most)
+    most = settings.current().max_run_seconds
+    seconds = min(config.get("timeoutSeconds") or settings.current().run_seconds, most)
     begun = runs.timestamp(now) if external else None
     state = runs.State.RUNNING if external else runs.State.PENDING
     return runs.Run(
@@ -138,7 +138,7 @@ def _plan(
 def _submit(
     run: runs.Run, once: table.OnceItem | None, files: Collection[str], by: groups.Membership | None
 ) -> runs.Run:
-    quota = settings.number("MAX_ACTIVE_RUNS", 100)
+    quota = settings.current().max_active_runs
     if once:
         once.run = run.id
     try:

@@ -4,7 +4,6 @@ import functools
 import unicodedata
 from collections.abc import Callable, Mapping
 
-from flowserverless import settings
 from flowserverless.api import handles, requests, views
 from flowserverless.auth import authorize
 from flowserverless.aws import cognito
@@ -12,6 +11,7 @@ from flowserverless.domain import errors, groups
 from flowserverless.store import group_items, transactions, upload_items, workflow_items
 
 ROUNDS = 30
+MAX_UPLOADS_SHOWN = 1000
 Look = Callable[[tuple[str, ...]], dict[str, str]]
 
 
@@ -68,5 +68,5 @@ def _shown(who: authorize.Caller, group: groups.Group, now: groups.Roster) -> ha
     if who.user not in now.members and not who.organiser:
         return views.group_from_outside(group)
     shown = group.declared(workflow_items.version(group.workflow).template)
-    files, _ = upload_items.page(group.id, settings.number("UPLOADS_SHOWN", 1000))
+    files, _ = upload_items.page(group.id, MAX_UPLOADS_SHOWN)
     return views.group(group, now.members, shown, files)

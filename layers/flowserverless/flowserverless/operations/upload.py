@@ -112,7 +112,7 @@ def _new(place: Place, group: groups.Group, sent: Sent) -> table.UploadItem:
 
 
 def _check_size(size: int) -> None:
-    most = settings.number("UPLOAD_BYTES", 5_000_000_000)
+    most = settings.current().upload_bytes
     if size > most:
         raise errors.TooLarge(
             f"the file has {size} bytes; up to {most} are taken: {limits.parameter('UploadBytes')}", "FILE_TOO_LARGE"

@@ -29,13 +29,13 @@ Policies, events and lifecycle rules in template.yaml name prefixes too; tests/c
 import base64
 import hashlib
 import json
-import os
 import urllib.parse
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from flowserverless import settings
 from flowserverless.aws import clients
 
 # Long enough for a slow start of a download, short enough that a leaked link is of little use.
@@ -58,7 +58,7 @@ class Stored:
 
 def bucket_name() -> str:
     """The name of the installation's bucket."""
-    return os.environ["BUCKET_NAME"]
+    return settings.current().bucket_name
 
 
 def origins() -> tuple[str, str]:

@@ -50,6 +50,7 @@ from pynamodb.attributes import (
 from pynamodb.expressions.condition import Condition
 from pynamodb.models import Model
 
+from flowserverless import settings
 from flowserverless.domain import ids
 
 
@@ -57,7 +58,7 @@ class Item(Model):
     """Any item; the attribute `kind` says which of the classes below it is."""
 
     class Meta:
-        table_name = os.environ.get("TABLE_NAME", "flowserverless")
+        table_name = settings.current().table_name
         region = os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION")
         connect_timeout_seconds = 3
         read_timeout_seconds = 10
