@@ -15,7 +15,7 @@ FIELDS = vars(settings.Settings())
 # What Globals cannot have, because the API and the function that runs steps would refer to themselves.
 OWN = {"StageStepFunction": {"API_URL"}, "GetJobManifestFunction": {"RUN_STEP_FUNCTION"}}
 # Of the platform, and of what stands in for it.
-ELSEWHERE = {"AWS_REGION", "AWS_DEFAULT_REGION", "AWS_ENDPOINT_URL", "COGNITO_URL"}
+ELSEWHERE = {"AWS_REGION", "AWS_DEFAULT_REGION", "AWS_ENDPOINT_URL", "AWS_LAMBDA_FUNCTION_NAME", "COGNITO_URL"}
 PACKAGE = emulator.PROJECT / "layers" / "flowserverless" / "flowserverless"
 SOURCES = {
     path: path.read_text("utf-8")
@@ -68,9 +68,9 @@ def test_each_field_is_read(field: str) -> None:
 
 def test_nothing_else_reads_the_environment() -> None:
     for path, source in SOURCES.items():
-        read = set(re.findall(r"environ(?:\.get\(|\[)[\"'](\w+)", source))
-        assert read <= ELSEWHERE, path
-        assert source.count("os.environ") == len(re.findall(r"environ(?:\.get\(|\[)[\"']\w", source)), path
+        names = re.findall(r"environ(?:\.get\(|\[)[\"'](\w+)|[\"'](\w+)[\"'] in os\.environ", source)
+        assert {name for pair in names for name in pair if name} <= ELSEWHERE, path
+        assert len(names) == source.count("os.environ"), path
 
 
 def test_what_is_empty_has_the_default() -> None:
