@@ -28,10 +28,10 @@ from typing import Any
 
 from benchmarks import operations
 from flowserverless.api import leaderboard
-from flowserverless.domain import groups, ids, runs
+from flowserverless.domain import groups, ids, runs, versions
 from flowserverless.domain.ranking import rank_keys, results
 from flowserverless.operations import metrics
-from flowserverless.store import boards, group_items, run_items, table, workflow_items
+from flowserverless.store import boards, group_items, run_items, table, version_items, workflow_items
 from local import emulator, template
 
 SIZES = ((100, 10), (10_000, 100), (100_000, 1000))
@@ -200,15 +200,8 @@ def filled(entries: int, of_groups: int) -> Contest:
     begun = time.monotonic()
     workflow = f"w{entries:06}"
     contest = Contest(workflow, entries, [f"{workflow}g{number:04}" for number in range(of_groups)])
-    published = table.TemplateItem(
-        workflow=workflow,
-        version=f"{entries:016}",
-        name=workflow,
-        template={"results": results.document(SCHEMA)},
-        files=[],
-        published_at=_moment(0),
-    )
-    workflow_items.publish(published, post_processed=True)
+    document = {"results": results.document(SCHEMA), "postproc": {"workflow": {}}}
+    published, _ = version_items.publish(versions.Version(workflow, f"{entries:016}", workflow, document, START))
     board = str(published.board)
     best: dict[str, boards.Entry] = {}
     chance = random.Random(entries)

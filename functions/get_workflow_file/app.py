@@ -3,8 +3,7 @@
 from aws_lambda_powertools.event_handler import Response
 
 from flowserverless import api
-from flowserverless.api import downloads
-from flowserverless.operations import post_process
+from flowserverless.api import downloads, post_processing
 
 app = api.App(public=True)
 ROUTE = "/workflows/<workflowId>/downloads/files/<fileId>"
@@ -13,7 +12,7 @@ ROUTE = "/workflows/<workflowId>/downloads/files/<fileId>"
 @app.get(ROUTE, **api.operation("get_workflow_file", 302, tag="downloads", public=True))
 def get_workflow_file(workflowId: api.WorkflowId, fileId: api.FileId) -> Response[str]:
     """Redirect to the file; the link works for a few minutes."""
-    return api.redirect(downloads.file(post_process.result(workflowId), fileId, api.is_head(app)))
+    return api.redirect(downloads.file(post_processing.result(workflowId), fileId, api.is_head(app)))
 
 
 handler = api.handler(app)

@@ -208,8 +208,12 @@ def reasons() -> set[str]:
 
 def standings() -> set[str]:
     """Why runs are not shown on a board."""
-    made = {code for call, within in calls(["NotRanked"]) for code in codes_in(argument(call, 0, "code"), within)}
-    return made | written("not_ranked", "superseded")
+    return {
+        code
+        for name, position in (("NotRanked", 0), ("Place", 1))
+        for call, within in calls([name])
+        for code in codes_in(argument(call, position, "code"), within)
+    }
 
 
 # --- both are the same

@@ -81,7 +81,9 @@ def place(table: str, bucket: str, state_machine: str, user_pool: str) -> dict[s
     result = stored.get(stored.run(stored.ids.run_id(ended)))
     copy = {name: value for name, value in result.attribute_values.items() if name not in ("pk", "sk", "kind", "group")}
     stored.RunItem(*stored.run(stored.ids.run_id(post)), **copy).save()
-    head.update(actions=[stored.WorkflowItem.good_run.set(post), stored.WorkflowItem.last_run.set(post)])
+    stored.WorkflowItem(*stored.workflow("w")).update(
+        actions=[stored.WorkflowItem.good_run.set(post), stored.WorkflowItem.last_run.set(post)]
+    )
     upload = clock.new_ulid()
     objects.write(objects.upload("g", upload), b"x")
     stored.UploadItem(*stored.upload("g", upload), file=upload, name="x", size=1, created_at=now).save()

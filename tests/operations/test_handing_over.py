@@ -9,7 +9,7 @@ import pytest
 
 from flowserverless.domain import errors, plans, variable_names
 from flowserverless.domain.templates import templates
-from flowserverless.store import run_items, workflow_items
+from flowserverless.store import run_items, table
 from runner import container
 from support import runner, workbench
 
@@ -229,7 +229,7 @@ def test_each_step_is_handed_what_earlier_functions_declare_and_only_they_can_ha
 
 
 def test_a_version_that_was_published_when_a_name_was_free_starts_no_run_and_says_so(bench):
-    published = workflow_items.version("bench")
+    published = table.get(table.template("bench"))
     steps = [{**step, "action": {**step["action"], "arg": "NODE_OPTIONS"}} for step in STEPS[:1]]
     published.template = {**published.template, "workflow": {"parameters": {}, "steps": steps}}
     published.save()

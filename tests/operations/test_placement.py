@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from flowserverless.store import run_items, workflow_items
+from flowserverless.store import run_items, table, workflow_items
 from support import workbench
 
 STEPS = [{**workbench.STEP, "name": name} for name in ("one", "two")]
@@ -121,7 +121,7 @@ def test_in_a_version_from_before_callers_still_put_nothing_beside_the_solution(
     """Versions were published before such folders were refused, and groups go on with them."""
     parameter = {"name": "paper", "dtype": "list", "para": {**FILE, "target": "lists/mine.csv"}}
     file = opened(bench, parameter, files={"truth/part1.csv": b"1"})
-    published = workflow_items.version("bench")
+    published = table.get(table.template("bench"))
     published.update(actions=[type(published).files.set([["lists/part1.csv", 1]])])
     value = [{"name": "paper", "value": [argument(file, targetPath="lists/part0.csv")[0]["value"]]}]
     answer = bench.call(

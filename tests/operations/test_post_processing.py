@@ -6,11 +6,11 @@ import pytest
 from botocore import exceptions
 from pynamodb.exceptions import GetError
 
-from flowserverless.api import leaderboard
+from flowserverless.api import leaderboard, post_processing
 from flowserverless.aws import clients
 from flowserverless.domain import errors, ids, runs
 from flowserverless.operations import post_process, reconcile
-from flowserverless.store import bucket, run_items, table, workflow_items
+from flowserverless.store import bucket, run_items, table, version_items, workflow_items
 from support import contest, gateway, workbench
 
 pytestmark = pytest.mark.usefixtures("table", "bucket", "state_machine")
@@ -161,7 +161,7 @@ def test_a_run_that_is_ranked_while_post_processing_ends_is_not_forgotten(change
 
 def test_two_that_start_it_at_the_same_time_start_one(change, start, monkeypatch, state_machine):
     change()
-    read, others = workflow_items.version, []
+    read, others = version_items.get, []
 
     def interrupted(*arguments):
         monkeypatch.undo()
@@ -169,7 +169,7 @@ def test_two_that_start_it_at_the_same_time_start_one(change, start, monkeypatch
         others.append(start())
         return read(*arguments)
 
-    monkeypatch.setattr(workflow_items, "version", interrupted)
+    monkeypatch.setattr(version_items, "get", interrupted)
     ours = post_process.start_if_owed("w", contest.START)
     assert ours is None
     assert stored() == others
@@ -225,7 +225,7 @@ def test_the_last_good_result_is_shown_until_there_is_a_newer_one(change, proces
     stage(active)
     handle = shown()
     assert (handle["id"], handle["last"]["id"], handle["last"]["state"]) == (good, active, "RUNNING")
-    assert post_process.result("w").id == good
+    assert post_processing.result("w").id == good
     finish(active)
     handle = shown()
     assert (handle["id"], handle["stale"], handle["version"]) == (active, False, 2)
@@ -239,7 +239,7 @@ def test_a_failure_says_why_and_hides_nothing(change, process, start):
     assert handle["messages"] == [FAILURE["detail"]], "what a step printed stands in its run"
     assert run_items.get(failed).messages == (FAILURE["detail"], "said so")
     with pytest.raises(errors.NotFound):
-        post_process.result("w")
+        post_processing.result("w")
     # Not tried again before the ranking changes: it would fail again.
     assert start() is None
     change()
@@ -271,7 +271,7 @@ def test_without_post_processing_nobody_can_ask_for_it(again):
         again()
     with pytest.raises(errors.NotFound):
         post_process.start_again("unknown", contest.START)
-    assert workflow_items.get("w").due is None
+    assert workflow_items.get("w").owed is False
 
 
 def test_a_result_that_was_not_written_is_a_failure(change, start, stage, invoke):
@@ -414,14 +414,14 @@ def test_a_workflow_without_ranked_runs_is_published_without_post_processing(inv
         bucket.write("inbox/workflows/w.zip", workbench.package(redrawn(number)))
         assert invoke("publish_workflow", {"key": "inbox/workflows/w.zip"})["status"] == "accepted"
     head = workflow_items.get("w")
-    assert (head.due, head.active_run, shown(), stored()) == (None, None, None, [])
+    assert (head.owed, head.active_run, shown(), stored()) == (False, None, None, [])
     assert executions(state_machine) == {}
 
 
 def test_on_an_empty_board_nobody_can_ask_for_it(again):
     contest.publish("w", TEMPLATE)
     assert again() is None
-    assert workflow_items.get("w").due is None
+    assert workflow_items.get("w").owed is False
 
 
 def test_what_was_drawn_of_deleted_runs_goes_with_the_last_of_them(change, process, invoke, start):
@@ -439,9 +439,9 @@ def test_what_was_drawn_of_deleted_runs_goes_with_the_last_of_them(change, proce
     event = gateway.event("DELETE", "/runs/{runId}", {"runId": ranked.pop()}, user=gateway.ORGANISER)
     assert gateway.answer(invoke("delete_run", event)).status == 204
     head = workflow_items.get("w")
-    assert (head.due, head.good_run, head.last_run, shown(), stored()) == (None, None, None, None, [])
+    assert (head.owed, head.good_run, head.last_run, shown(), stored()) == (False, None, None, None, [])
     with pytest.raises(errors.NotFound):
-        post_process.result("w")
+        post_processing.result("w")
     gone = [item.run for item in table.GoneItem.query("WORKFLOW#w", table.GoneItem.sk.startswith("GONE#"))]
     assert sorted(gone) == sorted([kept[0], active])
     assert start() is None
@@ -461,7 +461,7 @@ def test_a_board_that_is_emptied_before_the_first_step_is_not_processed(change, 
     reason = runs.Reason("SYSTEM_ERROR", "stage_step")
     run_items.finish(run, "w", lambda now: runs.end(now, runs.State.ERROR, contest.moment(300), reason))
     reconcile.all_due(contest.START)
-    assert (workflow_items.get("w").due, shown(), stored()) == (None, None, [])
+    assert (workflow_items.get("w").owed, shown(), stored()) == (False, None, [])
 
 
 def test_a_run_that_is_ranked_while_results_are_withdrawn_is_post_processed(change, start, process):
@@ -471,7 +471,7 @@ def test_a_run_that_is_ranked_while_results_are_withdrawn_is_post_processed(chan
     head = workflow_items.get("w")
     change("b")
     assert not run_items.withdraw_post_processing(head, contest.START)
-    assert workflow_items.get("w").due == "POSTPROC"
+    assert workflow_items.get("w").owed
     assert start() is not None
 
 
@@ -482,4 +482,4 @@ def test_whoever_finds_the_board_empty_withdraws_what_was_drawn(change, process,
     assert contest.remove(best)
     bucket.write("inbox/workflows/w.zip", workbench.package(redrawn(1)))
     invoke(operation, {"workflow": "w", "key": "inbox/workflows/w.zip"})
-    assert (workflow_items.get("w").due, shown(), stored()) == (None, None, [])
+    assert (workflow_items.get("w").owed, shown(), stored()) == (False, None, [])

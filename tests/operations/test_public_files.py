@@ -7,7 +7,7 @@ import zipfile
 
 import pytest
 
-from flowserverless.store import workflow_items
+from flowserverless.store import version_items
 from support import gateway, policies, workbench
 
 FILES = {
@@ -114,7 +114,7 @@ def test_what_is_public_belongs_to_the_version(bench):
     assert versions[0] == versions[1]
     assert len(set(versions)) == 3
     assert publish(bench, PUBLIC, files={**FILES, "docs/more": "x"})["version"] not in versions
-    assert workflow_items.version("bench").public == [["data/train.csv", 9], ["docs/more", 1], ["docs/Über uns.pdf", 4]]
+    assert version_items.get("bench").public == (("data/train.csv", 9), ("docs/more", 1), ("docs/Über uns.pdf", 4))
 
 
 @pytest.mark.parametrize("pattern", ["data/trian.csv", "data/train", "nothing/", "*.csv"])

@@ -290,7 +290,7 @@ def post_processed(service):
 
 
 def owed():
-    return workflow_items.get("w").due == "POSTPROC"
+    return workflow_items.get("w").owed
 
 
 def test_post_processing_that_is_owed_is_started_by_the_next_pass(post_processed):

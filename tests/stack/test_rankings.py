@@ -247,4 +247,4 @@ def shown(deployed: stack.Stack, workflow: str) -> list[int]:
 def is_post_processed(workflow: str) -> bool:
     """Whether nothing is left to do for the ranking as it is."""
     head = workflow_items.get(workflow)
-    return head.active_run is None and head.due is None
+    return head.active_run is None and not head.owed

@@ -16,10 +16,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from flowserverless.domain import groups, ids, runs
+from flowserverless.domain import groups, ids, runs, versions
 from flowserverless.domain.ranking import results, standing
 from flowserverless.domain.templates import templates
-from flowserverless.store import boards, group_items, members, run_items, table, workflow_items
+from flowserverless.store import boards, group_items, members, run_items, version_items, workflow_items
 
 START = datetime(2026, 11, 23, 6, 0, tzinfo=UTC)
 RESULTS = {
@@ -60,19 +60,12 @@ def results_by(*order: str, **changed: Any) -> dict[str, Any]:
     return {**RESULTS, "orderBy": by, **changed}
 
 
-def publish(workflow: str = "w", document: Mapping[str, Any] = TEMPLATE) -> table.TemplateItem:
+def publish(workflow: str = "w", document: Mapping[str, Any] = TEMPLATE) -> versions.Version:
     """Publish a template as the service does; its version is the digest of its content."""
     parsed = templates.parse(document)
     digest = hashlib.sha256(json.dumps(parsed.document, sort_keys=True).encode()).hexdigest()
-    published = table.TemplateItem(
-        workflow=workflow,
-        version=digest[:16],
-        name=workflow.title(),
-        template=parsed.document,
-        files=[],
-        published_at=moment(0),
-    )
-    workflow_items.publish(published, parsed.postproc is not None)
+    version = versions.Version(workflow, digest[:16], workflow.title(), parsed.document, START)
+    published, _ = version_items.publish(version)
     return published
 
 

@@ -4,12 +4,20 @@ import json
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
-from flowserverless.api import handles, views
+from flowserverless.api import handles, post_processing, views
 from flowserverless.auth import authorize
 from flowserverless.domain import groups, ids, runs
 from flowserverless.domain.ranking import standing
-from flowserverless.operations import post_process
-from flowserverless.store import boards, group_items, members, reads, run_items, upload_items, workflow_items
+from flowserverless.store import (
+    boards,
+    group_items,
+    members,
+    reads,
+    run_items,
+    upload_items,
+    version_items,
+    workflow_items,
+)
 
 MAX_SHOWN = 1000
 # Of a run's files as JSON, which are ten thousand ordinary ones; an answer has 6 MB. Pages of files have them all.
@@ -65,8 +73,8 @@ def lines(
 
 def workflow(who: authorize.Caller, workflow_id: str) -> handles.WorkflowHandle:
     """A workflow with its post-processing results, and the caller's groups of it. Raises NotFound."""
-    head, published = workflow_items.with_template(workflow_id)
-    handle = views.workflow(head, published, views.post_processing(head, *post_process.shown_whole(head)))
+    head, published = version_items.with_workflow(workflow_id)
+    handle = views.workflow(head, published, views.post_processing(head, *post_processing.shown_whole(head)))
     if who.user:
         mine, _ = group_items.links(f"USER#{who.user}", MAX_SHOWN, None, workflow_id)
         handle["groups"] = [views.group_line(link) for link in mine]
@@ -77,9 +85,9 @@ def group(who: authorize.Caller, group_id: str) -> handles.GroupHandle:
     """A group with its newest uploads and runs. Raises NotFound, Forbidden."""
     authorize.group(who, group_id)
     found, listed = group_items.with_members(group_id)
-    head, published = workflow_items.with_template(found.workflow)
+    head, published = version_items.with_workflow(found.workflow)
     files, _ = upload_items.page(group_id, MAX_SHOWN)
     newest, _ = run_items.newest(ids.Owner(group_id), MAX_SHOWN, None, None)
     names = groups.names(listed)
     shown = lines(newest, found, head.board, names)
-    return views.group(found, names, found.declared(published.template), files, shown)
+    return views.group(found, names, found.declared(published.document), files, shown)

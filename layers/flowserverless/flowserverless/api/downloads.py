@@ -1,7 +1,7 @@
 """Links to files, to GET or to HEAD them: nothing that is downloaded passes through a function."""
 
 from flowserverless.domain import errors, kept_files, public_files, runs
-from flowserverless.store import bucket, run_items, table, upload_items, workflow_items
+from flowserverless.store import bucket, run_items, table, upload_items, version_items
 
 
 def file(run: runs.Run, file_id: str, head: bool) -> str:
@@ -30,9 +30,9 @@ def archive(run: runs.Run, name: str, head: bool) -> str:
 
 def public(workflow: str, file_id: str, head: bool) -> str:
     """A signed URL of a public file of the workflow's current version. Raises NotFound."""
-    published = workflow_items.version(workflow)
-    path = public_files.named(published.public or (), file_id)
-    key = bucket.public(published.workflow, published.version, path)
+    published = version_items.get(workflow)
+    path = public_files.named(published.public, file_id)
+    key = bucket.public(published.workflow, published.id, path)
     return bucket.link(key, path.rpartition("/")[2], kept_files.media_type(path), head=head)
 
 

@@ -6,11 +6,10 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from flowserverless.api import cursors, handles, views
+from flowserverless.api import cursors, handles, post_processing, views
 from flowserverless.domain import errors
 from flowserverless.domain.ranking import rank_keys, results, standing
-from flowserverless.operations import post_process
-from flowserverless.store import boards, workflow_items
+from flowserverless.store import boards, version_items
 
 # An order of the caller's own is sorted in memory: beyond so many entries, or characters in them, it is refused.
 MAX_REORDERED = 10_000
@@ -53,17 +52,17 @@ class Position:
 
 def show(workflow: str, order: str | None, include_all: bool, limit: int, at: str | None) -> handles.Leaderboard:
     """A page of the ranking. Raises NotFound, InvalidRequest (unknown column, cursor, too many entries to reorder)."""
-    head, published = workflow_items.with_template(workflow)
-    postproc = views.post_processing(head, *post_process.shown_whole(head))
-    board: handles.Leaderboard = {"schema": None, "ranking": [], "rankingVersion": int(head.ranking_version)}
+    head, published = version_items.with_workflow(workflow)
+    postproc = views.post_processing(head, *post_processing.shown_whole(head))
+    board: handles.Leaderboard = {"schema": None, "ranking": [], "rankingVersion": head.ranking_version}
     if postproc:
         board["postproc"] = postproc
     if head.board is None:
         return board
     # While another schema's board is being filled, the old board is shown with the schema it follows.
     current = head.board == published.board
-    document = published if current else workflow_items.version(workflow, boards.version_of(head.board))
-    schema = results.parse(document.template["results"])
+    followed = published if current else version_items.get(workflow, boards.version_of(head.board))
+    schema = followed.results_schema
     view = View(workflow, head.board, schema, rank_keys.parse_order(schema, order), include_all)
     start = _start(view, at)
     keyed, more = _page(view, limit, start.key)

@@ -112,7 +112,7 @@ def _groups(listing: str, found: tuple[list[groups.Line], bool]) -> handles.Grou
 def workflows_published(limit: int, at: str | None) -> handles.WorkflowListing:
     """Workflows by identifier."""
     found, more = workflow_items.catalogue(limit, _after("workflows", at))
-    last = found[-1].workflow if found else ""
+    last = found[-1].id if found else ""
     page: handles.WorkflowListing = _page(
         "workflows", "workflows", [views.workflow_line(item) for item in found], more, last
     )

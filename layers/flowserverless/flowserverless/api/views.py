@@ -7,9 +7,9 @@ from typing import Any, cast
 
 from flowserverless.api import handles, spreadsheets
 from flowserverless.aws import cognito
-from flowserverless.domain import groups, kept_files, public_files, runs
+from flowserverless.domain import groups, kept_files, public_files, runs, versions, workflows
 from flowserverless.domain.ranking import results, standing
-from flowserverless.store import boards, due, table
+from flowserverless.store import boards, table
 
 
 def session(given: cognito.Session) -> handles.Session:
@@ -195,24 +195,24 @@ def group_line(of: groups.Line) -> handles.GroupLine:
     return {"id": of.id, "name": of.name, "workflow": of.workflow}
 
 
-def workflow_line(of: table.CatalogueItem) -> handles.WorkflowLine:
+def workflow_line(of: workflows.Line) -> handles.WorkflowLine:
     """A workflow in a listing."""
-    line: handles.WorkflowLine = _present(id=of.workflow, name=of.name, description=of.description)
+    line: handles.WorkflowLine = _present(id=of.id, name=of.name, description=of.description)
     return line
 
 
 def post_processing(
-    workflow: table.WorkflowItem, good: runs.Run | None, last: runs.Run | None
+    workflow: workflows.Workflow, good: runs.Run | None, last: runs.Run | None
 ) -> handles.PostProcessingHandle | handles.RunHandle | None:
     """The last good result, and beside it the newest run when that is active or failed; without a good one, that."""
     if good is None:
         return _without_output(last) if last else None
     handle: handles.PostProcessingHandle = {
         **run(good),  # type: ignore[typeddict-item]
-        "stale": workflow.due == due.Kind.POSTPROC or good.ranking_version != int(workflow.ranking_version),
+        "stale": workflow.is_outdated(good),
         "version": good.ranking_version or 0,
     }
-    handle["rankingVersion"] = int(workflow.ranking_version)
+    handle["rankingVersion"] = workflow.ranking_version
     if last and last.id != good.id:
         handle["last"] = _without_output(last)
     return handle
@@ -227,23 +227,23 @@ def _without_output(of: runs.Run) -> handles.RunHandle:
 
 
 def workflow(
-    of: table.WorkflowItem,
-    published: table.TemplateItem,
+    of: workflows.Workflow,
+    published: versions.Version,
     postproc: handles.PostProcessingHandle | handles.RunHandle | None,
 ) -> handles.WorkflowHandle:
     """A workflow's handle."""
-    document = published.template
+    document = published.document
     handle: handles.WorkflowHandle = _present(
-        id=of.workflow,
+        id=of.id,
         name=published.name,
-        version=published.version,
+        version=published.id,
         description=published.description,
         instructions=published.instructions,
         parameters=document.get("parameters", []),
         parameterGroups=document.get("parameterGroups"),
         outputs=document.get("outputs"),
-        rankingVersion=int(of.ranking_version),
-        publicFiles=[_public_file(of.workflow, *one) for one in published.public or ()],
+        rankingVersion=of.ranking_version,
+        publicFiles=[_public_file(of.id, *one) for one in published.public],
         postproc=postproc,
     )
     return handle
@@ -254,7 +254,7 @@ def _public_file(workflow: str, path: str, size: int) -> handles.PublicFileHandl
     return {
         "id": file_id,
         "name": path,
-        "size": int(size),
+        "size": size,
         "mediaType": kept_files.media_type(path),
         "url": f"workflows/{workflow}/files/{file_id}",
     }

@@ -154,6 +154,11 @@ class Run:
         return self.group is None
 
 
+def unknown(run_id: str) -> errors.NotFound:
+    """What is told of a run that is not there."""
+    return errors.NotFound(f"unknown run '{run_id}'")
+
+
 def timestamp(moment: datetime) -> str:
     """ISO 8601 in UTC with six digits always, so that text order is time order (flowServ drops a zero fraction)."""
     return moment.isoformat(timespec="microseconds")

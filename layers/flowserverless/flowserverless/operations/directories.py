@@ -11,25 +11,21 @@ from concurrent import futures
 from dataclasses import replace
 from datetime import datetime
 
-from flowserverless.domain import plans, result_files, run_directory, runs
-from flowserverless.domain.templates import templates
+from flowserverless.domain import plans, result_files, run_directory, runs, versions
 from flowserverless.operations import post_process
-from flowserverless.store import bucket, table
+from flowserverless.store import bucket
 
 READERS = 8
 
 
-def begun(
-    run: runs.Run, published: table.TemplateItem, template: templates.Template, index: int
-) -> run_directory.Directory:
+def begun(run: runs.Run, version: versions.Version, index: int) -> run_directory.Directory:
     """The directory as step `index` finds it."""
-    return _after(run, published, template, index, lambda: stored(run.id))
+    return _after(run, version, index, lambda: stored(run.id))
 
 
 def left(
     run: runs.Run,
-    published: table.TemplateItem,
-    template: templates.Template,
+    version: versions.Version,
     found: Mapping[str, run_directory.Stored],
 ) -> run_directory.Directory:
     """The directory as a run left it whose steps will do nothing any more; `found` is what is in S3.
@@ -40,7 +36,7 @@ def left(
     if run.external or not count:
         now = run_directory.with_stored(run_directory.Directory(), functools.partial(bucket.result, run.id), found)
     else:
-        now = _after(run, published, template, count, lambda: found)
+        now = _after(run, version, count, lambda: found)
     own = {
         path: replace(file, size=found[path].size)
         for path, file in now.files.items()
@@ -58,33 +54,30 @@ def stored(run_id: str) -> dict[str, run_directory.Stored]:
 
 def _after(
     run: runs.Run,
-    published: table.TemplateItem,
-    template: templates.Template,
+    version: versions.Version,
     count: int,
     found: Callable[[], Mapping[str, run_directory.Stored]],
 ) -> run_directory.Directory:
-    steps = plans.of_run(run, template)[:count]
+    steps = plans.of_run(run, version.template)[:count]
     with futures.ThreadPoolExecutor(READERS) as pool:
         read = list(pool.map(functools.partial(_tree, run.id), range(count)))
     done = [run_directory.Step(step.fence, tree) for step, tree in zip(steps, read, strict=True)]
     return run_directory.after(
-        _first(run, published), done, functools.partial(bucket.result, run.id), functools.cache(found)
+        _first(run, version), done, functools.partial(bucket.result, run.id), functools.cache(found)
     )
 
 
-def _first(run: runs.Run, published: table.TemplateItem) -> run_directory.Directory:
+def _first(run: runs.Run, version: versions.Version) -> run_directory.Directory:
     """The directory before the first step: uploads lie over the files of the package.
 
     All files of a package are of the moment when it was published, and uploads of that when the run was started: later,
     as `make` and the like want what they are made from.
     """
-    executable = frozenset(published.executables or ())
-    moment, started = _nanoseconds(published.published_at), _nanoseconds(run.created_at)
+    executable = frozenset(version.executables)
+    moment, started = _nanoseconds(version.published_at), _nanoseconds(datetime.fromisoformat(run.created_at))
     found = {
-        path: run_directory.File(
-            bucket.static(published.workflow, published.version, path), size, path in executable, moment
-        )
-        for path, size in published.files
+        path: run_directory.File(bucket.static(version.workflow, version.id, path), size, path in executable, moment)
+        for path, size in version.files
     }
     if run.group is None:
         found |= {path: run_directory.File(key, size, False, started) for path, key, size in post_process.snapshot(run)}
@@ -93,7 +86,7 @@ def _first(run: runs.Run, published: table.TemplateItem) -> run_directory.Direct
             known = run.uploads.get(file.file_id)
             size = known.size if known else None
             found[file.target] = run_directory.File(bucket.upload(run.group, file.file_id), size, False, started)
-    return run_directory.Directory(found, frozenset(published.folders or ()))
+    return run_directory.Directory(found, frozenset(version.folders))
 
 
 def _tree(run_id: str, index: int) -> run_directory.Tree | None:
@@ -107,5 +100,5 @@ def _tree(run_id: str, index: int) -> run_directory.Tree | None:
         return None
 
 
-def _nanoseconds(moment: str) -> int:
-    return int(datetime.fromisoformat(moment).timestamp()) * 10**9
+def _nanoseconds(moment: datetime) -> int:
+    return int(moment.timestamp()) * 10**9

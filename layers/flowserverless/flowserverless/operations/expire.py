@@ -4,10 +4,10 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 
 from flowserverless import settings
-from flowserverless.domain import errors, groups, ids
+from flowserverless.domain import errors, groups, ids, workflows
 from flowserverless.domain.runs import Run, timestamp
 from flowserverless.operations import delete
-from flowserverless.store import group_items, run_items, table, workflow_items
+from flowserverless.store import group_items, run_items, workflow_items
 
 # A pass deletes so many runs of a group at most; what is left is deleted by the next pass.
 MAX_PER_GROUP = 200
@@ -24,22 +24,22 @@ def runs(now: datetime) -> dict[str, int]:
 
 def _expired(limit: str) -> Iterator[Run]:
     for line in _all_workflows():
-        head = workflow_items.get(line.workflow)
-        shown = {head.good_run, head.last_run, head.active_run}
-        old = run_items.oldest(ids.Owner(line.workflow, post_processing=True), limit, MAX_PER_GROUP)
+        head = workflow_items.get(line.id)
+        shown = {*head.shown_runs, head.active_run}
+        old = run_items.oldest(ids.Owner(line.id, post_processing=True), limit, MAX_PER_GROUP)
         yield from (run for run in old if run.id not in shown)
-        for group in _all_groups(line.workflow):
+        for group in _all_groups(line.id):
             best = {one.run for one in group_items.get(group.id).bests.values() if one}
             old = run_items.oldest(ids.Owner(group.id), limit, MAX_PER_GROUP)
             yield from (run for run in old if run.id not in best)
 
 
-def _all_workflows() -> Iterator[table.CatalogueItem]:
+def _all_workflows() -> Iterator[workflows.Line]:
     after, more = None, True
     while more:
         found, more = workflow_items.catalogue(100, after)
         yield from found
-        after = found[-1].workflow if found else None
+        after = found[-1].id if found else None
 
 
 def _all_groups(workflow: str) -> Iterator[groups.Line]:

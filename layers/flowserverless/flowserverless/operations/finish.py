@@ -8,10 +8,10 @@ from typing import Any
 
 from flowserverless import settings
 from flowserverless.aws import clients, step_functions
-from flowserverless.domain import errors, fargate, kept_files, limits, result_files, run_directory, runs
-from flowserverless.domain.templates import steps, templates
+from flowserverless.domain import errors, fargate, kept_files, limits, result_files, run_directory, runs, versions
+from flowserverless.domain.templates import templates
 from flowserverless.operations import batch_jobs, directories, metrics
-from flowserverless.store import archive, bucket, run_items, table, workflow_items
+from flowserverless.store import archive, bucket, run_items, version_items
 
 MAX_MESSAGES = 100
 READERS = 8
@@ -42,13 +42,12 @@ def run(event: Mapping[str, Any], now: datetime) -> dict[str, Any]:
         return _remove(event)
     if run.active == stopped:
         return _answer(run_items.Ended(run, won=False))
-    published = workflow_items.version(run.workflow, run.version)
-    template = templates.parse(published.template, steps.ANYTHING)
+    version = version_items.get(run.workflow, run.version)
     if stopped:
-        return _list_left(run, published, template)
+        return _list_left(run, version)
     event = {**event, "outcome": batch_jobs.outcome(run, event.get("outcome"))}
     run = _with_outcome(run, event)
-    verdict = _judge(run, template, event, _left(run, published, template))
+    verdict = _judge(run, version.template, event, _left(run, version))
     ended_at = runs.timestamp(now)
     complete = _with_files(run, verdict.collected, event.get("archive", True))
 
@@ -66,11 +65,11 @@ def run(event: Mapping[str, Any], now: datetime) -> dict[str, Any]:
     return _answer(ended)
 
 
-def _list_left(run: runs.Run, published: table.TemplateItem, template: templates.Template) -> dict[str, Any]:
+def _list_left(run: runs.Run, version: versions.Version) -> dict[str, Any]:
     """Record the files of a run that was ended from outside, when nobody had the time to look for them."""
     if not run.succeeded and not run.file_count:
-        specs, _ = _declared(run, template)
-        left = result_files.left(specs, _sizes(_left(run, published, template)))
+        specs, _ = _declared(run, version.template)
+        left = result_files.left(specs, _sizes(_left(run, version)))
         if not run_items.record_files(_with_files(run, left, archived=True)):
             return _remove({"run": run.id})
     return _answer(run_items.Ended(run, won=False))
@@ -99,13 +98,13 @@ def _with_outcome(run: runs.Run, event: Mapping[str, Any]) -> runs.Run:
     return runs.end_step(run, staged[-1], outcome) if outcome and staged else run
 
 
-def _left(run: runs.Run, published: table.TemplateItem, template: templates.Template) -> run_directory.Directory:
+def _left(run: runs.Run, version: versions.Version) -> run_directory.Directory:
     """The directory that the run left. What steps took back is removed from S3, where it could be taken for a result.
 
     Rankings are filled, and other runs' post-processing reads, by the names of files alone.
     """
     found = directories.stored(run.id)
-    left = directories.left(run, published, template, found)
+    left = directories.left(run, version, found)
     bucket.remove([bucket.result(run.id, path) for path in found if path not in left.files])
     return left
 

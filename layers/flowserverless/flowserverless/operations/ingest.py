@@ -15,8 +15,8 @@ from flowserverless import settings
 from flowserverless.aws import step_functions
 from flowserverless.domain import deliveries, errors, ids, result_files, runs
 from flowserverless.domain.ranking.results import MAX_FILE_BYTES
-from flowserverless.domain.templates import steps, templates
-from flowserverless.store import bucket, inbox, run_items, table, workflow_items
+from flowserverless.domain.templates import templates
+from flowserverless.store import bucket, inbox, run_items, table, version_items
 
 Json = dict[str, Any]
 # What S3 takes in one POST.
@@ -182,7 +182,7 @@ def _judge(run: runs.Run, marker: deliveries.Marker, head: Json) -> inbox.Delive
         return delivery
     if judged.faults:
         raise errors.InvalidRequest("; ".join(judged.faults), "FILES_REFUSED")
-    template = _template(run)
+    template = version_items.get(run.workflow, run.version).template
     there = {file.path: file.size for file in judged.files}
     schema = template.results
     if schema and told.metrics is not None and schema.file not in there:
@@ -202,10 +202,6 @@ def _require_complete(template: templates.Template, there: Mapping[str, int], to
         names = ", ".join(f"'{name}'" for name in dict.fromkeys(missing))[:2000]
         note = f" ({told.note})" if told.note else ""
         raise errors.InvalidRequest(f"not delivered yet{note}: {names}; drop the marker after them", "INCOMPLETE")
-
-
-def _template(run: runs.Run) -> templates.Template:
-    return templates.parse(workflow_items.version(run.workflow, run.version).template, steps.ANYTHING)
 
 
 def _carry_out(run: runs.Run, delivery: inbox.Delivery, now: datetime) -> None:

@@ -6,13 +6,12 @@ from collections.abc import Callable
 from flowserverless.domain import runs
 from flowserverless.domain.ranking import results
 from flowserverless.packages import documents
-from flowserverless.store import boards, bucket, workflow_items
+from flowserverless.store import boards, bucket, version_items
 
 
 def schema(workflow: str, board: str) -> results.ResultSchema:
     """The schema that a board follows; raises NotFound."""
-    published = workflow_items.version(workflow, boards.version_of(board))
-    return results.parse(published.template["results"])
+    return version_items.get(workflow, boards.version_of(board)).results_schema
 
 
 def of(run: runs.Run, schema_of: Callable[[str], results.ResultSchema] | None = None) -> boards.Measure:

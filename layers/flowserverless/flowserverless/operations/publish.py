@@ -9,11 +9,11 @@ from typing import IO, Any
 
 from flowserverless import logs, settings
 from flowserverless.aws import clients, step_functions
-from flowserverless.domain import errors, ids, runs, validation
+from flowserverless.domain import errors, ids, validation, versions
 from flowserverless.domain.templates import feasibility
 from flowserverless.operations import post_process
 from flowserverless.packages import package
-from flowserverless.store import bucket, table, workflow_items
+from flowserverless.store import bucket, version_items, workflow_items
 
 MAX_BYTES = 200_000_000
 MAX_FILES = 2000
@@ -52,25 +52,25 @@ def _publish(workflow: str, key: str, now: datetime) -> dict[str, Any]:
 
 def _release(workflow: str, package: package.Package, now: datetime) -> dict[str, Any]:
     version = package.digest[:16]
-    listed = [[target, package.size(target)] for target in sorted(package.files)]
-    published = table.TemplateItem(
+    listed = [(target, package.size(target)) for target in sorted(package.files)]
+    published = versions.Version(
         workflow=workflow,
-        version=version,
+        id=version,
         name=package.name,
         description=package.description,
         instructions=package.instructions,
-        template=package.document,
+        document=package.document,
         files=listed,
-        executables=list(package.executables) or None,
-        folders=list(package.folders) or None,
-        public=[[path, package.public_size(path)] for path in package.public] or None,
-        published_at=runs.timestamp(now),
+        executables=tuple(package.executables),
+        folders=tuple(package.folders),
+        public=[(path, package.public_size(path)) for path in package.public],
+        published_at=now,
     )
     _check_size(published)
     if _current(workflow) == version:
         return {"status": "unchanged", "version": version}
     _store(workflow, version, package)
-    rebuild = workflow_items.publish(published, package.template.postproc is not None)
+    published, rebuild = version_items.publish(published)
     if rebuild:
         step_functions.rebuild_ranking(workflow, published.board or version)
     else:
@@ -89,7 +89,7 @@ def _draw(workflow: str, now: datetime) -> None:
 
 def _current(workflow: str) -> str | None:
     try:
-        return str(workflow_items.get(workflow).version)
+        return workflow_items.get(workflow).version
     except errors.NotFound:
         return None
 
@@ -106,9 +106,9 @@ def _read(key: str) -> package.Package:
     return package.read(io.BytesIO(body or b""), MAX_BYTES, MAX_FILES, settings.current().executors, python=python)
 
 
-def _check_size(published: table.TemplateItem) -> None:
-    kept = [published.files, published.executables, published.folders, published.public]
-    content = [published.template, *kept, published.name, published.description, published.instructions]
+def _check_size(published: versions.Version) -> None:
+    kept = [published.files, published.executables or None, published.folders or None, published.public or None]
+    content = [published.document, *kept, published.name, published.description, published.instructions]
     size = len(json.dumps(content, ensure_ascii=False).encode())
     most = feasibility.MAX_DOCUMENT_BYTES
     if size > most:

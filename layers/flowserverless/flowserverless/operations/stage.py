@@ -6,10 +6,9 @@ from datetime import datetime
 from typing import Any
 
 from flowserverless import settings
-from flowserverless.domain import errors, ids, limits, paths, plans, run_directory, runs
-from flowserverless.domain.templates import steps, templates
+from flowserverless.domain import errors, ids, limits, paths, plans, run_directory, runs, versions
 from flowserverless.operations import batch_jobs, directories, post_process
-from flowserverless.store import bucket, run_items, table, workflow_items
+from flowserverless.store import bucket, reads, run_items, version_items
 
 # Time for a cold start and for delivering files, beyond what a step itself may take.
 SPARE_SECONDS = 900
@@ -26,23 +25,22 @@ def step(event: Mapping[str, Any], now: datetime) -> dict[str, Any]:
     Answers its manifest's signed URL, or the order for its job in AWS Batch. Raises Conflict when the run has ended;
     the execution then ends too.
     """
-    run, published = _fetch(event)
+    run, version = _fetch(event)
     runs.require_active(run)
     index, outcome = int(event["step"]), batch_jobs.outcome(run, event.get("outcome"))
     if outcome and index:
         run = runs.end_step(run, index - 1, outcome)
     if run.post_processing and index == 0:
-        run = replace(run, ranking_version=post_process.take_snapshot(run, published))
+        run = replace(run, ranking_version=post_process.take_snapshot(run, version))
     run = runs.begin_step(run, index, runs.timestamp(now))
     if not run_items.save_progress(run):
         raise errors.Conflict(f"run {run.id} has ended", "RUN_IS_FINAL")
-    template = templates.parse(published.template, steps.ANYTHING)
-    planned = plans.of_run(run, template)
+    planned = plans.of_run(run, version.template)
     step = planned[index]
     seconds = _seconds(run, step, now)
     if step.executor == "batch":
         return {"job": batch_jobs.order(run, step, seconds + SPARE_SECONDS)}
-    manifest = _manifest(run, published, template, step, seconds)
+    manifest = _manifest(run, version, step, seconds)
     manifest |= _handed(run.id, planned, index, seconds) | _set_by(run, step, now)
     return {"manifestUrl": _write(manifest, seconds)}
 
@@ -52,12 +50,11 @@ def job(run_id: str, job: str, now: datetime) -> str:
     index = batch_jobs.require(run_id, job)
     run = run_items.get(run_id)
     runs.require_active(run)
-    published = workflow_items.version(run.workflow, run.version)
-    template = templates.parse(published.template, steps.ANYTHING)
-    planned = plans.of_run(run, template)
+    version = version_items.get(run.workflow, run.version)
+    planned = plans.of_run(run, version.template)
     step = planned[index]
     seconds = min(_seconds(run, step, now), SIGNED_SECONDS)
-    manifest = _manifest(run, published, template, step, seconds)
+    manifest = _manifest(run, version, step, seconds)
     manifest |= _handed(run.id, planned, index, seconds) | _set_by(run, step, now)
     return _write(manifest | batch_jobs.addition(run.id, index, seconds), seconds)
 
@@ -68,12 +65,14 @@ def _write(manifest: Mapping[str, Any], seconds: int) -> str:
     return bucket.link(key, seconds=seconds + SPARE_SECONDS)
 
 
-def _fetch(event: Mapping[str, Any]) -> tuple[runs.Run, table.TemplateItem]:
-    keys = table.run(ids.run_id(event["run"])), table.template(event["workflow"], event["version"])
-    found = table.fetch(keys)
-    if keys[0] not in found:
-        raise errors.NotFound(f"unknown run '{event['run']}'")
-    return run_items.from_item(found[keys[0]]), found[keys[1]]
+def _fetch(event: Mapping[str, Any]) -> tuple[runs.Run, versions.Version]:
+    """The run and the version that it was started with, in one read."""
+    run, version = run_items.wanted(ids.run_id(event["run"])), version_items.wanted(event["workflow"], event["version"])
+    both = reads.together(run, version)
+    found, published = both.get(run), both.get(version)
+    if found is None or published is None:
+        raise runs.unknown(event["run"])
+    return found, published
 
 
 def _seconds(run: runs.Run, step: plans.Step, now: datetime) -> int:
@@ -130,15 +129,13 @@ def _folders(step: plans.Step, begun: run_directory.Directory) -> list[str]:
     )
 
 
-def _manifest(
-    run: runs.Run, published: table.TemplateItem, template: templates.Template, step: plans.Step, seconds: int
-) -> dict[str, Any]:
+def _manifest(run: runs.Run, version: versions.Version, step: plans.Step, seconds: int) -> dict[str, Any]:
     prefix, log = bucket.result(run.id), bucket.log(run.id, step.index)
     tree = bucket.tree(run.id, step.index)
     valid = seconds + SPARE_SECONDS
     most, of_a_file = _output_bytes(step)
     known = settings.current()
-    begun = directories.begun(run, published, template, step.index)
+    begun = directories.begun(run, version, step.index)
     return {
         "run": run.id,
         "step": step.index,

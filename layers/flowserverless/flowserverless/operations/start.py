@@ -13,8 +13,8 @@ from flowserverless import clock, logs, settings
 from flowserverless.auth import authorize
 from flowserverless.aws import step_functions
 from flowserverless.domain import errors, groups, ids, limits, plans, runs
-from flowserverless.domain.templates import group_parameters, parameters, steps, templates
-from flowserverless.store import group_items, members, run_items, table, transactions, upload_items, workflow_items
+from flowserverless.domain.templates import group_parameters, parameters
+from flowserverless.store import group_items, members, run_items, table, transactions, upload_items, version_items
 
 KEY_DAYS = 7
 
@@ -95,12 +95,12 @@ def _plan(
     uploads: Mapping[str, str],
     now: datetime,
 ) -> runs.Run:
-    published = workflow_items.version(group.workflow)
-    template = templates.parse(published.template, steps.ANYTHING)
+    published = version_items.get(group.workflow)
+    template = published.template
     declared = template.parameters
     if group.parameters is not None:
         # Once more: the workflow may have been published anew since the group was created.
-        declared = group_parameters.narrow(published.template, group.parameters)
+        declared = group_parameters.narrow(published.document, group.parameters)
     bound = parameters.bind(declared, arguments, uploads, [path for path, _ in published.files])
     config = {**(group.config or {}), **config}
     external = plans.is_external(config)
@@ -118,7 +118,7 @@ def _plan(
     return runs.Run(
         id=str(ids.RunId(ids.Owner(group.id), clock.new_ulid())),
         workflow=group.workflow,
-        version=published.version,
+        version=published.id,
         state=state,
         created_at=runs.timestamp(now),
         started_at=begun,

@@ -8,7 +8,7 @@ from flowserverless.api import handles, requests, views
 from flowserverless.auth import authorize
 from flowserverless.aws import cognito
 from flowserverless.domain import errors, groups
-from flowserverless.store import group_items, transactions, upload_items, workflow_items
+from flowserverless.store import group_items, transactions, upload_items, version_items
 
 ROUNDS = 30
 MAX_UPLOADS_SHOWN = 1000
@@ -67,6 +67,6 @@ def _shown(who: authorize.Caller, group: groups.Group, now: groups.Roster) -> ha
     group = group.after(now)
     if who.user not in now.members and not who.organiser:
         return views.group_from_outside(group)
-    shown = group.declared(workflow_items.version(group.workflow).template)
+    shown = group.declared(version_items.get(group.workflow).document)
     files, _ = upload_items.page(group.id, MAX_UPLOADS_SHOWN)
     return views.group(group, now.members, shown, files)

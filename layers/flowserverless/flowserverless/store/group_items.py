@@ -12,7 +12,7 @@ from pynamodb.exceptions import UpdateError
 from pynamodb.expressions.update import Action
 from pynamodb.transactions import TransactWrite
 
-from flowserverless.domain import errors, groups, names, runs
+from flowserverless.domain import errors, groups, names, runs, workflows
 from flowserverless.store import boards, due, members, reads, table, transactions
 
 MAX_WRITES = 100
@@ -121,13 +121,13 @@ def _another() -> str:
     return uuid.uuid4().hex
 
 
-def create(group: groups.Group, people: Mapping[str, str], workflow: table.WorkflowItem) -> None:
+def create(group: groups.Group, people: Mapping[str, str], workflow: workflows.Workflow) -> None:
     """Write a new group with its members ({user id: name}), its unique name and the ways to find it, or nothing.
 
     The group joins the boards that `workflow` has; a board begun meanwhile makes this fail, so none misses a
     group. Raises Conflict when its id or its name is taken, Busy when the workflow changed.
     """
-    bests = {board: None for board in (workflow.board, workflow.next_board) if board}
+    bests = dict.fromkeys(workflow.boards)
     item = to_item(replace(group, bests=bests, roster=_another()))
     head = table.WorkflowItem
     same = table.is_still(head.board, workflow.board) & table.is_still(head.next_board, workflow.next_board)

@@ -13,8 +13,8 @@ from pynamodb.exceptions import UpdateError
 from pynamodb.expressions.update import Action
 from pynamodb.transactions import TransactWrite
 
-from flowserverless.domain import groups
-from flowserverless.store import boards, due, group_items, table, transactions
+from flowserverless.domain import groups, workflows
+from flowserverless.store import boards, due, group_items, reads, table, transactions, workflow_items
 
 # In the order in which they are done: what people wait for comes first.
 FILL, LEAVE, EMPTY = PHASES = ("fill", "leave", "empty")
@@ -84,9 +84,9 @@ def _take_part(item: table.RebuildItem, group_id: str, joins: bool) -> None:
     raise transactions.Busy(f"group {group_id} keeps changing")
 
 
-def _waiting(item: table.RebuildItem) -> table.WorkflowItem | None:
+def _waiting(item: table.RebuildItem) -> workflows.Workflow | None:
     """The workflow, if this board is the one that it is going to show."""
-    head: table.WorkflowItem | None = table.get(table.workflow(item.workflow))
+    head = reads.one(workflow_items.wanted(item.workflow))
     return head if head and head.next_board == item.board else None
 
 
@@ -124,7 +124,8 @@ def show(item: table.RebuildItem, now: str, later: str) -> bool:
         actions += [kind.due.set(due.Kind.POSTPROC), kind.due_at.set(now)]
 
     def compose(transaction: TransactWrite) -> None:
-        transaction.update(head, actions, condition=(kind.next_board == item.board) & (kind.version == head.version))
+        updated = kind(*table.workflow(head.id))
+        transaction.update(updated, actions, condition=(kind.next_board == item.board) & (kind.version == head.version))
         transaction.delete(item)
         if head.board:
             transaction.save(taking_down(item.workflow, head.board, later))

@@ -12,8 +12,8 @@ from pynamodb.exceptions import DeleteError, UpdateError
 from pynamodb.expressions.update import Action
 from pynamodb.transactions import TransactWrite
 
-from flowserverless.domain import errors, groups, ids, runs
-from flowserverless.store import boards, due, group_items, members, reads, table, transactions
+from flowserverless.domain import errors, groups, ids, runs, workflows
+from flowserverless.store import boards, due, group_items, members, reads, table, transactions, workflow_items
 
 ROUNDS = 50
 # A step whose run ended without it (canceled, timed out) writes no longer than a Lambda lives: 15 minutes.
@@ -28,7 +28,7 @@ class Context:
 
     run: runs.Run
     group: groups.Group | None
-    workflow: table.WorkflowItem
+    workflow: workflows.Workflow
 
 
 @dataclass(frozen=True)
@@ -129,8 +129,16 @@ def get(run_id: str) -> runs.Run:
     """The run as it is now; raises NotFound."""
     found = reads.one(wanted(ids.run_id(run_id)))
     if found is None:
-        raise errors.NotFound(f"unknown run '{run_id}'")
+        raise runs.unknown(run_id)
     return found
+
+
+def several(run_ids: Iterable[str]) -> dict[str, runs.Run]:
+    """Those of the runs that are there, by id, in one BatchGetItem; of none, none is made."""
+    asked = {run_id: wanted(ids.run_id(run_id)) for run_id in run_ids}
+    found = reads.together(*asked.values())
+    there = ((run_id, found.get(one)) for run_id, one in asked.items())
+    return {run_id: run for run_id, run in there if run}
 
 
 def context(run_id: str, workflow: str) -> Context:
@@ -141,9 +149,9 @@ def context(run_id: str, workflow: str) -> Context:
         keys.append(table.group(parsed.owner.name))
     found = table.fetch(keys)
     if any(key not in found for key in keys):
-        raise errors.NotFound(f"unknown run '{run_id}'")
+        raise runs.unknown(run_id)
     group = group_items.from_item(found[keys[2]]) if keys[2:] else None
-    return Context(from_item(found[keys[0]]), group, found[keys[1]])
+    return Context(from_item(found[keys[0]]), group, workflow_items.from_item(found[keys[1]]))
 
 
 def newest(owner: ids.Owner, limit: int, state: runs.State | None, before: str | None) -> tuple[list[runs.Run], bool]:
@@ -342,7 +350,7 @@ def _finish_post_processing(final: runs.Run, now: Context, stop: bool) -> Ended:
     # Another version may have come meanwhile, which draws the same ranking in another way.
     if (final.ranking_version, final.version) == (workflow.ranking_version, workflow.version):
         actions += [table.WorkflowItem.due.remove(), table.WorkflowItem.due_at.remove()]
-    unseen = {workflow.good_run, workflow.last_run} - {None, good, final.id}
+    unseen = workflow.shown_runs - {good, final.id}
     quiet_at = runs.timestamp(datetime.fromisoformat(str(final.finished_at)) + STRAGGLER)
 
     def compose(transaction: TransactWrite) -> None:
@@ -350,7 +358,7 @@ def _finish_post_processing(final: runs.Run, now: Context, stop: bool) -> Ended:
         for run_id in unseen:
             _forsake(transaction, ids.run_id(run_id), quiet_at)
         transaction.update(
-            workflow,
+            table.WorkflowItem(*table.workflow(workflow.id)),
             actions,
             condition=(table.WorkflowItem.active_run == final.id)
             & (table.WorkflowItem.version == workflow.version)
@@ -361,7 +369,7 @@ def _finish_post_processing(final: runs.Run, now: Context, stop: bool) -> Ended:
     return Ended(final, won=True)
 
 
-def withdraw_post_processing(workflow: table.WorkflowItem, now: datetime) -> bool:
+def withdraw_post_processing(workflow: workflows.Workflow, now: datetime) -> bool:
     """Let a workflow with nothing ranked owe and show nothing, and delete what it showed.
 
     False when it is not as it was read, or a run is active: what changed it starts this anew.
@@ -377,9 +385,10 @@ def withdraw_post_processing(workflow: table.WorkflowItem, now: datetime) -> boo
         same &= table.is_still(attribute, value)
 
     def compose(transaction: TransactWrite) -> None:
-        for run_id in {workflow.good_run, workflow.last_run} - {None}:
+        for run_id in workflow.shown_runs:
             _forsake(transaction, ids.run_id(run_id), runs.timestamp(now + STRAGGLER))
-        transaction.update(workflow, actions, condition=same & kind.active_run.does_not_exist())
+        item = kind(*table.workflow(workflow.id))
+        transaction.update(item, actions, condition=same & kind.active_run.does_not_exist())
 
     try:
         transactions.commit(compose)
@@ -443,7 +452,7 @@ def _rank(run: runs.Run, group: groups.Group, board: str, measure: boards.Measur
 
 def _raise_version(
     transaction: TransactWrite,
-    workflow: table.WorkflowItem,
+    workflow: workflows.Workflow,
     before: Mapping[str, Any],
     after: Mapping[str, Any],
     now: str,
@@ -454,12 +463,12 @@ def _raise_version(
     visible = before.get(str(workflow.board)) != after.get(str(workflow.board))
     same = table.is_still(table.WorkflowItem.board, workflow.board) & (table.WorkflowItem.version == workflow.version)
     if not visible:
-        transaction.condition_check(table.WorkflowItem, workflow.pk, workflow.sk, condition=same)
+        transaction.condition_check(table.WorkflowItem, *table.workflow(workflow.id), condition=same)
         return False
     actions: list[Action] = [table.WorkflowItem.ranking_version.add(1)]
     if workflow.post_processed:
         actions += [table.WorkflowItem.due.set(due.Kind.POSTPROC), table.WorkflowItem.due_at.set(now)]
-    transaction.update(workflow, actions, condition=same)
+    transaction.update(table.WorkflowItem(*table.workflow(workflow.id)), actions, condition=same)
     return True
 
 
@@ -541,7 +550,7 @@ def save_further_files(run_id: str, pages: Sequence[Sequence[runs.ResultFile]]) 
         try:
             transactions.commit(functools.partial(_save_page, parsed, item))
         except transactions.ConditionFailed:
-            raise errors.NotFound(f"unknown run '{run_id}'") from None
+            raise runs.unknown(run_id) from None
 
 
 def _save_page(run: ids.RunId, page: table.FilesItem, transaction: TransactWrite) -> None:
