@@ -1,4 +1,5 @@
-# How every layer gets its packages and its byte code. `sam build` copies a layer's folder and follows this link in it.
+# How layers, and the function that runs steps, get packages and byte code. `sam build` copies a folder to build it, and
+# follows the link to this file in it.
 # Wheels are Lambda's, for Python LAYER_PYTHON. The local stack empties LAYER_PLATFORM and gets those of its own python3.
 LAYER_PYTHON ?= 3.13
 LAYER_PLATFORM ?= --platform manylinux_2_34_x86_64 --platform manylinux_2_28_x86_64 \
@@ -16,11 +17,11 @@ python3 -m pip install --quiet --quiet --disable-pip-version-check --no-deps --n
 rm -rf $(1)/bin $(1)/share
 endef
 
-# compile(folder): Lambda cannot keep byte code between cold starts, so it is shipped. It is the same wherever and
-# whenever it is built, and is not compared with the sources, whose times a zip rounds. The warning goes to stdout,
-# because `sam build` shows what `make` writes there, and its stderr only when it fails.
+# compile(folder, its place in Lambda): Lambda cannot keep byte code between cold starts, so it is shipped. It is the same
+# wherever and whenever it is built, and is not compared with the sources, whose times a zip rounds. The warning goes to
+# stdout, because `sam build` shows what `make` writes there, and its stderr only when it fails.
 define compile
-$(if $(READER),$(READER) -m compileall -q --invalidation-mode unchecked-hash -s "$(ARTIFACTS_DIR)" -p /opt $(1),$(warn))
+$(if $(READER),$(READER) -m compileall -q --invalidation-mode unchecked-hash -s "$(ARTIFACTS_DIR)" -p $(2) $(1),$(warn))
 endef
 define warn
 @echo

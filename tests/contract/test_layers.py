@@ -3,6 +3,7 @@
 import ast
 import importlib.metadata
 import importlib.util
+import io
 import marshal
 import os
 import pathlib
@@ -10,11 +11,13 @@ import re
 import shutil
 import subprocess
 import sys
+import zipfile
 from collections.abc import Iterator
 
 import pytest
 from packaging import requirements, utils
 
+from flowserverless.operations import batch_jobs
 from local import emulator, template
 from runner import notebooks, pythonpath
 
@@ -22,6 +25,7 @@ LAYERS = emulator.PROJECT / "layers"
 DEPENDENCIES = LAYERS / "dependencies"
 TOKENS = LAYERS / "tokens"
 NOTEBOOKS = LAYERS / "notebooks"
+RUN_STEP = emulator.PROJECT / "functions" / "run_step"
 BROUGHT_BY_LAMBDA = {"boto3", "botocore"}
 TYPES_ONLY = {"mypy_boto3_s3"}
 
@@ -90,7 +94,14 @@ def test_the_notebooks_layer_has_what_was_asked_for_and_is_built_where_steps_loo
     assert [path.name for path in (tmp_path / "artifacts").iterdir()] == [notebooks.FOLDER]
 
 
-BUILT = [DEPENDENCIES, TOKENS, NOTEBOOKS, LAYERS / "flowserverless"]
+# The folders that `make` builds, with the resources that they become, and where Lambda has those.
+BUILT = {
+    DEPENDENCIES: ("DependenciesLayer", "/opt"),
+    TOKENS: ("TokensLayer", "/opt"),
+    NOTEBOOKS: ("NotebooksLayer", "/opt"),
+    LAYERS / "flowserverless": ("FlowserverlessLayer", "/opt"),
+    RUN_STEP: ("RunStepFunction", "/var/task"),
+}
 THIS_PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
 CHECKED_BY_NOBODY = (0b01).to_bytes(4, "little")
 # Stands for python3: its pip installs one package at once, without an index.
@@ -105,9 +116,10 @@ esac
 """
 
 
-def built(layer: pathlib.Path, into: pathlib.Path, python: str = THIS_PYTHON) -> subprocess.CompletedProcess[str]:
-    """Build a layer as SAM does, in a copy of its folder with what links lead to, for a version of Python."""
-    shutil.copytree(layer, into / "copy")
+def built(folder: pathlib.Path, into: pathlib.Path, python: str = THIS_PYTHON) -> subprocess.CompletedProcess[str]:
+    """Build as SAM does, in a copy of the folder with what links lead to, for a version of Python."""
+    shutil.copytree(folder, into / "copy")
+    (into / "artifacts").mkdir()
     (into / "bin").mkdir()
     (into / "bin" / "python3").write_text(PYTHON)
     (into / "bin" / "python3").chmod(0o755)
@@ -116,7 +128,7 @@ def built(layer: pathlib.Path, into: pathlib.Path, python: str = THIS_PYTHON) ->
         "ARTIFACTS_DIR": str(into / "artifacts"),
         "LAYER_PYTHON": python,
     }
-    command = ["make", f"build-{layer.name.capitalize()}Layer"]
+    command = ["make", f"build-{BUILT[folder][0]}"]
     return subprocess.run(command, cwd=into / "copy", env=environment, check=True, capture_output=True, text=True)
 
 
@@ -125,9 +137,9 @@ def files(folder: pathlib.Path) -> dict[str, bytes]:
     return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
-@pytest.mark.parametrize("layer", BUILT, ids=lambda layer: layer.name)
-def test_a_layer_ships_byte_code_of_every_module_that_does_not_depend_on_times(layer, tmp_path):
-    said = built(layer, tmp_path).stdout
+@pytest.mark.parametrize("folder", BUILT, ids=lambda folder: folder.name)
+def test_what_is_built_has_byte_code_of_every_module_that_does_not_depend_on_times(folder, tmp_path):
+    said = built(folder, tmp_path).stdout
     assert "WARNING" not in said
     modules = list((tmp_path / "artifacts").rglob("*.py"))
     assert modules
@@ -136,23 +148,25 @@ def test_a_layer_ships_byte_code_of_every_module_that_does_not_depend_on_times(l
         assert code[:4] == importlib.util.MAGIC_NUMBER
         assert code[4:8] == CHECKED_BY_NOBODY
         assert code[8:16] == importlib.util.source_hash(module.read_bytes())
-        assert marshal.loads(code[16:]).co_filename == f"/opt/{module.relative_to(tmp_path / 'artifacts')}"
+        assert (
+            marshal.loads(code[16:]).co_filename == f"{BUILT[folder][1]}/{module.relative_to(tmp_path / 'artifacts')}"
+        )
 
 
-@pytest.mark.parametrize("layer", BUILT, ids=lambda layer: layer.name)
-def test_a_layer_is_the_same_wherever_it_is_built(layer, tmp_path):
-    folders = [tmp_path / "here", tmp_path / "elsewhere"]
-    for folder in folders:
-        folder.mkdir()
-        built(layer, folder)
-    one, other = (files(folder / "artifacts") for folder in folders)
+@pytest.mark.parametrize("folder", BUILT, ids=lambda folder: folder.name)
+def test_what_is_built_is_the_same_wherever_it_is_built(folder, tmp_path):
+    places = [tmp_path / "here", tmp_path / "elsewhere"]
+    for place in places:
+        place.mkdir()
+        built(folder, place)
+    one, other = (files(place / "artifacts") for place in places)
     assert one == other
 
 
-@pytest.mark.parametrize("layer", BUILT, ids=lambda layer: layer.name)
-def test_a_build_for_another_python_than_those_at_hand_says_so_and_goes_on(layer, tmp_path):
+@pytest.mark.parametrize("folder", BUILT, ids=lambda folder: folder.name)
+def test_a_build_for_another_python_than_those_at_hand_says_so_and_goes_on(folder, tmp_path):
     # `sam build` shows what make writes to stdout, and drops its stderr.
-    said = built(layer, tmp_path, "2.99").stdout
+    said = built(folder, tmp_path, "2.99").stdout
     assert "WARNING" in said
     assert "Lambda reads it with Python 2.99, and here is Python 3." in said
     held = files(tmp_path / "artifacts")
@@ -166,3 +180,20 @@ def test_layers_are_built_for_the_python_that_the_template_asks_for():
         show, cwd=LAYERS, env={"PATH": os.environ["PATH"]}, check=True, capture_output=True, text=True
     )
     assert f"python{shown.stdout.strip()}" == template.defaults()["PythonRuntime"]
+
+
+@pytest.mark.parametrize("folder", BUILT, ids=lambda folder: folder.name)
+def test_the_template_has_it_built_by_make(folder):
+    assert template.load()["Resources"][BUILT[folder][0]]["Metadata"] == {"BuildMethod": "makefile"}
+
+
+def test_a_job_gets_what_runs_steps_without_its_byte_code(tmp_path):
+    built(RUN_STEP, tmp_path)
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w") as archive:
+        for name, body in files(tmp_path / "artifacts").items():
+            archive.writestr(name, body)
+    with zipfile.ZipFile(io.BytesIO(batch_jobs.without_byte_code(content.getvalue()))) as archive:
+        handed = {name: archive.read(name) for name in archive.namelist()}
+    sources = {name: body for name, body in files(tmp_path / "artifacts").items() if name.endswith(".py")}
+    assert handed == sources
