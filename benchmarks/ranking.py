@@ -187,8 +187,8 @@ def _create_table(url: str) -> None:
     client.create_table(TableName=meta.table_name, **{name: declared[name] for name in wanted})
 
 
-def _moment(seconds: float) -> str:
-    return runs.timestamp(START + timedelta(seconds=seconds))
+def _moment(seconds: float) -> datetime:
+    return START + timedelta(seconds=seconds)
 
 
 def _run_id(group: str, number: int) -> str:

@@ -3,7 +3,6 @@
 from flowserverless import api, clock
 from flowserverless.api import handles, requests, views
 from flowserverless.auth import authorize
-from flowserverless.domain import runs
 from flowserverless.operations import cancel
 
 app = api.App()
@@ -15,7 +14,7 @@ def cancel_run(runId: api.RunId, body: requests.CancelRun | None = None) -> hand
     who = api.caller(app)
     run = authorize.changeable_run(who, runId).run
     reason = body.reason if body else None
-    return views.run(cancel.run(run, reason, runs.timestamp(clock.now()), authorize.acting_on(who, run)))
+    return views.run(cancel.run(run, reason, clock.now(), authorize.acting_on(who, run)))
 
 
 handler = api.handler(app)

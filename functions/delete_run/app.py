@@ -2,7 +2,6 @@
 
 from flowserverless import api, clock
 from flowserverless.auth import authorize
-from flowserverless.domain import runs
 from flowserverless.operations import delete
 
 app = api.App()
@@ -13,7 +12,7 @@ def delete_run(runId: api.RunId) -> None:
     """Delete a run; the ranking changes at once, its files are removed within moments."""
     who = api.caller(app)
     run = authorize.changeable_run(who, runId).run
-    delete.run(run, runs.timestamp(clock.now()), authorize.acting_on(who, run))
+    delete.run(run, clock.now(), authorize.acting_on(who, run))
 
 
 handler = api.handler(app)

@@ -9,7 +9,7 @@ import pytest
 
 from flowserverless import clock
 from flowserverless.auth import credentials
-from flowserverless.domain import runs
+from flowserverless.domain import moments
 from flowserverless.store import bucket as objects
 from flowserverless.store import group_items, workflow_items
 from flowserverless.store import table as stored
@@ -63,7 +63,7 @@ def place(table: str, bucket: str, state_machine: str, user_pool: str) -> dict[s
     """A workflow with post-processing results, and a group with a member, an upload, an ended and an active run."""
     contest.publish("w", contest.template())
     head = workflow_items.get("w")
-    now = runs.timestamp(clock.now())
+    now = moments.text(clock.now())
     group_items.create(contest.group("w", "g"), {"u-ada": "ada", "u-bob": "bob"}, head)
     ended, active = contest.begin("w", "g"), contest.begin("w", "g")
     contest.end(ended, score=1.0)

@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from flowserverless.domain import runs
+from flowserverless.domain import moments, runs
 from flowserverless.operations import batch_jobs
 from flowserverless.store import run_items
 from support import gateway, workbench
@@ -124,7 +124,11 @@ def test_the_outcome_of_a_job_is_that_of_its_step(bench, run):
     assert "manifestUrl" in stage(bench, run, 1, {"job": 0})
     steps = run_items.get(run).steps
     assert steps[0].python is None
-    assert (steps[0].state, steps[0].exit_code, steps[0].started_at) == ("SUCCESS", 0, OUTCOME["startedAt"])
+    assert (steps[0].state, steps[0].exit_code, steps[0].started_at) == (
+        "SUCCESS",
+        0,
+        moments.read(OUTCOME["startedAt"]),
+    )
     assert steps[1].state is runs.State.RUNNING
 
 

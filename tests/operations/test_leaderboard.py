@@ -83,9 +83,9 @@ def test_a_leaderboard_shows_the_best_run_of_every_group(ranked, read):
         "rank": 1,
         "run": {
             "id": ranked["a"],
-            "createdAt": contest.moment(0),
-            "startedAt": contest.moment(0),
-            "finishedAt": contest.moment(1),
+            "createdAt": contest.stamp(0),
+            "startedAt": contest.stamp(0),
+            "finishedAt": contest.stamp(1),
         },
         "group": {"id": "x", "name": "Group x"},
         "results": [

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from flowserverless.domain import groups, ids, runs, versions
+from flowserverless.domain import groups, ids, moments, runs, versions
 from flowserverless.domain.ranking import results, standing
 from flowserverless.domain.templates import templates
 from flowserverless.store import boards, group_items, members, run_items, version_items, workflow_items
@@ -43,9 +43,14 @@ SCHEMA = results.parse(RESULTS)
 _numbers = itertools.count(1)
 
 
-def moment(seconds: float) -> str:
-    """A time stamp, so many seconds after the contest began."""
-    return runs.timestamp(START + timedelta(seconds=seconds))
+def moment(seconds: float) -> datetime:
+    """So many seconds after the contest began."""
+    return START + timedelta(seconds=seconds)
+
+
+def stamp(seconds: float) -> str:
+    """The same as text."""
+    return moments.text(moment(seconds))
 
 
 def template(**changed: Any) -> dict[str, Any]:
@@ -136,7 +141,7 @@ class Finished:
 
     run: str
     group: str
-    finished_at: str
+    finished_at: datetime
     outcome: boards.Measurement
 
     @property

@@ -208,7 +208,7 @@ def ranked(run: str, score: float) -> contest.Finished:
     """What is known of a run that succeeded with a score."""
     stored = run_items.get(run)
     assert stored.state is runs.State.SUCCESS
-    return contest.Finished(run, str(stored.group), str(stored.finished_at), contest.outcome(score=score))
+    return contest.Finished(run, str(stored.group), stored.finished_at, contest.outcome(score=score))
 
 
 def objects(run: str) -> list[str]:

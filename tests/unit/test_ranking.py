@@ -3,6 +3,7 @@
 import functools
 import math
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from hypothesis import given
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 from flowserverless.domain import errors
 from flowserverless.domain.ranking import rank_keys, results, standing
 
-MOMENT = "2026-11-23T05:59:54.511867+00:00"
+MOMENT = datetime(2026, 11, 23, 5, 59, 54, 511867, UTC)
 LARGEST = 2**63 - 1
 SMALLEST = -(2**63)
 
@@ -20,7 +21,7 @@ SMALLEST = -(2**63)
 class Run:
     run: str
     group: str
-    finished_at: str
+    finished_at: datetime
     values: results.Values
 
 
@@ -80,7 +81,7 @@ VALUES = {
         st.text(max_size=20),
     ),
 }
-MOMENTS = st.sampled_from([MOMENT, "2026-11-23T05:59:54.511868+00:00", "2026-11-22T23:59:59.999999+00:00"])
+MOMENTS = st.sampled_from([MOMENT, MOMENT + timedelta(microseconds=1), datetime(2026, 11, 22, 23, 59, 59, 999999, UTC)])
 GROUPS = st.sampled_from(["alpha", "beta", "gamma"])
 
 
@@ -189,7 +190,7 @@ def test_a_key_is_written_like_this(dtype, descending, value, written):
 
     key = rank_keys.key(schema, (value,), MOMENT, "alpha-01")
 
-    assert key == f"{written}#{MOMENT}#alpha-01"
+    assert key == f"{written}#2026-11-23T05:59:54.511867+00:00#alpha-01"
     assert rank_keys.value_part(key) == written
     assert rank_keys.run_of(key) == "alpha-01"
 
@@ -202,7 +203,7 @@ def test_a_key_is_written_like_this(dtype, descending, value, written):
 def test_missing_is_last_in_either_direction(dtype, values, descending):
     encode = rank_keys.encoder(a_schema(dtype, descending=descending))
 
-    missing = encode((None,), "2000-01-01T00:00:00.000000+00:00", "a-0")
+    missing = encode((None,), datetime(2000, 1, 1, tzinfo=UTC), "a-0")
 
     assert all(encode((value,), MOMENT, "z-9") < missing for value in values)
 

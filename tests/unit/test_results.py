@@ -3,6 +3,7 @@
 import json
 import math
 import string
+from datetime import UTC, datetime
 
 import pytest
 from hypothesis import example, given
@@ -10,6 +11,8 @@ from hypothesis import strategies as st
 
 from flowserverless.domain import validation
 from flowserverless.domain.ranking import rank_keys, results
+
+MOMENT = datetime(2026, 11, 23, 5, 59, 54, 511867, UTC)
 
 DECLARED = {
     "file": "results/scores.json",
@@ -426,7 +429,7 @@ def test_any_file_gives_a_row_that_can_be_ranked_and_shown_or_a_reason(schema, c
         assert outcome.detail.encode()
     else:
         assert len(outcome) == len(schema.columns)
-        assert len(rank_keys.key(schema, outcome, "2026-11-23T05:59:54.511867+00:00", "g-1")) <= 1024
+        assert len(rank_keys.key(schema, outcome, MOMENT, "g-1")) <= 1024
         shown = [results.json_value(value) for value in outcome]
         assert json.dumps(shown, allow_nan=False, ensure_ascii=False).encode()
 

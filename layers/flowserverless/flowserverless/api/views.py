@@ -7,14 +7,14 @@ from typing import Any, cast
 
 from flowserverless.api import handles, spreadsheets
 from flowserverless.aws import cognito
-from flowserverless.domain import groups, kept_files, public_files, runs, versions, workflows
+from flowserverless.domain import groups, kept_files, moments, public_files, runs, versions, workflows
 from flowserverless.domain.ranking import results, standing
 from flowserverless.store import boards, table
 
 
 def session(given: cognito.Session) -> handles.Session:
     """Who signed in."""
-    expires = runs.timestamp(datetime.fromtimestamp(given.expires, UTC))
+    expires = moments.text(datetime.fromtimestamp(given.expires, UTC))
     return {"id": given.id, "username": given.name, "token": given.token, "expiresAt": expires}
 
 
@@ -59,13 +59,17 @@ def file(of: runs.ResultFile) -> handles.FileHandle:
     return handle
 
 
+def _text(moment: datetime | None) -> str | None:
+    return moments.text(moment) if moment else None
+
+
 def step(of: runs.Step) -> handles.StepHandle:
     """A step of a run."""
     handle: handles.StepHandle = _present(
         name=of.name,
         state=str(of.state),
-        startedAt=of.started_at,
-        finishedAt=of.finished_at,
+        startedAt=_text(of.started_at),
+        finishedAt=_text(of.finished_at),
         exitCode=of.exit_code,
         python=of.python,
     )
@@ -82,10 +86,10 @@ def run(of: runs.Run, beside: Beside = NOTHING, ingest: handles.Json | None = No
     handle: handles.RunHandle = _present(
         id=of.id,
         state=str(of.state),
-        createdAt=of.created_at,
-        startedAt=of.started_at,
-        finishedAt=of.finished_at,
-        deadline=of.deadline,
+        createdAt=moments.text(of.created_at),
+        startedAt=_text(of.started_at),
+        finishedAt=_text(of.finished_at),
+        deadline=moments.text(of.deadline),
         workflowId=of.workflow,
         workflowVersion=of.version,
         groupId=of.group,
@@ -107,15 +111,15 @@ def run(of: runs.Run, beside: Beside = NOTHING, ingest: handles.Json | None = No
 
 def run_line(of: runs.Run) -> handles.RunLine:
     """As much of a run in a listing as flowServ shows."""
-    return {"id": of.id, "state": str(of.state), "createdAt": of.created_at}
+    return {"id": of.id, "state": str(of.state), "createdAt": moments.text(of.created_at)}
 
 
 def full_run_line(of: runs.Run, beside: Beside) -> handles.RunLine:
     """A run in a listing, with all that is read with it."""
     line: handles.RunLine = _present(
         **run_line(of),
-        startedAt=of.started_at,
-        finishedAt=of.finished_at,
+        startedAt=_text(of.started_at),
+        finishedAt=_text(of.finished_at),
         reason={"code": of.reason.code, "detail": of.reason.detail} if of.reason else None,
         **_contribution(of, beside),
     )
@@ -271,9 +275,9 @@ def ranking_line(schema: results.ResultSchema, rank: int, entry: boards.Entry, g
         "rank": rank,
         "run": {
             "id": entry.run,
-            "createdAt": entry.created_at,
-            "startedAt": entry.started_at,
-            "finishedAt": entry.finished_at,
+            "createdAt": moments.text(entry.created_at),
+            "startedAt": moments.text(entry.started_at),
+            "finishedAt": moments.text(entry.finished_at),
         },
         "group": {"id": entry.group, "name": group_name},
         "results": cast("list[handles.Result]", results.shown(schema, entry.values)),

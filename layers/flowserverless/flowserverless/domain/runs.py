@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
-from flowserverless.domain import errors, limits
+from flowserverless.domain import errors, limits, moments
 
 
 class State(StrEnum):
@@ -40,8 +40,8 @@ class Step:
 
     name: str
     state: State = State.PENDING
-    started_at: str | None = None
-    finished_at: str | None = None
+    started_at: datetime | None = None
+    finished_at: datetime | None = None
     exit_code: int | None = None
     python: str | None = None
 
@@ -109,14 +109,14 @@ class Run:
     workflow: str
     version: str
     state: State
-    created_at: str
-    deadline: str
+    created_at: datetime
+    deadline: datetime
     group: str | None = None
     started_by: str | None = None
     # Who is no member of the group need not be one when the results come.
     as_organiser: bool = False
-    started_at: str | None = None
-    finished_at: str | None = None
+    started_at: datetime | None = None
+    finished_at: datetime | None = None
     arguments: tuple[Mapping[str, Any], ...] = ()
     parameters: tuple[Mapping[str, Any], ...] = ()
     file_names: Mapping[str, str] = field(default_factory=dict)
@@ -139,6 +139,11 @@ class Run:
         return self.state in ACTIVE
 
     @property
+    def allowed(self) -> timedelta:
+        """How long the run may take, from its creation to its deadline."""
+        return self.deadline - self.created_at
+
+    @property
     def succeeded(self) -> bool:
         """Whether the run ended well."""
         return self.state is State.SUCCESS
@@ -159,16 +164,6 @@ def unknown(run_id: str) -> errors.NotFound:
     return errors.NotFound(f"unknown run '{run_id}'")
 
 
-def timestamp(moment: datetime) -> str:
-    """ISO 8601 in UTC with six digits always, so that text order is time order (flowServ drops a zero fraction)."""
-    return moment.isoformat(timespec="microseconds")
-
-
-def deadline(created: datetime, seconds: int) -> str:
-    """When a run that was created at `created` has had its time."""
-    return timestamp(created + timedelta(seconds=seconds))
-
-
 def require_active(run: Run) -> None:
     """Raise Conflict when the run has ended."""
     if not run.active:
@@ -181,7 +176,7 @@ def require_final(run: Run) -> None:
         raise errors.Conflict(f"run {run.id} is {run.state}; cancel it first", "RUN_IS_ACTIVE")
 
 
-def begin_step(run: Run, index: int, now: str) -> Run:
+def begin_step(run: Run, index: int, now: datetime) -> Run:
     """The run with step `index` RUNNING; saying so twice changes nothing."""
     steps = list(run.steps)
     if steps[index].state is State.PENDING:
@@ -197,15 +192,23 @@ def end_step(run: Run, index: int, outcome: Mapping[str, Any]) -> Run:
     steps[index] = replace(
         steps[index],
         state=state,
-        started_at=outcome.get("startedAt") or steps[index].started_at,
-        finished_at=outcome.get("finishedAt"),
+        started_at=_moment(outcome.get("startedAt")) or steps[index].started_at,
+        finished_at=_moment(outcome.get("finishedAt")),
         exit_code=outcome.get("exitCode"),
         python=outcome.get("python"),
     )
     return replace(run, steps=tuple(steps))
 
 
-def end(run: Run, state: State, now: str, reason: Reason | None = None, messages: tuple[str, ...] = ()) -> Run:
+def _moment(written: object) -> datetime | None:
+    """What an executor says of the time; a job can write anything there."""
+    try:
+        return moments.read(str(written)) if written else None
+    except ValueError:
+        return None
+
+
+def end(run: Run, state: State, now: datetime, reason: Reason | None = None, messages: tuple[str, ...] = ()) -> Run:
     """The run in its final state. A step that was still going ends with it; one never begun stays PENDING.
 
     A run that ends before it began has startedAt = finishedAt, as in flowServ (PENDING -> SUCCESS: createdAt).
@@ -217,7 +220,7 @@ def end(run: Run, state: State, now: str, reason: Reason | None = None, messages
     return replace(run, state=state, started_at=begun, finished_at=now, reason=reason, messages=messages, steps=steps)
 
 
-def canceled(run: Run, now: str, reason: str | None) -> Run:
+def canceled(run: Run, now: datetime, reason: str | None) -> Run:
     """The run as its user canceled it."""
     text = reason or "canceled at user request"
     return end(run, State.CANCELED, now, Reason("CANCELED", text), (text,))

@@ -1,12 +1,14 @@
 """Canceling a run: the state, the mark that its step watches, then the execution."""
 
+from datetime import datetime
+
 from flowserverless import logs
 from flowserverless.aws import step_functions
 from flowserverless.domain import groups, runs
 from flowserverless.store import bucket, run_items
 
 
-def run(run: runs.Run, reason: str | None, now: str, by: groups.Membership | None = None) -> runs.Run:
+def run(run: runs.Run, reason: str | None, now: datetime, by: groups.Membership | None = None) -> runs.Run:
     """The run CANCELED, its step told to stop and its execution stopped; raises Conflict when it ended before.
 
     Raises Forbidden when the member `by`, who wants it, is one no more.

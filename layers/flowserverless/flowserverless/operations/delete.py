@@ -36,7 +36,7 @@ SECONDS = 12
 INBOX_WATCH = timedelta(hours=1)
 
 
-def run(run: runs.Run, now: str, by: groups.Membership | None = None) -> None:
+def run(run: runs.Run, now: datetime, by: groups.Membership | None = None) -> None:
     """Delete a final run. Raises Conflict (active, or shown by its workflow), NotFound, Forbidden (`by` is no member).
 
     Once the transaction is through, the rest is owed: what fails here is done by the reconciler.
@@ -59,7 +59,7 @@ def files(run_id: str, now: datetime) -> bool:
     for _ in range(REQUESTS):
         keys = bucket.some(bucket.run(run_id)) or bucket.some(bucket.inbox(run_id))
         if not keys:
-            run_items.forget(run_id, runs.timestamp(now))
+            run_items.forget(run_id, now)
             return True
         bucket.remove(keys)
     return False
@@ -82,7 +82,7 @@ def upload(who: authorize.Caller, group_id: str, file: str, now: datetime) -> No
         except transactions.ConditionFailed:
             transactions.pause(attempt)
             continue
-        _remove_object(group_id, item, note, runs.timestamp(now))
+        _remove_object(group_id, item, note, now)
         return
     raise transactions.Busy("runs are started with this file all the time; try again")
 
@@ -91,10 +91,10 @@ def _note(group: str, item: table.UploadItem, now: datetime) -> table.WithdrawnI
     """The note that an object is to be removed, once more when nobody can post it any more."""
     begun = datetime.fromisoformat(item.formed_at or item.created_at)
     late = max(now, begun + timedelta(seconds=POSTED_SECONDS))
-    return table.WithdrawnItem(*table.withdrawn(group, item.file), due=due.Kind.FORM, due_at=runs.timestamp(late))
+    return table.WithdrawnItem(*table.withdrawn(group, item.file), due=due.Kind.FORM, due_at=late)
 
 
-def _remove_object(group: str, item: table.UploadItem, note: table.WithdrawnItem, now: str) -> None:
+def _remove_object(group: str, item: table.UploadItem, note: table.WithdrawnItem, now: datetime) -> None:
     try:
         bucket.remove([bucket.upload(group, item.file)])
         if note.due_at <= now:
@@ -109,7 +109,7 @@ def _remove_uploads(group: str, found: Sequence[table.UploadItem], now: datetime
     with table.WithdrawnItem.batch_write() as batch:
         for item in found:
             note = _note(group, item, now)
-            if note.due_at > runs.timestamp(now):
+            if note.due_at > now:
                 batch.save(note)
     bucket.remove([bucket.upload(group, item.file) for item in found])
     with table.UploadItem.batch_write() as batch:
@@ -135,10 +135,10 @@ def remove_late_delivery(run: ids.RunId, now: datetime) -> bool:
     if note is None:
         return False
     step_functions.remove_files(str(run), f"{now:%m%d%H%M%S}")
-    if note.until <= runs.timestamp(now):
+    if note.until <= now:
         note.delete()
     else:
-        note.update(actions=[table.InboxItem.due_at.set(min(note.until, runs.timestamp(now + INBOX_WATCH)))])
+        note.update(actions=[table.InboxItem.due_at.set(min(note.until, now + INBOX_WATCH))])
     return True
 
 
@@ -204,7 +204,7 @@ def _delete_some(group: groups.Group, now: datetime) -> bool:
     for each in found:
         # Somebody else may be deleting it, or the group, at the same moment.
         with contextlib.suppress(errors.NotFound):
-            run(each, runs.timestamp(now))
+            run(each, now)
     items, _ = ([], False) if found else upload_items.page(group.id, UPLOADS_AT_ONCE)
     _remove_uploads(group.id, items, now)
     if found or items or not group_items.sweep(group.id):

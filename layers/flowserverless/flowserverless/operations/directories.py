@@ -74,7 +74,7 @@ def _first(run: runs.Run, version: versions.Version) -> run_directory.Directory:
     as `make` and the like want what they are made from.
     """
     executable = frozenset(version.executables)
-    moment, started = _nanoseconds(version.published_at), _nanoseconds(datetime.fromisoformat(run.created_at))
+    moment, started = _nanoseconds(version.published_at), _nanoseconds(run.created_at)
     found = {
         path: run_directory.File(bucket.static(version.workflow, version.id, path), size, path in executable, moment)
         for path, size in version.files

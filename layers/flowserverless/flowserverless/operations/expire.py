@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 
 from flowserverless import settings
 from flowserverless.domain import errors, groups, ids, workflows
-from flowserverless.domain.runs import Run, timestamp
+from flowserverless.domain.runs import Run
 from flowserverless.operations import delete
 from flowserverless.store import group_items, run_items, workflow_items
 
@@ -54,7 +54,7 @@ def _delete(run: Run, now: datetime) -> bool:
     if run.active:
         return False
     try:
-        delete.run(run, timestamp(now))
+        delete.run(run, now)
     except (errors.NotFound, errors.Conflict):
         # Somebody else deleted it, or it is shown now.
         return False

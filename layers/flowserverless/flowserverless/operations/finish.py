@@ -48,7 +48,6 @@ def run(event: Mapping[str, Any], now: datetime) -> dict[str, Any]:
     event = {**event, "outcome": batch_jobs.outcome(run, event.get("outcome"))}
     run = _with_outcome(run, event)
     verdict = _judge(run, version.template, event, _left(run, version))
-    ended_at = runs.timestamp(now)
     complete = _with_files(run, verdict.collected, event.get("archive", True))
 
     def ending(current: runs.Run) -> runs.Run:
@@ -59,7 +58,7 @@ def run(event: Mapping[str, Any], now: datetime) -> dict[str, Any]:
             file_count=complete.file_count,
             archive=complete.archive,
         )
-        return runs.end(told, verdict.state, ended_at, verdict.reason, verdict.messages)
+        return runs.end(told, verdict.state, now, verdict.reason, verdict.messages)
 
     ended = run_items.finish(run.id, run.workflow, ending, metrics.of(run))
     return _answer(ended)

@@ -13,7 +13,7 @@ from typing import Any
 
 from flowserverless import settings
 from flowserverless.aws import step_functions
-from flowserverless.domain import deliveries, errors, ids, result_files, runs
+from flowserverless.domain import deliveries, errors, ids, moments, result_files, runs
 from flowserverless.domain.ranking.results import MAX_FILE_BYTES
 from flowserverless.domain.templates import templates
 from flowserverless.store import bucket, inbox, run_items, table, version_items
@@ -39,7 +39,7 @@ def block(run: runs.Run, user: str, now: datetime) -> Json | None:
     if not (run.active and run.external) or run.started_by != user:
         return None
     prefix = bucket.inbox(run.id)
-    seconds = max(1, int((datetime.fromisoformat(run.deadline) - now).total_seconds()))
+    seconds = max(1, int((run.deadline - now).total_seconds()))
     form = bucket.form(prefix, seconds, min(settings.current().ingest_bytes, MAX_POST_BYTES))
     # The policy asks for the field, whatever is in it.
     form["fields"]["Content-Type"] = "application/octet-stream"
@@ -48,7 +48,7 @@ def block(run: runs.Run, user: str, now: datetime) -> Json | None:
     report = bucket.report(bucket.inbox(run.id, deliveries.SUCCESS))
     return {
         "prefix": prefix,
-        "expires": run.deadline,
+        "expires": moments.text(run.deadline),
         "upload": form,
         "report": bucket.link(report, seconds=min(seconds, MAX_LINK_SECONDS)),
         "curl": [
@@ -110,7 +110,7 @@ def _look(marker: deliveries.Marker, now: datetime) -> Json:
         if isinstance(refusal, errors.NotFound) and _clear_deleted(marker.run):
             return {"status": "gone"}
         said = {"status": "ignored", "code": refusal.code, "detail": refusal.detail}
-    report = {"run": marker.run, "marker": marker.name, **said, "at": runs.timestamp(now)}
+    report = {"run": marker.run, "marker": marker.name, **said, "at": moments.text(now)}
     bucket.write_json(bucket.report(key), report)
     if delivery:
         inbox.remove(marker.run, delivery)
@@ -234,4 +234,5 @@ def _outcome(run: runs.Run, delivery: inbox.Delivery, now: datetime) -> Json:
 
 
 def _ended(run: runs.Run, now: datetime) -> Json:
-    return {"exitCode": None, "messages": [], "startedAt": run.started_at, "finishedAt": runs.timestamp(now)}
+    begun = moments.text(run.started_at) if run.started_at else None
+    return {"exitCode": None, "messages": [], "startedAt": begun, "finishedAt": moments.text(now)}

@@ -6,7 +6,7 @@ ranked, no run is started, and the results of runs that are gone go with them.
 """
 
 import json
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from flowserverless import clock, settings
 from flowserverless.aws import step_functions
@@ -57,8 +57,8 @@ def _plan(head: workflows.Workflow, version: versions.Version, now: datetime) ->
         workflow=head.id,
         version=version.id,
         state=runs.State.PENDING,
-        created_at=runs.timestamp(now),
-        deadline=runs.deadline(now, settings.current().run_seconds),
+        created_at=now,
+        deadline=now + timedelta(seconds=settings.current().run_seconds),
         arguments=({"name": "runs", "value": folder},),
         executors=tuple(step.executor for step in planned),
         steps=tuple(runs.Step(step.name) for step in planned),

@@ -26,7 +26,7 @@ def ranking(workflow: str, now: datetime, seconds: float) -> bool:
     Says whether nothing is left that can be done now.
     """
     until = time.monotonic() + seconds
-    while item := rebuilds.first(workflow, runs.timestamp(now)):
+    while item := rebuilds.first(workflow, now):
         WORK[item.phase](item, now)
         if time.monotonic() >= until:
             return False
@@ -34,10 +34,10 @@ def ranking(workflow: str, now: datetime, seconds: float) -> bool:
 
 
 def _fill(item: table.RebuildItem, now: datetime) -> None:
-    later = runs.timestamp(now + LEASE)
+    later = now + LEASE
     found, _ = group_items.links(f"WORKFLOW#{item.workflow}", 1, item.group)
     if not found:
-        if rebuilds.show(item, runs.timestamp(now), later):
+        if rebuilds.show(item, now, later):
             post_process.start_if_owed(item.workflow, now)
         return
     group = found[0].id
@@ -54,7 +54,7 @@ def _fill(item: table.RebuildItem, now: datetime) -> None:
 
 
 def _leave(item: table.RebuildItem, now: datetime) -> None:
-    later = runs.timestamp(now + LEASE)
+    later = now + LEASE
     found, more = group_items.links(f"WORKFLOW#{item.workflow}", GROUPS, item.group)
     for group in found:
         rebuilds.leave(item, group.id)

@@ -11,8 +11,8 @@ from typing import Any
 
 from flowserverless import logs, settings
 from flowserverless.aws import step_functions
-from flowserverless.domain import errors, limits
-from flowserverless.domain.runs import Archive, Reason, Run, State, end, failure_reason, timestamp
+from flowserverless.domain import errors, limits, moments
+from flowserverless.domain.runs import Archive, Reason, Run, State, end, failure_reason
 from flowserverless.operations import cancel, delete, post_process
 from flowserverless.store import due, run_items, table
 
@@ -41,7 +41,7 @@ def all_due(now: datetime) -> dict[str, int]:
     """
     counts: dict[str, int] = {}
     for kind, (counted, put_right) in WORK.items():
-        for item in due.items(kind, timestamp(now)):
+        for item in due.items(kind, now):
             _attempt(counts, counted, item, functools.partial(put_right, item, now))
     return counts
 
@@ -63,9 +63,8 @@ def one(run_id: str, now: datetime) -> bool:
     run = run_items.get(run_id)
     if not run.active:
         return False
-    moment = timestamp(now)
-    if run.deadline <= moment:
-        return _time_out(run, moment)
+    if run.deadline <= now:
+        return _time_out(run, now)
     execution = step_functions.status(run.id)
     if execution is None:
         return _start_again(run, now)
@@ -75,13 +74,12 @@ def one(run_id: str, now: datetime) -> bool:
     reason = failure_reason(error or status, cause)
     if status == "SUCCEEDED":
         reason = Reason("SYSTEM_ERROR", "the execution ended without saying how")
-    return _end(run, reason, moment)
+    return _end(run, reason, now)
 
 
-def _time_out(run: Run, now: str) -> bool:
-    seconds = int((datetime.fromisoformat(run.deadline) - datetime.fromisoformat(run.created_at)).total_seconds())
-    whose = limits.of_run(seconds, run.config.get("timeoutSeconds"))
-    reason = Reason("TIMEOUT", f"the run had not ended by its deadline, {run.deadline}: {whose}")
+def _time_out(run: Run, now: datetime) -> bool:
+    whose = limits.of_run(int(run.allowed.total_seconds()), run.config.get("timeoutSeconds"))
+    reason = Reason("TIMEOUT", f"the run had not ended by its deadline, {moments.text(run.deadline)}: {whose}")
     return _end(run, reason, now)
 
 
@@ -95,7 +93,7 @@ def _stop(item: due.Item, _: datetime) -> bool:
 
 
 def _start_again(run: Run, now: datetime) -> bool:
-    age = (now - datetime.fromisoformat(run.created_at)).total_seconds()
+    age = (now - run.created_at).total_seconds()
     # A run of an external engine is RUNNING from the start; its execution has begun once it waits for results.
     begun = run.ingest_token is not None if run.external else run.state is State.RUNNING
     if not begun and age < STALE_SECONDS:
@@ -104,10 +102,10 @@ def _start_again(run: Run, now: datetime) -> bool:
             return False
         step_functions.start(run)
         return True
-    return _end(run, Reason("SYSTEM_ERROR", "the run has no execution any more"), timestamp(now))
+    return _end(run, Reason("SYSTEM_ERROR", "the run has no execution any more"), now)
 
 
-def _end(run: Run, reason: Reason, now: str) -> bool:
+def _end(run: Run, reason: Reason, now: datetime) -> bool:
     """ERROR, without files and archive: they need more time than a pass over all runs has."""
     detail = Archive(detail="the run ended before an archive of its files was built")
 
@@ -119,7 +117,7 @@ def _end(run: Run, reason: Reason, now: str) -> bool:
     if not ended.won:
         return False
     if run.post_processing:
-        post_process.start_if_owed(run.workflow, datetime.fromisoformat(now))
+        post_process.start_if_owed(run.workflow, now)
     cancel.stop_execution(ended.run)
     return True
 

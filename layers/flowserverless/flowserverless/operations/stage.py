@@ -32,7 +32,7 @@ def step(event: Mapping[str, Any], now: datetime) -> dict[str, Any]:
         run = runs.end_step(run, index - 1, outcome)
     if run.post_processing and index == 0:
         run = replace(run, ranking_version=post_process.take_snapshot(run, version))
-    run = runs.begin_step(run, index, runs.timestamp(now))
+    run = runs.begin_step(run, index, now)
     if not run_items.save_progress(run):
         raise errors.Conflict(f"run {run.id} has ended", "RUN_IS_FINAL")
     planned = plans.of_run(run, version.template)
@@ -81,9 +81,8 @@ def _seconds(run: runs.Run, step: plans.Step, now: datetime) -> int:
 
 def _times(run: runs.Run, step: plans.Step, now: datetime) -> list[tuple[int, str]]:
     """How long a step may take at most, as the run, the installation and the organiser have it, and who says so."""
-    deadline = datetime.fromisoformat(run.deadline)
-    whole = int((deadline - datetime.fromisoformat(run.created_at)).total_seconds())
-    times = [(int((deadline - now).total_seconds()), limits.of_run(whole, run.config.get("timeoutSeconds")))]
+    whole = int(run.allowed.total_seconds())
+    times = [(int((run.deadline - now).total_seconds()), limits.of_run(whole, run.config.get("timeoutSeconds")))]
     if step.executor == "lambda":
         times.append((settings.current().step_seconds, limits.parameter(limits.OF_STEPS["seconds"])))
     else:

@@ -4,7 +4,7 @@ import hashlib
 import json
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import botocore.exceptions
@@ -12,7 +12,7 @@ import botocore.exceptions
 from flowserverless import clock, logs, settings
 from flowserverless.auth import authorize
 from flowserverless.aws import step_functions
-from flowserverless.domain import errors, groups, ids, limits, plans, runs
+from flowserverless.domain import errors, groups, ids, limits, moments, plans, runs
 from flowserverless.domain.templates import group_parameters, parameters
 from flowserverless.store import group_items, members, run_items, table, transactions, upload_items, version_items
 
@@ -70,7 +70,7 @@ def _deleted(files: Collection[str]) -> errors.Conflict:
 def _once(group: groups.Group, key: str, payload: str, now: datetime) -> table.OnceItem:
     # A group that was deleted may have had the same identifier, and other members.
     return table.OnceItem(
-        *table.once(group.id, _digest(f"{runs.timestamp(group.created_at)} {key}")),
+        *table.once(group.id, _digest(f"{moments.text(group.created_at)} {key}")),
         run="",
         payload=_digest(payload),
         expires=int(now.timestamp()) + KEY_DAYS * 86400,
@@ -113,16 +113,16 @@ def _plan(
         raise errors.InvalidRequest("this workflow has no steps; it runs on external engines only")
     most = settings.current().max_run_seconds
     seconds = min(config.get("timeoutSeconds") or settings.current().run_seconds, most)
-    begun = runs.timestamp(now) if external else None
+    begun = now if external else None
     state = runs.State.RUNNING if external else runs.State.PENDING
     return runs.Run(
         id=str(ids.RunId(ids.Owner(group.id), clock.new_ulid())),
         workflow=group.workflow,
         version=published.id,
         state=state,
-        created_at=runs.timestamp(now),
+        created_at=now,
         started_at=begun,
-        deadline=runs.deadline(now, seconds),
+        deadline=now + timedelta(seconds=seconds),
         group=group.id,
         started_by=who.user,
         as_organiser=who.organiser,
@@ -167,7 +167,7 @@ def _refused(
         # The transaction was ours and its answer was lost.
         _start(run)
         return run
-    first = _first(once, found, datetime.fromisoformat(run.created_at))
+    first = _first(once, found, run.created_at)
     if once and first:
         return _repeated(first, once)
     if keys[0] not in found or group_items.from_item(found[keys[0]]).closed:

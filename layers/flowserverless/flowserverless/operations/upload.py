@@ -8,7 +8,7 @@ from typing import Any
 from flowserverless import clock, settings
 from flowserverless.api import handles, views
 from flowserverless.auth import authorize
-from flowserverless.domain import errors, groups, limits, runs
+from flowserverless.domain import errors, groups, limits, moments
 from flowserverless.store import bucket, table, transactions, upload_items
 
 FORM_SECONDS = 3600
@@ -85,7 +85,7 @@ def _known(place: Place, group: groups.Group, sent: Sent, file: str | None) -> t
         return None
     changed: dict[str, Any] = {}
     if not upload_items.is_there(item):
-        changed = {"pending": True, "formed_at": runs.timestamp(place.now)}
+        changed = {"pending": True, "formed_at": moments.text(place.now)}
     elif item.pending and not upload_items.mark_arrived(item):
         return None
     if (item.name, item.media_type) != (sent.name, sent.media_type):
@@ -104,7 +104,7 @@ def _new(place: Place, group: groups.Group, sent: Sent) -> table.UploadItem:
         size=sent.size,
         sha256=sent.sha256,
         media_type=sent.media_type,
-        created_at=runs.timestamp(place.now),
+        created_at=moments.text(place.now),
         pending=True,
     )
     upload_items.add(group, item, authorize.acting(place.who, group.id))

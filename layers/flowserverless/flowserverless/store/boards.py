@@ -9,6 +9,7 @@ group these changes happen one after the other.
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
+from datetime import datetime
 from typing import Any
 
 from pynamodb.expressions.update import Action
@@ -32,9 +33,9 @@ class Entry:
     key: str
     run: str
     group: str
-    created_at: str
-    started_at: str
-    finished_at: str
+    created_at: datetime
+    started_at: datetime
+    finished_at: datetime
     values: results.Values
 
 
@@ -99,11 +100,10 @@ def measured(
         if isinstance(outcome, results.NotRanked):
             standings[board] = runs.Standing(code=outcome.code, detail=outcome.detail)
             continue
-        key = rank_keys.key(schema, outcome, str(run.finished_at), run.id)
+        begun, ended = run.started_at or run.created_at, run.finished_at or run.created_at
+        key = rank_keys.key(schema, outcome, ended, run.id)
         standings[board] = runs.Standing(key=key, results=_kept(results.shown(schema, outcome)))
-        entries[board] = Entry(
-            key, run.id, str(run.group), run.created_at, str(run.started_at), str(run.finished_at), outcome
-        )
+        entries[board] = Entry(key, run.id, str(run.group), run.created_at, begun, ended, outcome)
     return standings, entries
 
 

@@ -7,6 +7,7 @@ once may fail. What did the work, or found nothing to do, takes `due` or the who
 
 import enum
 from collections.abc import Iterator
+from datetime import datetime
 
 from pynamodb.attributes import UnicodeAttribute
 from pynamodb.indexes import GlobalSecondaryIndex, KeysOnlyProjection
@@ -49,7 +50,7 @@ class Index(GlobalSecondaryIndex["Item"]):  # type: ignore[no-untyped-call]
         projection = KeysOnlyProjection()
 
     due = UnicodeAttribute(hash_key=True)
-    due_at = UnicodeAttribute(range_key=True)
+    due_at = table.Moment(range_key=True)
 
 
 class Item(Model):
@@ -61,7 +62,7 @@ class Item(Model):
     pk = UnicodeAttribute(hash_key=True)
     sk = UnicodeAttribute(range_key=True)
     due = UnicodeAttribute()
-    due_at = UnicodeAttribute()
+    due_at = table.Moment()
     index = Index()
 
 
@@ -69,6 +70,6 @@ class Item(Model):
 PATIENT = {Kind.LEFT, Kind.GROUP, Kind.REBUILD, Kind.FORM}
 
 
-def items(kind: Kind, now: str) -> Iterator[Item]:
+def items(kind: Kind, now: datetime) -> Iterator[Item]:
     """What is to be done of a kind at a moment."""
     yield from Item.index.query(kind, Index.due_at <= now if kind in PATIENT else None)

@@ -12,7 +12,7 @@ from pynamodb.exceptions import UpdateError
 from pynamodb.expressions.update import Action
 from pynamodb.transactions import TransactWrite
 
-from flowserverless.domain import errors, groups, names, runs, workflows
+from flowserverless.domain import errors, groups, names, workflows
 from flowserverless.store import boards, due, members, reads, table, transactions
 
 MAX_WRITES = 100
@@ -29,7 +29,7 @@ def from_item(item: Any) -> groups.Group:
         workflow=item.workflow,
         name=item.name,
         owner=item.owner,
-        created_at=datetime.fromisoformat(item.created_at),
+        created_at=item.created_at,
         parameters=item.parameters,
         config=item.config,
         bests=boards.read(item.boards),
@@ -47,7 +47,7 @@ def to_item(group: groups.Group) -> table.GroupItem:
         workflow=group.workflow,
         name=group.name,
         owner=group.owner,
-        created_at=runs.timestamp(group.created_at),
+        created_at=group.created_at,
         parameters=group.parameters,
         config=group.config,
         boards=boards.written(group.bests),
@@ -255,7 +255,7 @@ def close(group: groups.Group, due_at: datetime) -> None:
             kind.active_runs.set(CLOSED),
             kind.roster.set(_another()),
             kind.due.set(due.Kind.GROUP),
-            kind.due_at.set(runs.timestamp(due_at)),
+            kind.due_at.set(due_at),
         ]
         transaction.update(_key_only(group), actions, condition=is_as(group) & (kind.active_runs == 0))
 
@@ -272,9 +272,7 @@ def postpone(group: groups.Group, due_at: datetime) -> None:
     """Let the reconciler be patient with the deletion of a group that somebody works on."""
     kind = table.GroupItem
     try:
-        _key_only(group).update(
-            actions=[kind.due_at.set(runs.timestamp(due_at))], condition=table.is_still(kind.roster, group.roster)
-        )
+        _key_only(group).update(actions=[kind.due_at.set(due_at)], condition=table.is_still(kind.roster, group.roster))
     except UpdateError as error:
         if error.cause_response_code != "ConditionalCheckFailedException":
             raise

@@ -9,6 +9,8 @@ Every item of this work stands for one board, and each of its steps may be done 
 or by another function after the first one died.
 """
 
+from datetime import datetime
+
 from pynamodb.exceptions import UpdateError
 from pynamodb.expressions.update import Action
 from pynamodb.transactions import TransactWrite
@@ -21,22 +23,22 @@ FILL, LEAVE, EMPTY = PHASES = ("fill", "leave", "empty")
 ROUNDS = 50
 
 
-def filling(workflow: str, board: str, due_at: str) -> table.RebuildItem:
+def filling(workflow: str, board: str, due_at: datetime) -> table.RebuildItem:
     """The work of filling a board, from the first group on."""
     return _item(workflow, board, FILL, due_at)
 
 
-def taking_down(workflow: str, board: str, due_at: str) -> table.RebuildItem:
+def taking_down(workflow: str, board: str, due_at: datetime) -> table.RebuildItem:
     """The work of taking a board down that nobody is shown any more."""
     return _item(workflow, board, LEAVE, due_at)
 
 
-def _item(workflow: str, board: str, phase: str, due_at: str) -> table.RebuildItem:
+def _item(workflow: str, board: str, phase: str, due_at: datetime) -> table.RebuildItem:
     key = table.rebuild(workflow, board)
     return table.RebuildItem(*key, workflow=workflow, board=board, phase=phase, due=due.Kind.REBUILD, due_at=due_at)
 
 
-def first(workflow: str, now: str) -> table.RebuildItem | None:
+def first(workflow: str, now: datetime) -> table.RebuildItem | None:
     """What to go on with; None when nothing is left that can be done now.
 
     Entries are deleted only when their time has come: who began to read a board may finish reading it.
@@ -47,7 +49,9 @@ def first(workflow: str, now: str) -> table.RebuildItem | None:
     return min(ready, key=lambda item: PHASES.index(item.phase), default=None)
 
 
-def advance(item: table.RebuildItem, due_at: str, phase: str, group: str | None = None, run: str | None = None) -> None:
+def advance(
+    item: table.RebuildItem, due_at: datetime, phase: str, group: str | None = None, run: str | None = None
+) -> None:
     """Write down how far the work has come; without effect when its phase has changed meanwhile."""
     kind = table.RebuildItem
     actions: list[Action] = [kind.phase.set(phase), kind.due_at.set(due_at)]
@@ -106,7 +110,7 @@ def _change(item: table.RebuildItem, group: groups.Group, joins: bool) -> None:
     transactions.commit(compose)
 
 
-def show(item: table.RebuildItem, now: str, later: str) -> bool:
+def show(item: table.RebuildItem, now: datetime, later: datetime) -> bool:
     """Show a board that all groups have joined with all their runs; False when it is not wanted any more.
 
     The board before is to be taken down, and the reconciler looks after that from `later` on.

@@ -12,9 +12,11 @@ from pynamodb.exceptions import DeleteError, UpdateError
 from pynamodb.expressions.update import Action
 from pynamodb.transactions import TransactWrite
 
-from flowserverless.domain import errors, groups, ids, runs, workflows
+from flowserverless.domain import errors, groups, ids, moments, runs, workflows
 from flowserverless.store import boards, due, group_items, members, reads, table, transactions, workflow_items
 
+# What of a step is a moment, and text where steps are kept.
+STEP_TIMES = ("started_at", "finished_at")
 ROUNDS = 50
 # A step whose run ended without it (canceled, timed out) writes no longer than a Lambda lives: 15 minutes.
 STRAGGLER = timedelta(minutes=16)
@@ -73,7 +75,13 @@ def from_item(item: Any) -> runs.Run:
 
 
 def _step(step: Mapping[str, Any]) -> runs.Step:
-    return runs.Step(**{**step, "state": runs.State(step["state"])})
+    times = {name: moments.read(step[name]) for name in STEP_TIMES if step.get(name)}
+    return runs.Step(**{**step, **times, "state": runs.State(step["state"])})
+
+
+def _step_document(step: runs.Step) -> dict[str, Any]:
+    times = ((name, getattr(step, name)) for name in STEP_TIMES)
+    return {**asdict(step), **{name: moments.text(at) for name, at in times if at}}
 
 
 def _documents(things: Any) -> list[dict[str, Any]]:
@@ -105,7 +113,7 @@ def to_item(run: runs.Run, stop: bool = False) -> table.RunItem:
         uploads={file: asdict(upload) for file, upload in run.uploads.items()} or None,
         config=dict(run.config),
         executors=list(run.executors),
-        steps=_documents(run.steps),
+        steps=[_step_document(step) for step in run.steps],
         files=_documents(run.files),
         file_count=run.file_count,
         messages=list(run.messages),
@@ -210,7 +218,7 @@ def create(
             condition=table.GroupItem.active_runs.between(0, quota - 1),
         )
         if once:
-            expired = table.OnceItem.expires <= int(datetime.fromisoformat(run.created_at).timestamp())
+            expired = table.OnceItem.expires <= int(run.created_at.timestamp())
             transaction.save(once, condition=table.OnceItem.pk.does_not_exist() | expired)
 
     transactions.commit(compose)
@@ -329,7 +337,7 @@ def _finish_run(
         transaction.save(to_item(final, stop), condition=ACTIVE)
         bests = boards.enter(transaction, group, entries)
         boards.revise(transaction, group, bests, ended=1)
-        changed = _raise_version(transaction, now.workflow, group.bests, bests, str(final.finished_at))
+        changed = _raise_version(transaction, now.workflow, group.bests, bests, _ended_at(final))
 
     transactions.commit(compose)
     return Ended(final, won=True, ranking_changed=changed)
@@ -351,7 +359,7 @@ def _finish_post_processing(final: runs.Run, now: Context, stop: bool) -> Ended:
     if (final.ranking_version, final.version) == (workflow.ranking_version, workflow.version):
         actions += [table.WorkflowItem.due.remove(), table.WorkflowItem.due_at.remove()]
     unseen = workflow.shown_runs - {good, final.id}
-    quiet_at = runs.timestamp(datetime.fromisoformat(str(final.finished_at)) + STRAGGLER)
+    quiet_at = _ended_at(final) + STRAGGLER
 
     def compose(transaction: TransactWrite) -> None:
         transaction.save(to_item(final, stop), condition=ACTIVE)
@@ -386,7 +394,7 @@ def withdraw_post_processing(workflow: workflows.Workflow, now: datetime) -> boo
 
     def compose(transaction: TransactWrite) -> None:
         for run_id in workflow.shown_runs:
-            _forsake(transaction, ids.run_id(run_id), runs.timestamp(now + STRAGGLER))
+            _forsake(transaction, ids.run_id(run_id), now + STRAGGLER)
         item = kind(*table.workflow(workflow.id))
         transaction.update(item, actions, condition=same & kind.active_run.does_not_exist())
 
@@ -397,23 +405,26 @@ def withdraw_post_processing(workflow: workflows.Workflow, now: datetime) -> boo
     return True
 
 
-def _forsake(transaction: TransactWrite, run: ids.RunId, quiet_at: str, condition: Any = None) -> None:
+def _forsake(transaction: TransactWrite, run: ids.RunId, quiet_at: datetime, condition: Any = None) -> None:
     """Replace a run by a note that its objects are to be removed; after `quiet_at` nothing adds any."""
     transaction.delete(table.RunItem(*table.run(run)), condition=condition)
     transaction.save(table.GoneItem(*table.gone(run), run=str(run), due=due.Kind.GONE, due_at=quiet_at))
 
 
-def _quiet_at(run: runs.Run) -> str:
+def _ended_at(run: runs.Run) -> datetime:
+    assert run.finished_at, run  # noqa: S101 - it is final
+    return run.finished_at
+
+
+def _quiet_at(run: runs.Run) -> datetime:
     """When the last step of a run that ended has certainly written its last object."""
-    ended = datetime.fromisoformat(str(run.finished_at))
-    return runs.timestamp(ended if run.succeeded else ended + STRAGGLER)
+    ended = _ended_at(run)
+    return ended if run.succeeded else ended + STRAGGLER
 
 
-def _inbox_closes_at(run: runs.Run) -> str:
+def _inbox_closes_at(run: runs.Run) -> datetime | None:
     """When nothing more can be delivered to a run: the form for it is good until the deadline, and then it may take."""
-    if not run.external:
-        return ""
-    return runs.timestamp(datetime.fromisoformat(run.deadline) + DELIVERY)
+    return run.deadline + DELIVERY if run.external else None
 
 
 def rank(run_id: str, workflow: str, board: str, measure: boards.Measure) -> None:
@@ -455,7 +466,7 @@ def _raise_version(
     workflow: workflows.Workflow,
     before: Mapping[str, Any],
     after: Mapping[str, Any],
-    now: str,
+    now: datetime,
 ) -> bool:
     """Count a change of the list of best runs; says whether the board that people see changed."""
     if before == after:
@@ -472,7 +483,7 @@ def _raise_version(
     return True
 
 
-def delete(run_id: str, workflow: str, now: str, by: groups.Membership | None = None) -> bool:
+def delete(run_id: str, workflow: str, now: datetime, by: groups.Membership | None = None) -> bool:
     """Remove a final run with its entries, in one transaction; says whether the ranking changed.
 
     What is left is a note that its objects are to be removed. Raises NotFound, Conflict (active), Conflict for the
@@ -493,7 +504,7 @@ def _settled(run_id: str, workflow: str) -> Context:
     return replace(context(run_id, workflow), run=get(run_id))
 
 
-def _delete(found: Context, now: str, by: groups.Membership | None) -> bool:
+def _delete(found: Context, now: datetime, by: groups.Membership | None) -> bool:
     run, group, workflow = found.run, found.group, found.workflow
     parsed = ids.run_id(run.id)
     if group is None and run.id == workflow.good_run:
@@ -505,7 +516,7 @@ def _delete(found: Context, now: str, by: groups.Membership | None) -> bool:
         nonlocal changed
         members.require(transaction, by)
         _forsake(transaction, parsed, _quiet_at(run), table.RunItem.state == str(run.state))
-        if (closes_at := _inbox_closes_at(run)) > now:
+        if (closes_at := _inbox_closes_at(run)) and closes_at > now:
             transaction.save(table.InboxItem(*table.inbox(parsed), until=closes_at, due=due.Kind.FORM, due_at=now))
         if group:
             bests = boards.leave(transaction, group, run, successors)
@@ -522,7 +533,7 @@ def _delete(found: Context, now: str, by: groups.Membership | None) -> bool:
     return changed
 
 
-def forget(run_id: str, now: str) -> None:
+def forget(run_id: str, now: datetime) -> None:
     """Drop what is left of a deleted run, after its objects are gone; harmless when repeated.
 
     While something may still write, the note stays, so that the reconciler has the objects removed once more.

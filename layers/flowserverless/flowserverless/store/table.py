@@ -37,6 +37,7 @@ uploads that may still be posted, rankings whose post-processing or rebuild is o
 import json
 import os
 from collections.abc import Iterable
+from datetime import datetime
 from typing import Any, ClassVar
 
 from pynamodb.attributes import (
@@ -47,11 +48,26 @@ from pynamodb.attributes import (
     NumberAttribute,
     UnicodeAttribute,
 )
+from pynamodb.constants import STRING
 from pynamodb.expressions.condition import Condition
 from pynamodb.models import Model
 
 from flowserverless import settings
-from flowserverless.domain import ids
+from flowserverless.domain import ids, moments
+
+
+class Moment(Attribute[datetime]):
+    """A moment, kept as text whose order is the order of time."""
+
+    attr_type = STRING
+
+    def serialize(self, value: datetime) -> str:
+        """ISO 8601 in UTC."""
+        return moments.text(value)
+
+    def deserialize(self, value: str) -> datetime:
+        """The moment that the text names."""
+        return moments.read(value)
 
 
 class Item(Model):
@@ -68,7 +84,7 @@ class Item(Model):
     pk = UnicodeAttribute(hash_key=True)
     sk = UnicodeAttribute(range_key=True)
     due = UnicodeAttribute(null=True)
-    due_at = UnicodeAttribute(null=True)
+    due_at = Moment(null=True)
 
 
 class Json(JSONAttribute):
@@ -90,10 +106,10 @@ class RunItem(Item, discriminator="run"):
     started_by = UnicodeAttribute(null=True)
     as_organiser = BooleanAttribute(null=True)
     state = UnicodeAttribute()
-    created_at = UnicodeAttribute()
-    deadline = UnicodeAttribute()
-    started_at = UnicodeAttribute(null=True)
-    finished_at = UnicodeAttribute(null=True)
+    created_at = Moment()
+    deadline = Moment()
+    started_at = Moment(null=True)
+    finished_at = Moment(null=True)
     arguments = Json()
     parameters = Json()
     file_names = Json(null=True)
@@ -145,7 +161,7 @@ class GroupItem(Item, discriminator="group"):
     workflow = UnicodeAttribute()
     name = UnicodeAttribute()
     owner = UnicodeAttribute()
-    created_at = UnicodeAttribute()
+    created_at = Moment()
     parameters = Json(null=True)
     config = Json(null=True)
     boards = UnicodeAttribute(default="{}")
@@ -192,7 +208,7 @@ class WithdrawnItem(Item, discriminator="withdrawn"):
 class InboxItem(Item, discriminator="inbox"):
     """A deleted run of an external engine, which may still deliver, `until` then, with the form that it was given."""
 
-    until = UnicodeAttribute()
+    until = Moment()
 
 
 class WorkflowItem(Item, discriminator="workflow"):
@@ -224,7 +240,7 @@ class TemplateItem(Item, discriminator="template"):
     folders = Json(null=True)
     public = Json(null=True)
     board = UnicodeAttribute(null=True)
-    published_at = UnicodeAttribute()
+    published_at = Moment()
 
 
 class RebuildItem(Item, discriminator="rebuild"):
@@ -269,7 +285,7 @@ class UserNameItem(Item, discriminator="username"):
     name = UnicodeAttribute()
     user = UnicodeAttribute()
     tried = UnicodeAttribute(default="[]")
-    created_at = UnicodeAttribute()
+    created_at = Moment()
 
 
 class EntryItem(Item, discriminator="entry"):
@@ -277,9 +293,9 @@ class EntryItem(Item, discriminator="entry"):
 
     run = UnicodeAttribute()
     group = UnicodeAttribute()
-    created_at = UnicodeAttribute()
-    started_at = UnicodeAttribute()
-    finished_at = UnicodeAttribute()
+    created_at = Moment()
+    started_at = Moment()
+    finished_at = Moment()
     values = Json()
 
 

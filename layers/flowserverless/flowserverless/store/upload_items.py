@@ -6,7 +6,7 @@ from pynamodb.exceptions import UpdateError
 from pynamodb.expressions.update import Action
 from pynamodb.transactions import TransactWrite
 
-from flowserverless.domain import errors, groups, runs
+from flowserverless.domain import errors, groups
 from flowserverless.store import bucket, group_items, members, reads, table, transactions
 
 
@@ -113,7 +113,7 @@ def bring_again(group: groups.Group, item: table.UploadItem, by: groups.Membersh
 
 
 def _require_open(transaction: TransactWrite, group: groups.Group) -> None:
-    same = group_items.OPEN & (table.GroupItem.created_at == runs.timestamp(group.created_at))
+    same = group_items.OPEN & (table.GroupItem.created_at == group.created_at)
     transaction.condition_check(table.GroupItem, *table.group(group.id), condition=same)
 
 

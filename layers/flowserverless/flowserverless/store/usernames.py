@@ -7,7 +7,7 @@ from datetime import datetime
 
 from pynamodb.exceptions import DeleteError, PutError
 
-from flowserverless.domain import names, runs
+from flowserverless.domain import names
 from flowserverless.store import table
 
 
@@ -25,9 +25,7 @@ def take(name: str, user: str, tried: Sequence[str], now: datetime, before: tabl
 
     `tried` are digests of the addresses with which the name was registered.
     """
-    item = table.UserNameItem(
-        *_key(name), name=name, user=user, tried=json.dumps(list(tried)), created_at=runs.timestamp(now)
-    )
+    item = table.UserNameItem(*_key(name), name=name, user=user, tried=json.dumps(list(tried)), created_at=now)
     head = table.UserNameItem
     try:
         item.save(condition=head.user == before.user if before else head.pk.does_not_exist())

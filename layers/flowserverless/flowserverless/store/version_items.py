@@ -1,13 +1,12 @@
 """Versions of workflows in the table: reading them, and publishing one, which makes it the current one."""
 
 from dataclasses import replace
-from datetime import datetime
 from typing import Any
 
 from pynamodb.expressions.update import Action
 from pynamodb.transactions import TransactWrite
 
-from flowserverless.domain import runs, versions, workflows
+from flowserverless.domain import versions, workflows
 from flowserverless.store import boards, due, reads, rebuilds, table, transactions, workflow_items
 
 ROUNDS = 20
@@ -20,7 +19,7 @@ def from_item(item: Any) -> versions.Version:
         id=item.version,
         name=item.name,
         document=item.template,
-        published_at=datetime.fromisoformat(item.published_at),
+        published_at=item.published_at,
         description=item.description,
         instructions=item.instructions,
         files=tuple((path, size) for path, size in item.files),
@@ -45,7 +44,7 @@ def _to_item(version: versions.Version, key: table.Key) -> table.TemplateItem:
         folders=list(version.folders) or None,
         public=[list(file) for file in version.public] or None,
         board=version.board,
-        published_at=runs.timestamp(version.published_at),
+        published_at=version.published_at,
     )
 
 
@@ -126,7 +125,7 @@ def _replace(
     if not version.post_processed:
         actions += [kind.due.remove(), kind.due_at.remove()]
     elif same and head.board and not version.post_processes_like(before):
-        actions += [kind.due.set(due.Kind.POSTPROC), kind.due_at.set(runs.timestamp(version.published_at))]
+        actions += [kind.due.set(due.Kind.POSTPROC), kind.due_at.set(version.published_at)]
     unchanged = table.is_still(kind.board, head.board) & table.is_still(kind.next_board, head.next_board)
     item = kind(*table.workflow(head.id))
 
@@ -146,7 +145,7 @@ def _board_changes(
     """What a version changes about the workflow's boards, and the work that follows from it."""
     if version.board == before.board:
         return [], []
-    now, kind = runs.timestamp(version.published_at), table.WorkflowItem
+    now, kind = version.published_at, table.WorkflowItem
     if version.board:
         given_up = [head.next_board]
         work = [rebuilds.filling(head.id, version.board, now)]

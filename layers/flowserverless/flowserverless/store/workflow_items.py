@@ -5,7 +5,7 @@ from typing import Any
 
 from pynamodb.exceptions import UpdateError
 
-from flowserverless.domain import errors, runs, workflows
+from flowserverless.domain import errors, workflows
 from flowserverless.store import due, reads, table
 
 
@@ -54,7 +54,7 @@ def owe_post_processing(workflow: str, now: datetime) -> None:
     kind = table.WorkflowItem
     try:
         kind(*table.workflow(workflow)).update(
-            actions=[kind.due.set(due.Kind.POSTPROC), kind.due_at.set(runs.timestamp(now))],
+            actions=[kind.due.set(due.Kind.POSTPROC), kind.due_at.set(now)],
             condition=table.is_still(kind.post_processed, True),
         )
     except UpdateError as error:

@@ -3,12 +3,13 @@
 import math
 import struct
 from collections.abc import Callable, Sequence
+from datetime import datetime
 from typing import Any, TypeAlias
 
-from flowserverless.domain import errors
+from flowserverless.domain import errors, moments
 from flowserverless.domain.ranking import results
 
-Encoder: TypeAlias = Callable[[results.Values, str, str], str]
+Encoder: TypeAlias = Callable[[results.Values, datetime, str], str]
 # Bytes of UTF-8. The longest key has 800 digits for them and 2 signs around the text, 7 numbers of 17 signs,
 # 32 for the moment, 59 for the run id and 2 separators: 1014 of the 1024 bytes that DynamoDB allows.
 TEXT_ROOM = 400
@@ -24,8 +25,7 @@ UNSIGNED = struct.Struct(">Q")
 def encoder(schema: results.ResultSchema, order: Sequence[results.OrderBy] | None = None) -> Encoder:
     """The function (values, finished_at, run_id) -> key for one order, the schema's own if none is given.
 
-    Preparing it once is what makes keys of many runs cheap. `finished_at` is compared as text, so it has to
-    have the one form that timestamps have everywhere here: UTC with six digits of fraction.
+    Preparing it once is what makes keys of many runs cheap.
     """
     columns = {column.name: (position, column.dtype) for position, column in enumerate(schema.columns)}
     chosen = [(*columns[by.column], by.descending) for by in order or schema.order]
@@ -33,9 +33,9 @@ def encoder(schema: results.ResultSchema, order: Sequence[results.OrderBy] | Non
     room = TEXT_ROOM // max(texts, 1)
     writers = [(position, _writer(dtype, descending, room)) for position, dtype, descending in chosen]
 
-    def encode(values: results.Values, finished_at: str, run_id: str) -> str:
+    def encode(values: results.Values, finished_at: datetime, run_id: str) -> str:
         ranked_by = "".join([write(values[position]) for position, write in writers])
-        return f"{ranked_by}{SEPARATOR}{finished_at}{SEPARATOR}{run_id}"
+        return f"{ranked_by}{SEPARATOR}{moments.text(finished_at)}{SEPARATOR}{run_id}"
 
     return encode
 
@@ -43,7 +43,7 @@ def encoder(schema: results.ResultSchema, order: Sequence[results.OrderBy] | Non
 def key(
     schema: results.ResultSchema,
     values: results.Values,
-    finished_at: str,
+    finished_at: datetime,
     run_id: str,
     order: Sequence[results.OrderBy] | None = None,
 ) -> str:

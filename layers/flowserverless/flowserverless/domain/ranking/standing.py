@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 from typing import Protocol, TypeVar
 
@@ -17,7 +18,7 @@ class Ranked(Protocol):
     @property
     def group(self) -> str: ...
     @property
-    def finished_at(self) -> str: ...
+    def finished_at(self) -> datetime: ...
     @property
     def values(self) -> results.Values: ...
 
