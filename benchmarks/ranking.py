@@ -208,12 +208,12 @@ def filled(entries: int, of_groups: int) -> Contest:
     with table.Item.batch_write() as batch:
         for number in range(entries):
             entry = _entry(contest, number, chance)
-            batch.save(_item(entry, table.board(workflow, board, "ALL")))
-            batch.save(_item(entry, table.board(workflow, board, f"G#{entry.group}")))
+            batch.save(_item(entry, table.board(workflow, board, table.ALL)))
+            batch.save(_item(entry, table.board(workflow, board, table.own(entry.group))))
             if entry.group not in best or entry.key < best[entry.group].key:
                 best[entry.group] = entry
         for group, entry in best.items():
-            batch.save(_item(entry, table.board(workflow, board, "BEST")))
+            batch.save(_item(entry, table.board(workflow, board, table.BEST)))
             written = _group(contest, group, {board: groups.Best(entry.key, entry.run)})
             batch.save(group_items.to_item(written))
             batch.save(group_items.line_item(written))

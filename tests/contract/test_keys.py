@@ -1,12 +1,13 @@
-"""Each of these facts has one home: the keys of objects in S3, the kinds of due work."""
+"""Each of these facts has one home: keys in the table, keys in the bucket, kinds of due work."""
 
 import ast
 import fnmatch
 import re
 from collections.abc import Iterator
 
+from flowserverless.domain import ids
 from flowserverless.operations import reconcile
-from flowserverless.store import bucket, due
+from flowserverless.store import bucket, due, table
 from local import emulator, template
 
 CODE = [emulator.PROJECT / "layers" / "flowserverless" / "flowserverless", emulator.PROJECT / "functions"]
@@ -44,6 +45,34 @@ def test_every_kind_is_explained():
     assert sorted(re.findall(r"^\| `([A-Z]+)` \|", RELIABILITY.read_text("utf-8"), re.M)) == sorted(due.Kind)
 
 
+OF_GROUP = ids.RunId(ids.Owner("g"), "01ARZ3NDEKTSV4RRFFQ69G5FAV")
+OF_WORKFLOW = ids.RunId(ids.Owner("w", post_processing=True), OF_GROUP.ulid)
+ITEMS = {
+    "group": table.group("g"),
+    "member": table.member("g", "u"),
+    "run": table.run(OF_GROUP),
+    "more files": table.files(OF_GROUP, 1),
+    "deleted run": table.gone(OF_GROUP),
+    "its inbox": table.inbox(OF_GROUP),
+    "idempotency": table.once("g", "d"),
+    "upload": table.upload("g", "f"),
+    "content": table.content("g", 5, "d"),
+    "withdrawn": table.withdrawn("g", "f"),
+    "workflow": table.workflow("w"),
+    "template": table.template("w"),
+    "version": table.template("w", "v"),
+    "group of wf": table.workflow_group("w", "g"),
+    "group's name": table.group_name("w", "d"),
+    "post-proc.": table.run(OF_WORKFLOW),
+    "rebuild": table.rebuild("w", "b"),
+    "catalogue": table.catalogue("w"),
+    "user's group": table.user_group("u", "g"),
+    "signed out": table.token("t"),
+    "user's name": table.username("d"),
+    "entry": (table.board("w", "b", table.ALL), "k"),
+    "best entry": (table.board("w", "b", table.BEST), "k"),
+    "group's own": (table.board("w", "b", table.own("g")), "k"),
+}
 KEYS = {
     "inbox/workflows/{name}.zip": bucket.package("w"),
     "inbox/workflows/{name}.zip.report.json": bucket.report(bucket.package("w")),
@@ -69,12 +98,52 @@ KEYS = {
 POST_PROCESSING = "runs/TSV4RRFFQ69G5FAV01ARZ3NDEK-postproc-w/files/a"
 
 
-def test_every_key_is_made_as_it_is_drawn():
+def is_drawn(drawn: str, made: str) -> bool:
+    """Whether a key is as the drawing says, with something in the place of each {name}."""
+    parts = re.split(r"(\{[^}]+\})", drawn)
+    return bool(re.fullmatch("".join("[^#]+" if part.startswith("{") else re.escape(part) for part in parts), made))
+
+
+def test_every_key_of_the_table_is_made_as_it_is_drawn():
+    ruler, *drawing = str(table.__doc__).split("\n\n")[1].splitlines()[1:]
+    columns = [slice(*found.span()) for found in re.finditer(r"-+", ruler)]
+    rows = [[line[column].strip() for column in columns] for line in drawing]
+    assert [what for what, *_ in rows] == list(ITEMS)
+    for what, partition, sort, _ in rows:
+        assert is_drawn(partition, ITEMS[what][0]), what
+        assert is_drawn(sort, ITEMS[what][1]), what
+
+
+def test_keys_of_the_table_are_made_and_split_in_one_module():
+    others = {
+        "api/docs_page": "a selector of CSS",
+        "api/openapi": "a reference in JSON Schema",
+        "api/problems": "a fragment of a problem's type",
+        "api/upload_forms": "a letter of media types",
+        "domain/ranking/rank_keys": "what separates the parts of a rank key, which is a sort key as a whole",
+        "domain/templates/shell_words": "a comment in a shell command",
+    }
+    found = {path for path, text in literals() if "#" in text}
+    assert found == {f"flowserverless/{module}.py" for module in ("store/table", *others)}
+
+
+def test_what_is_read_off_the_keys_of_an_item_is_what_they_were_made_of():
+    for run in (OF_GROUP, OF_WORKFLOW):
+        for key in (table.run(run), table.gone(run)):
+            assert table.run_of(table.Item(*key)) == run
+            assert table.withdrawn_file(table.Item(*key)) is None
+    assert table.run_of(table.Item(*table.inbox(OF_GROUP))) == OF_GROUP
+    assert table.withdrawn_file(table.Item(*table.inbox(OF_GROUP))) is None
+    assert table.withdrawn_file(table.Item(*table.withdrawn("g", "f"))) == "f"
+    for key in (table.group("g"), table.upload("g", "f"), table.withdrawn("g", "f")):
+        assert table.owner_of(table.Item(*key)) == "g"
+    for key in (table.workflow("w"), table.rebuild("w", "b")):
+        assert table.owner_of(table.Item(*key)) == "w"
+
+
+def test_every_key_of_the_bucket_is_made_as_it_is_drawn():
     assert re.findall(r"^    (\w+/\S+)", str(bucket.__doc__), re.M) == list(KEYS)
-    for drawn, made in KEYS.items():
-        parts = re.split(r"(\{\w+\})", drawn)
-        pattern = "".join(".+" if part.startswith("{") else re.escape(part) for part in parts)
-        assert re.fullmatch(pattern, made), drawn
+    assert [drawn for drawn, made in KEYS.items() if not is_drawn(drawn, made)] == []
 
 
 def test_keys_of_objects_are_made_in_one_module():

@@ -76,7 +76,7 @@ def workflow(who: authorize.Caller, workflow_id: str) -> handles.WorkflowHandle:
     head, published = version_items.with_workflow(workflow_id)
     handle = views.workflow(head, published, views.post_processing(head, *post_processing.shown_whole(head)))
     if who.user:
-        mine, _ = group_items.links(f"USER#{who.user}", MAX_SHOWN, None, workflow_id)
+        mine, _ = group_items.of_user(who.user, MAX_SHOWN, None, workflow_id)
         handle["groups"] = [views.group_line(link) for link in mine]
     return handle
 

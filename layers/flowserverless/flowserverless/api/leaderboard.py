@@ -88,7 +88,7 @@ def _start(view: View, at: str | None) -> Position:
 
 def _page(view: View, limit: int, after: str) -> tuple[Keyed, bool]:
     if view.order == view.schema.order:
-        part = "ALL" if view.include_all else "BEST"
+        part = boards.ALL if view.include_all else boards.BEST
         found, more = boards.page(view.workflow, view.board, part, limit, after or None)
         return [(entry.key, entry) for entry in found], more
     keyed = _reordered(view)
@@ -100,7 +100,7 @@ def _reordered(view: View) -> Keyed:
     encode = rank_keys.encoder(view.schema, view.order)
     entries: list[boards.Entry] = []
     text = 0
-    for entry in boards.every(view.workflow, view.board, "ALL"):
+    for entry in boards.every(view.workflow, view.board, boards.ALL):
         entries.append(entry)
         text += sum(len(value) for value in entry.values if isinstance(value, str))
         if len(entries) > MAX_REORDERED or text > MAX_TEXT_REORDERED:

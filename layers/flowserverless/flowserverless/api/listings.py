@@ -89,7 +89,7 @@ def uploads_of(group: str, limit: int, at: str | None) -> handles.UploadListing:
 def groups_of(who: authorize.Caller, limit: int, at: str | None) -> handles.GroupListing:
     """Groups of the caller, by identifier."""
     listing = f"users/{who.user}/groups"
-    return _groups(listing, group_items.links(f"USER#{who.user}", limit, _after(listing, at)))
+    return _groups(listing, group_items.of_user(who.user, limit, _after(listing, at)))
 
 
 def groups_in(who: authorize.Caller, workflow: str, limit: int, at: str | None) -> handles.GroupListing:
@@ -97,9 +97,9 @@ def groups_in(who: authorize.Caller, workflow: str, limit: int, at: str | None) 
     workflow_items.get(workflow)
     if who.organiser:
         listing = f"workflows/{workflow}/groups"
-        return _groups(listing, group_items.links(f"WORKFLOW#{workflow}", limit, _after(listing, at)))
+        return _groups(listing, group_items.of_workflow(workflow, limit, _after(listing, at)))
     listing = f"users/{who.user}/workflows/{workflow}/groups"
-    return _groups(listing, group_items.links(f"USER#{who.user}", limit, _after(listing, at), workflow))
+    return _groups(listing, group_items.of_user(who.user, limit, _after(listing, at), workflow))
 
 
 def _groups(listing: str, found: tuple[list[groups.Line], bool]) -> handles.GroupListing:

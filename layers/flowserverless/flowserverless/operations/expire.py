@@ -45,7 +45,7 @@ def _all_workflows() -> Iterator[workflows.Line]:
 def _all_groups(workflow: str) -> Iterator[groups.Line]:
     after, more = None, True
     while more:
-        found, more = group_items.links(f"WORKFLOW#{workflow}", 100, after)
+        found, more = group_items.of_workflow(workflow, 100, after)
         yield from found
         after = found[-1].id if found else None
 

@@ -11,7 +11,7 @@ GROUPS = 100
 def all_groups(user: str) -> None:
     after = None
     while True:
-        found, more = group_items.links(f"USER#{user}", GROUPS, after)
+        found, more = group_items.of_user(user, GROUPS, after)
         for line in found:
             _leave(line.id, user)
         if not more:

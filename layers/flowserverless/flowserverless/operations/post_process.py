@@ -90,7 +90,7 @@ def take_snapshot(run: runs.Run, version: versions.Version) -> int:
 
 def _best(head: workflows.Workflow, limit: int) -> list[boards.Entry]:
     """The best runs of the groups, in ranking order."""
-    return boards.page(head.id, head.board, "BEST", limit)[0] if head.board else []
+    return boards.page(head.id, head.board, boards.BEST, limit)[0] if head.board else []
 
 
 def snapshot(run: runs.Run) -> list[tuple[str, str, int | None]]:

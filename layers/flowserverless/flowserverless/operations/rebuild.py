@@ -35,7 +35,7 @@ def ranking(workflow: str, now: datetime, seconds: float) -> bool:
 
 def _fill(item: table.RebuildItem, now: datetime) -> None:
     later = now + LEASE
-    found, _ = group_items.links(f"WORKFLOW#{item.workflow}", 1, item.group)
+    found, _ = group_items.of_workflow(item.workflow, 1, item.group)
     if not found:
         if rebuilds.show(item, now, later):
             post_process.start_if_owed(item.workflow, now)
@@ -55,7 +55,7 @@ def _fill(item: table.RebuildItem, now: datetime) -> None:
 
 def _leave(item: table.RebuildItem, now: datetime) -> None:
     later = now + LEASE
-    found, more = group_items.links(f"WORKFLOW#{item.workflow}", GROUPS, item.group)
+    found, more = group_items.of_workflow(item.workflow, GROUPS, item.group)
     for group in found:
         rebuilds.leave(item, group.id)
     if more:

@@ -133,32 +133,29 @@ def _remove(item: due.Item, now: datetime) -> bool:
 
 
 def _delete_group(item: due.Item, now: datetime) -> bool:
-    step_functions.remove_group(_owner(item), f"{now:%Y%m%d%H%M%S}")
+    step_functions.remove_group(table.owner_of(item), f"{now:%Y%m%d%H%M%S}")
     return True
 
 
 def _post_process(item: due.Item, now: datetime) -> bool:
-    return post_process.start_if_owed(_owner(item), now) is not None
+    return post_process.start_if_owed(table.owner_of(item), now) is not None
 
 
 def _rebuild(item: due.Item, now: datetime) -> bool:
-    step_functions.rebuild_ranking(_owner(item), f"{now:%Y%m%d%H%M%S}")
+    step_functions.rebuild_ranking(table.owner_of(item), f"{now:%Y%m%d%H%M%S}")
     return True
 
 
 def _remove_late(item: due.Item, now: datetime) -> bool:
     """What was posted late: for an upload, or to the inbox of a run."""
-    if item.sk.startswith("INBOX#"):
+    file = table.withdrawn_file(item)
+    if file is None:
         return delete.remove_late_delivery(table.run_of(item), now)
-    return delete.remove_late(_owner(item), item.sk.split("#")[1])
+    return delete.remove_late(table.owner_of(item), file)
 
 
 def _run(item: due.Item) -> str:
     return str(table.run_of(item))
-
-
-def _owner(item: due.Item) -> str:
-    return item.pk.split("#")[1]
 
 
 # What each kind is counted as and put right by, in this order: forms come last, because these are as many as somebody

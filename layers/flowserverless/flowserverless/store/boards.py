@@ -21,6 +21,7 @@ from flowserverless.store import table
 
 # Values that take more as JSON are not kept with the run, whose item has room for 400 KB of everything.
 RESULT_BYTES = 4000
+ALL, BEST = table.ALL, table.BEST
 MAX_COUNTED = 1000
 Measurement = results.Values | results.NotRanked
 Measure = Callable[[str], tuple[results.ResultSchema, Measurement]]
@@ -117,7 +118,7 @@ def rank(workflow: str, board: str, key: str) -> int | None:
     Counting reads what it counts, so a run far down would cost its reader a read of the whole board.
     """
     better = table.EntryItem.count(
-        table.board(workflow, board, "BEST"), table.EntryItem.sk < rank_keys.value_part(key), limit=MAX_COUNTED + 1
+        table.board(workflow, board, BEST), table.EntryItem.sk < rank_keys.value_part(key), limit=MAX_COUNTED + 1
     )
     return better + 1 if better <= MAX_COUNTED else None
 
@@ -127,12 +128,12 @@ def enter(transaction: TransactWrite, group: groups.Group, entries: Mapping[str,
     after = dict(group.bests)
     for board, entry in entries.items():
         best = after[board]
-        transaction.save(_part(group.workflow, board, "ALL", entry))
-        transaction.save(_part(group.workflow, board, f"G#{group.id}", entry))
+        transaction.save(_part(group.workflow, board, ALL, entry))
+        transaction.save(_part(group.workflow, board, table.own(group.id), entry))
         if standing.becomes_best(best.key if best else None, entry.key):
             if best:
-                transaction.delete(_gone(group.workflow, board, "BEST", best.key))
-            transaction.save(_part(group.workflow, board, "BEST", entry))
+                transaction.delete(_gone(group.workflow, board, BEST, best.key))
+            transaction.save(_part(group.workflow, board, BEST, entry))
             after[board] = groups.Best(entry.key, entry.run)
     return after
 
@@ -145,15 +146,15 @@ def leave(
     for board, stood in run.standings.items():
         if board not in after or stood.key is None:
             continue
-        transaction.delete(_gone(group.workflow, board, "ALL", stood.key))
-        transaction.delete(_gone(group.workflow, board, f"G#{group.id}", stood.key))
+        transaction.delete(_gone(group.workflow, board, ALL, stood.key))
+        transaction.delete(_gone(group.workflow, board, table.own(group.id), stood.key))
         if board not in successors:
             continue
-        transaction.delete(_gone(group.workflow, board, "BEST", stood.key))
+        transaction.delete(_gone(group.workflow, board, BEST, stood.key))
         successor = successors[board]
         after[board] = groups.Best(successor.key, successor.run) if successor else None
         if successor:
-            transaction.save(_part(group.workflow, board, "BEST", successor))
+            transaction.save(_part(group.workflow, board, BEST, successor))
     return after
 
 
@@ -162,7 +163,7 @@ def successors(group: groups.Group, run: runs.Run) -> dict[str, Entry | None]:
     found: dict[str, Entry | None] = {}
     for board, best in group.bests.items():
         if best and best.run == run.id:
-            others = (e for e in page(group.workflow, board, f"G#{group.id}", 2)[0] if e.run != run.id)
+            others = (e for e in page(group.workflow, board, table.own(group.id), 2)[0] if e.run != run.id)
             found[board] = next(others, None)
     return found
 
@@ -186,10 +187,10 @@ def clear(workflow: str, board: str, limit: int) -> bool:
 
     The list of all runs leads to the groups' own lists, so its entries go last.
     """
-    for part in ("BEST", "ALL"):
+    for part in (BEST, ALL):
         found, _ = page(workflow, board, part, limit)
-        if found and part == "ALL":
-            _remove(_gone(workflow, board, f"G#{entry.group}", entry.key) for entry in found)
+        if found and part == ALL:
+            _remove(_gone(workflow, board, table.own(entry.group), entry.key) for entry in found)
         if found:
             _remove(_gone(workflow, board, part, entry.key) for entry in found)
             return False
@@ -214,5 +215,5 @@ def _entry(item: Any) -> Entry:
 
 def group_names(workflow: str, groups: Iterable[str]) -> dict[str, str]:
     """Names by group id, read where they are small: one BatchGetItem per 100 groups."""
-    keys = [(f"WORKFLOW#{workflow}", f"GROUP#{group}") for group in groups]
+    keys = [table.workflow_group(workflow, group) for group in groups]
     return {item.group: item.name for item in table.fetch(keys).values()}

@@ -77,8 +77,8 @@ def get(group_id: str) -> groups.Group:
 
 def find(group_id: str) -> tuple[groups.Group | None, list[groups.Member]]:
     """The group, if there is one, and its members by id, in one Query."""
-    partition, own = table.group(group_id)
-    found = list(table.Item.query(partition, table.Item.sk.between(own, "MEMBER#~"), consistent_read=True))
+    (partition, own), (_, last) = table.group(group_id), table.member(group_id, "~")
+    found = list(table.Item.query(partition, table.Item.sk.between(own, last), consistent_read=True))
     group = next((from_item(item) for item in found if isinstance(item, table.GroupItem)), None)
     return group, [members.from_item(item) for item in found if isinstance(item, table.MemberItem)]
 
@@ -101,20 +101,12 @@ def _link(group: groups.Group, place: table.Key, name: str) -> table.GroupLinkIt
 
 def line_item(group: groups.Group) -> table.GroupLinkItem:
     """The item by which a workflow's listing leads to the group."""
-    return _link(group, _line(group), group.name)
+    return _link(group, table.workflow_group(group.workflow, group.id), group.name)
 
 
 def _name(workflow: str, name: str) -> table.Key:
     digest = hashlib.sha256(names.skeleton(name).encode()).hexdigest()
-    return f"WORKFLOW#{workflow}", f"NAME#{digest}"
-
-
-def _line(group: groups.Group) -> table.Key:
-    return f"WORKFLOW#{group.workflow}", f"GROUP#{group.id}"
-
-
-def _way(group_id: str, user: str) -> table.Key:
-    return f"USER#{user}", f"GROUP#{group_id}"
+    return table.group_name(workflow, digest)
 
 
 def _another() -> str:
@@ -154,7 +146,7 @@ def create(group: groups.Group, people: Mapping[str, str], workflow: workflows.W
 def _enter(transaction: TransactWrite, group: groups.Group, name: str, people: Mapping[str, str]) -> None:
     for user, user_name in people.items():
         transaction.save(members.to_item(group.id, groups.Member(user, user_name)))
-        transaction.save(_link(group, _way(group.id, user), name))
+        transaction.save(_link(group, table.user_group(user, group.id), name))
 
 
 def _name_taken(name: str) -> errors.Conflict:
@@ -215,30 +207,41 @@ def _write(transaction: TransactWrite, group: groups.Group, before: groups.Roste
     if before.name != now.name:
         if old == new:
             transaction.save(_link(group, new, now.name))
-        transaction.save(_link(group, _line(group), now.name))
+        transaction.save(_link(group, table.workflow_group(group.workflow, group.id), now.name))
         for user in before.members.keys() & now.members.keys():
-            transaction.save(_link(group, _way(group.id, user), now.name))
+            transaction.save(_link(group, table.user_group(user, group.id), now.name))
     joining, leaving = now.members.keys() - before.members.keys(), before.members.keys() - now.members.keys()
     _enter(transaction, group, now.name, {user: now.members[user] for user in joining})
     for user in leaving:
         transaction.delete(table.MemberItem(*table.member(group.id, user)))
-        transaction.delete(table.GroupLinkItem(*_way(group.id, user)))
+        transaction.delete(table.GroupLinkItem(*table.user_group(user, group.id)))
 
 
-def links(partition: str, limit: int, after: str | None, workflow: str | None = None) -> tuple[list[groups.Line], bool]:
-    """Groups of `USER#{user}` or `WORKFLOW#{workflow}` by id, behind group `after`; and whether more follow.
+def of_workflow(workflow: str, limit: int, after: str | None) -> tuple[list[groups.Line], bool]:
+    """Groups of a workflow by id, behind group `after`; and whether more follow."""
+    return _lines(table.workflow_group(workflow, ""), limit, after)
+
+
+def of_user(user: str, limit: int, after: str | None, workflow: str | None = None) -> tuple[list[groups.Line], bool]:
+    """Groups of a user by id, behind group `after`; and whether more follow.
 
     Only those of `workflow`, if there is one; the others are read all the same.
     """
-    key = table.GroupLinkItem.sk
-    # Behind the group itself, before any whose id begins with its id.
-    condition = key.between(f"GROUP#{after}!", "GROUP#~") if after else key.startswith("GROUP#")
-    query: dict[str, Any] = {"consistent_read": True, "limit": limit + 1}
+    query: dict[str, Any] = {}
     if workflow is not None:
         # Pages are counted before they are filtered: those of a small limit would be nearly empty.
-        query |= {"filter_condition": table.GroupLinkItem.workflow == workflow, "page_size": 1000}
-    found = list(table.GroupLinkItem.query(partition, condition, **query))
-    return [groups.Line(item.group, item.workflow, item.name) for item in found[:limit]], len(found) > limit
+        query = {"filter_condition": table.GroupLinkItem.workflow == workflow, "page_size": 1000}
+    return _lines(table.user_group(user, ""), limit, after, **query)
+
+
+def _lines(first: table.Key, limit: int, after: str | None, **query: Any) -> tuple[list[groups.Line], bool]:
+    partition, prefix = first
+    key = table.GroupLinkItem.sk
+    # Behind the group itself, before any whose id begins with its id.
+    condition = key.between(f"{prefix}{after}!", f"{prefix}~") if after else key.startswith(prefix)
+    items = table.GroupLinkItem.query(partition, condition, consistent_read=True, limit=limit + 1, **query)
+    found = [groups.Line(item.group, item.workflow, item.name) for item in items]
+    return found[:limit], len(found) > limit
 
 
 def close(group: groups.Group, due_at: datetime) -> None:
@@ -282,15 +285,15 @@ def unlist(group_id: str) -> None:
     """Let nobody's list of groups show the group any more."""
     partition, prefix = table.member(group_id, "")
     found = table.MemberItem.query(partition, table.MemberItem.sk.startswith(prefix), consistent_read=True)
-    _remove([_way(group_id, one.user) for one in found])
+    _remove([table.user_group(one.user, group_id) for one in found])
 
 
 def sweep(group_id: str) -> bool:
     """Delete some of what a closed group has besides itself and its members; says whether nothing is left."""
-    partition, own = table.group(group_id)
+    (partition, own), (_, last) = table.group(group_id), table.member(group_id, "~")
     # Only the keys: items may be large.
     query: dict[str, Any] = {"consistent_read": True, "limit": SWEPT, "attributes_to_get": ["pk", "sk", "kind"]}
-    around = table.Item.sk < own, table.Item.sk > "MEMBER#~"
+    around = table.Item.sk < own, table.Item.sk > last
     left = [(partition, item.sk) for part in around for item in table.Item.query(partition, part, **query)]
     _remove(left)
     return not left
@@ -308,13 +311,13 @@ def delete(group: groups.Group) -> None:
     Its members are kept so long because the owner may ask for the deletion again. Harmless when repeated.
     """
     _, people = find(group.id)
-    ways = [_way(group.id, one.id) for one in people]
+    ways = [table.user_group(one.id, group.id) for one in people]
     _remove([*ways, *(table.member(group.id, one.id) for one in people)])
 
     def compose(transaction: TransactWrite) -> None:
         transaction.delete(_key_only(group), condition=table.is_still(table.GroupItem.roster, group.roster))
         transaction.delete(table.GroupLinkItem(*_name(group.workflow, group.name)))
-        transaction.delete(table.GroupLinkItem(*_line(group)))
+        transaction.delete(table.GroupLinkItem(*table.workflow_group(group.workflow, group.id)))
 
     with contextlib.suppress(transactions.ConditionFailed):
         transactions.commit(compose)

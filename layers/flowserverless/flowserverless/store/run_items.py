@@ -165,17 +165,17 @@ def context(run_id: str, workflow: str) -> Context:
 def newest(owner: ids.Owner, limit: int, state: runs.State | None, before: str | None) -> tuple[list[runs.Run], bool]:
     """Runs of a group (or of post-processing), newest first, behind the ULID `before`; and whether more follow."""
     key = table.RunItem.sk
-    condition = key.between("RUN#", f"RUN#{before}") if before else key.startswith("RUN#")
+    partition, prefix = table.run(ids.RunId(owner, ""))
     items = table.RunItem.query(
-        table.partition(owner),
-        condition,
+        partition,
+        key.between(prefix, prefix + before) if before else key.startswith(prefix),
         filter_condition=table.RunItem.state == str(state) if state else None,
         consistent_read=True,
         scan_index_forward=False,
     )
     found: list[runs.Run] = []
     for item in items:
-        if before and item.sk == f"RUN#{before}":
+        if before and item.sk == prefix + before:
             continue
         if len(found) == limit:
             return found, True
@@ -185,9 +185,9 @@ def newest(owner: ids.Owner, limit: int, state: runs.State | None, before: str |
 
 def oldest(owner: ids.Owner, before: str, limit: int) -> list[runs.Run]:
     """Up to `limit` runs of a group (or of post-processing) that are older than the ULID `before`, oldest first."""
-    items = table.RunItem.query(
-        table.partition(owner), table.RunItem.sk.between("RUN#", f"RUN#{before}"), consistent_read=True, limit=limit
-    )
+    partition, prefix = table.run(ids.RunId(owner, ""))
+    key = table.RunItem.sk.between(prefix, prefix + before)
+    items = table.RunItem.query(partition, key, consistent_read=True, limit=limit)
     return [from_item(item) for item in items]
 
 
@@ -597,6 +597,5 @@ def complete(run: runs.Run, room: int) -> runs.Run:
 
 
 def _further_pages(run_id: ids.RunId) -> Iterator[table.FilesItem]:
-    yield from table.FilesItem.query(
-        table.partition(run_id.owner), table.FilesItem.sk.startswith(f"FILES#{run_id.ulid}#"), consistent_read=True
-    )
+    partition, prefix = table.files(run_id)
+    yield from table.FilesItem.query(partition, table.FilesItem.sk.startswith(prefix), consistent_read=True)

@@ -1,7 +1,7 @@
 """The one DynamoDB table: every key and every item, drawn here and nowhere else.
 
     what          pk                           sk                    read by
-    ------------  ---------------------------  --------------------  ------------------------------------------
+    ------------  ---------------------------- --------------------  ------------------------------------------
     group         GROUP#{group}                GROUP                 GetItem; members come with it (Query)
     member        GROUP#{group}                MEMBER#{user}         BatchGetItem beside what the caller asks for
     run           GROUP#{group}                RUN#{ulid}            GetItem by run id; newest first (Query)
@@ -300,6 +300,8 @@ class EntryItem(Item, discriminator="entry"):
 
 
 Key = tuple[str, str]
+# Parts of a board: every ranked run, and the best one of each group.
+ALL, BEST = "ALL", "BEST"
 
 
 def group(group_id: str) -> Key:
@@ -308,12 +310,12 @@ def group(group_id: str) -> Key:
 
 
 def member(group_id: str, user: str) -> Key:
-    """Key of a membership."""
+    """Key of a membership; "" as user is where memberships begin, "~" where they end."""
     return f"GROUP#{group_id}", f"MEMBER#{user}"
 
 
 def upload(group_id: str, file: str) -> Key:
-    """Key of an upload."""
+    """Key of an upload; "" as file is the prefix of all."""
     return f"GROUP#{group_id}", f"UPLOAD#{file}"
 
 
@@ -338,13 +340,13 @@ def partition(owner: ids.Owner) -> str:
 
 
 def run(run_id: ids.RunId) -> Key:
-    """Key of a run."""
+    """Key of a run; one without a ULID stands for the prefix of all of its owner's."""
     return partition(run_id.owner), f"RUN#{run_id.ulid}"
 
 
-def files(run_id: ids.RunId, page: int) -> Key:
-    """Key of page `page` (from 1) of a run's further files."""
-    return partition(run_id.owner), f"FILES#{run_id.ulid}#{page:06d}"
+def files(run_id: ids.RunId, page: int | None = None) -> Key:
+    """Key of page `page` (from 1) of a run's further files; without it the prefix of all."""
+    return partition(run_id.owner), f"FILES#{run_id.ulid}#{'' if page is None else format(page, '06d')}"
 
 
 def gone(run_id: ids.RunId) -> Key:
@@ -373,9 +375,34 @@ def rebuild(workflow_id: str, board_id: str) -> Key:
     return f"WORKFLOW#{workflow_id}", f"REBUILD#{board_id}"
 
 
+def catalogue(workflow_id: str) -> Key:
+    """Key of a workflow's line in the catalogue."""
+    return "CATALOGUE", f"WORKFLOW#{workflow_id}"
+
+
+def workflow_group(workflow_id: str, group_id: str) -> Key:
+    """Key of what leads from a workflow to a group; "" as group is the prefix of all."""
+    return f"WORKFLOW#{workflow_id}", f"GROUP#{group_id}"
+
+
+def user_group(user: str, group_id: str) -> Key:
+    """Key of what leads from a user to a group; "" as group is the prefix of all."""
+    return f"USER#{user}", f"GROUP#{group_id}"
+
+
+def group_name(workflow_id: str, digest: str) -> Key:
+    """Key of a group's name, by the digest of what it looks like."""
+    return f"WORKFLOW#{workflow_id}", f"NAME#{digest}"
+
+
 def board(workflow_id: str, board_id: str, part: str) -> str:
-    """Partition of a board; `part` is ALL, BEST or G#{group}."""
+    """Partition of a board; `part` is ALL, BEST or what `own` says of a group."""
     return f"BOARD#{workflow_id}#{board_id}#{part}"
+
+
+def own(group_id: str) -> str:
+    """The part of a board that has a group's own runs."""
+    return f"G#{group_id}"
 
 
 def token(token_id: str) -> Key:
@@ -390,8 +417,22 @@ def username(digest: str) -> Key:
 
 def run_of(key: Item | Any) -> ids.RunId:
     """The run id that the keys of a RUN#, GONE# or INBOX# item stand for."""
-    kind, name = key.pk.split("#", 1)
-    return ids.RunId(ids.Owner(name, kind == "WORKFLOW"), key.sk.split("#", 1)[1])
+    kind, _, name = key.pk.partition("#")
+    return ids.RunId(ids.Owner(name, kind == "WORKFLOW"), _name(key.sk))
+
+
+def owner_of(key: Item | Any) -> str:
+    """The group or workflow in whose partition an item is."""
+    return _name(key.pk)
+
+
+def withdrawn_file(key: Item | Any) -> str | None:
+    """The deleted upload that the keys of a WITHDRAWN# item stand for; None for other items."""
+    return _name(key.sk) if key.sk.startswith("WITHDRAWN#") else None
+
+
+def _name(key: str) -> str:
+    return key.partition("#")[2]
 
 
 def fetch(keys: Iterable[Key]) -> dict[Key, Any]:

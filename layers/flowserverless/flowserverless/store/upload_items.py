@@ -22,9 +22,9 @@ def wanted_content(group_id: str, size: int, sha256: str) -> reads.Wanted[str]:
 
 def page(group_id: str, limit: int, before: str | None = None) -> tuple[list[table.UploadItem], bool]:
     """Uploads of a group, newest first, behind file `before`; and whether more follow."""
-    partition, _ = table.group(group_id)
+    partition, prefix = table.upload(group_id, "")
     key = table.UploadItem.sk
-    condition = key.between("UPLOAD#", f"UPLOAD#{before}") if before else key.startswith("UPLOAD#")
+    condition = key.between(prefix, prefix + before) if before else key.startswith(prefix)
     found = [
         item
         for item in table.UploadItem.query(
@@ -59,7 +59,7 @@ def arrived(item: table.UploadItem) -> str:
 
 def is_there(item: table.UploadItem) -> bool:
     """Whether S3 has the bytes of an upload, and no others, whatever its row says."""
-    return bucket.is_complete(bucket.upload(item.pk.removeprefix("GROUP#"), item.file), int(item.size), item.sha256)
+    return bucket.is_complete(bucket.upload(table.owner_of(item), item.file), int(item.size), item.sha256)
 
 
 def mark_arrived(item: table.UploadItem) -> bool:
@@ -77,7 +77,7 @@ def same_content(item: table.UploadItem) -> table.Key | None:
     """The key of what leads to an upload by its bytes; None for one of which they are not known."""
     if item.sha256 is None:
         return None
-    return table.content(item.pk.removeprefix("GROUP#"), int(item.size), item.sha256)
+    return table.content(table.owner_of(item), int(item.size), item.sha256)
 
 
 def add(group: groups.Group, item: table.UploadItem, by: groups.Membership | None) -> None:

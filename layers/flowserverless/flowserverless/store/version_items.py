@@ -167,8 +167,7 @@ def _save(transaction: TransactWrite, version: versions.Version) -> None:
         transaction.save(_to_item(version, table.template(version.workflow, version_id)))
     transaction.save(
         table.CatalogueItem(
-            "CATALOGUE",
-            f"WORKFLOW#{version.workflow}",
+            *table.catalogue(version.workflow),
             workflow=version.workflow,
             name=version.name,
             description=version.description,

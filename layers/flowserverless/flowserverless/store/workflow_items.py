@@ -41,9 +41,9 @@ def get(workflow: str) -> workflows.Workflow:
 
 def catalogue(limit: int, after: str | None) -> tuple[list[workflows.Line], bool]:
     """Workflows by id, behind workflow `after`; and whether more follow."""
-    key = table.CatalogueItem.sk
-    condition = key > f"WORKFLOW#{after}" if after else None
-    items = table.CatalogueItem.query("CATALOGUE", condition, consistent_read=True, limit=limit + 1)
+    partition, last = table.catalogue(after or "")
+    condition = table.CatalogueItem.sk > last if after else None
+    items = table.CatalogueItem.query(partition, condition, consistent_read=True, limit=limit + 1)
     found = [workflows.Line(item.workflow, item.name, item.description) for item in items]
     return found[:limit], len(found) > limit
 
