@@ -10,7 +10,7 @@ app = api.App()
 @app.put("/users/password", **api.operation("change_password", 200, 429, tag="users"))
 def change_password(body: requests.ChangePassword) -> handles.Session:
     """Change the password; all sessions end, and the answer is a new one."""
-    session = change.password(api.authorizer(app), body.password, body.new_password, clock.now)
+    session = change.password(api.caller(app).name, body.password, body.new_password, clock.now)
     return views.session(session)
 
 

@@ -1,7 +1,7 @@
 """POST /workflows/{workflowId}/groups: a new group that submits to the workflow, owned by the caller."""
 
 from flowserverless import api, clock
-from flowserverless.api import handles, requests
+from flowserverless.api import handles, requests, views
 from flowserverless.operations import create
 
 app = api.App()
@@ -10,7 +10,9 @@ app = api.App()
 @app.post("/workflows/<workflowId>/groups", **api.operation("create_group", 201, 409, tag="groups"))
 def create_group(workflowId: api.WorkflowId, body: requests.CreateGroup) -> handles.GroupHandle:
     """Create a group. Its name is unique in the workflow; the caller is always a member."""
-    return create.group(api.caller(app), workflowId, body, clock.now())
+    wanted = create.Wanted(body.name, body.called(), body.members or [], body.parameters, body.chosen())
+    made = create.group(api.caller(app), workflowId, wanted, clock.now())
+    return views.group(made.group, made.members, made.parameters, of_runs=[])
 
 
 handler = api.handler(app)

@@ -10,7 +10,9 @@ app = api.App()
 @app.post("/users/delete", **api.operation("delete_user", 200, 429, tag="users"))
 def delete_user(body: requests.DeleteUser) -> handles.UserHandle:
     """Delete the caller's account. Groups, runs and rows of leaderboards stay, without the name."""
-    return delete.user(api.authorizer(app), body.password, clock.now())
+    who = api.caller(app)
+    delete.user(who.user, who.name, body.password, clock.now())
+    return {"id": who.user, "username": who.name}
 
 
 handler = api.handler(app)

@@ -17,7 +17,7 @@ def list_runs(
     groupId: api.GroupId, state: State = None, limit: api.Limit = 1000, cursor: api.Cursor = None
 ) -> handles.RunListing:
     """List runs of a group, newest first; `next` leads to the following page."""
-    group, _ = authorize.group(api.caller(app), groupId)
+    group = authorize.group(api.caller(app), groupId)
     return listings.runs_of(group, listings.state(state), limit, cursor)
 
 

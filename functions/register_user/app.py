@@ -2,8 +2,8 @@
 
 from flowserverless import api, clock, settings
 from flowserverless.api import handles, requests, views
-from flowserverless.aws import cognito
 from flowserverless.domain import users
+from flowserverless.operations import register
 
 app = api.App(public=True)
 
@@ -12,7 +12,7 @@ app = api.App(public=True)
 def register_user(body: requests.RegisterUser) -> handles.NewUser:
     """Register; active at once, or with the code that is sent to an e-mail address to be verified."""
     by_code = users.needs_code(settings.current().self_registration, body.email, body.verify)
-    user = cognito.register(body.username, body.password, body.email, by_code, clock.now())
+    user = register.user(body.username, body.password, body.email, by_code, clock.now())
     return views.new_user(user, body.email)
 
 

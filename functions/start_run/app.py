@@ -6,6 +6,7 @@ from aws_lambda_powertools.event_handler.openapi.params import Header
 
 from flowserverless import api, clock
 from flowserverless.api import handles, requests, views
+from flowserverless.auth import authorize
 from flowserverless.operations import ingest, start
 
 app = api.App()
@@ -16,10 +17,9 @@ Key = Annotated[str | None, Header(alias="Idempotency-Key", min_length=1, max_le
 def start_run(groupId: api.GroupId, body: requests.StartRun, key: Key = None) -> handles.RunHandle:
     """Start a run. A repeat with the same Idempotency-Key answers the run that the first call started."""
     who, now = api.caller(app), clock.now()
-    config = body.config.chosen() if body.config else {}
-    run = start.run(who, groupId, body.given(), config, key, now)
-    mine = who.name if run.started_by == who.user else None
-    return views.run(run, views.Beside(mine), ingest.block(run, who.user, now))
+    wanted = start.wanted(body.given(), body.chosen(), key)
+    run = start.run(who, *authorize.group_with_uploads(who, groupId, wanted.files), wanted, now)
+    return views.started_run(run, who, ingest.block(run, who.user, now))
 
 
 handler = api.handler(app)

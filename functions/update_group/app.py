@@ -1,7 +1,10 @@
 """PUT /groups/{groupId}: another name or other members for a group (POST is the same, for older clients)."""
 
+import functools
+
 from flowserverless import api
-from flowserverless.api import handles, requests
+from flowserverless.api import details, handles, requests
+from flowserverless.auth import authorize
 from flowserverless.operations import update
 
 app = api.App()
@@ -10,7 +13,9 @@ app = api.App()
 @app.put("/groups/<groupId>", **api.operation("update_group", 200, 409, tag="groups"))
 def update_group(groupId: api.GroupId, body: requests.UpdateGroup) -> handles.GroupHandle:
     """Change a group; what the body does not name stays as it is."""
-    return update.group(api.caller(app), groupId, body)
+    who = api.caller(app)
+    read = functools.partial(authorize.roster, who, groupId)
+    return details.changed_group(who, *update.group(who, read, update.Changes(body.name, body.members, body.owner)))
 
 
 app.post("/groups/<groupId>", **api.operation("update_group_by_post", 200, 409, tag="groups"))(update_group)

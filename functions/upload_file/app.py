@@ -15,7 +15,7 @@ def upload_file(groupId: api.GroupId) -> handles.UploadHandle:
 
     The same bytes in a group are the same file: who brings them again is answered the file that is there.
     """
-    return upload_forms.receive(app, api.caller(app), groupId, clock.now())
+    return upload_forms.receive(app.current_event, api.caller(app), groupId, clock.now())
 
 
 handler = api.handler(app)

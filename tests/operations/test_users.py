@@ -12,10 +12,11 @@ from botocore import awsrequest
 from moto.cognitoidp import models
 
 from flowserverless import clock
-from flowserverless.api import cursors
+from flowserverless.api import cursors, listings
 from flowserverless.aws import clients, cognito
 from flowserverless.domain import errors
 from flowserverless.operations import leave, login
+from flowserverless.operations import register as registering
 from flowserverless.store import group_items, revocations, workflow_items
 from flowserverless.store import table as stored
 from local import emulator, template
@@ -239,7 +240,7 @@ def test_nobody_gets_ones_own_password_activated_by_the_code_of_another(register
 
 
 def test_addresses_are_not_tried_without_end(register, post):
-    for number in range(cognito.MAX_ADDRESSES):
+    for number in range(registering.MAX_ADDRESSES):
         register("ada", email=f"ada{number}@example.org")
     body = {"username": "ada", "password": PASSWORD, "email": "ada@example.org"}
     assert refused(post("register_user", body)) == (409, "NAME_TAKEN")
@@ -249,7 +250,7 @@ def test_addresses_are_not_tried_without_end(register, post):
 @pytest.mark.parametrize("email", ["ada@example.org", "other@example.org", None])
 def test_a_name_whose_code_has_expired_is_free(register, user_pool_calls, monkeypatch, name, email):
     first = register("ada", email="ada@example.org")
-    later = datetime.now(UTC) + cognito.CODE_LIFE + timedelta(seconds=1)
+    later = datetime.now(UTC) + registering.CODE_LIFE + timedelta(seconds=1)
     monkeypatch.setattr(clock, "now", lambda: later)
     more = {"email": email} if email else {}
     second = register(name, **more)
@@ -260,7 +261,7 @@ def test_a_name_whose_code_has_expired_is_free(register, user_pool_calls, monkey
 def test_an_active_user_keeps_the_name_for_ever(register, post, user_pool_calls, monkeypatch):
     register("ada", email="ada@example.org")
     post("activate_user", {"username": "ada", "code": "123456"})
-    monkeypatch.setattr(clock, "now", lambda: datetime.now(UTC) + 400 * cognito.CODE_LIFE)
+    monkeypatch.setattr(clock, "now", lambda: datetime.now(UTC) + 400 * registering.CODE_LIFE)
     for email in ("ada@example.org", "eve@example.org", None):
         body = {"username": "ada", "password": PASSWORD, "email": email}
         assert refused(post("register_user", body)) == (409, "NAME_TAKEN")
@@ -271,7 +272,7 @@ def test_a_registration_that_died_halfway_frees_its_name(register, post, user_po
     user_pool_calls.client.sign_up(ClientId=cognito._app(), Username="ada", Password=PASSWORD)
     body = {"username": "ada", "password": PASSWORD, "email": "ada@example.org"}
     assert refused(post("register_user", body)) == (409, "NAME_TAKEN")
-    monkeypatch.setattr(clock, "now", lambda: datetime.now(UTC) + cognito.CODE_LIFE + timedelta(seconds=1))
+    monkeypatch.setattr(clock, "now", lambda: datetime.now(UTC) + registering.CODE_LIFE + timedelta(seconds=1))
     assert register("ada")["active"]
 
 
@@ -365,7 +366,7 @@ def test_a_name_is_free_again_when_its_user_was_deleted(register, user_pool_call
 
 
 def test_of_two_who_register_names_that_look_alike_at_once_one_gets_it(post, register, user_pool_calls, monkeypatch):
-    holder = cognito.usernames.holder
+    holder = registering.usernames.holder
     others = iter(["ADA"])
 
     def late(name):
@@ -374,7 +375,7 @@ def test_of_two_who_register_names_that_look_alike_at_once_one_gets_it(post, reg
             register(other)
         return found
 
-    monkeypatch.setattr(cognito.usernames, "holder", late)
+    monkeypatch.setattr(registering.usernames, "holder", late)
     assert refused(post("register_user", {"username": "ada", "password": PASSWORD})) == (409, "NAME_TAKEN")
     assert states(user_pool_calls) == {"ADA": "CONFIRMED"}
 
@@ -928,7 +929,7 @@ def test_a_prefix_is_only_a_prefix(invoke, register):
 def test_paging_shows_everybody_once(invoke, user_pool_calls):
     everybody = {f"user{number:03}" for number in range(130)}
     for name in everybody:
-        cognito.register(name, PASSWORD, None, False, datetime.now(UTC))
+        registering.user(name, PASSWORD, None, False, datetime.now(UTC))
     for limit, pages in ((1000, 1), (60, 3), (50, 3), (130, 1)):
         seen, query, count = [], {"limit": str(limit)}, 0
         while query:
@@ -952,7 +953,7 @@ def test_everybody_is_as_many_as_the_document_says(invoke, user_pool_calls, monk
 
 def test_what_was_found_before_cognito_had_enough_is_shown(invoke, user_pool_calls):
     for number in range(70):
-        cognito.register(f"user{number}", PASSWORD, None, False, datetime.now(UTC))
+        registering.user(f"user{number}", PASSWORD, None, False, datetime.now(UTC))
     seen = listed(invoke, limit="60")
     calls = iter([False])
 
@@ -980,9 +981,7 @@ def test_a_made_up_cursor(invoke, register, user_pool_calls, subtests):
         with subtests.test(at):
             asked = gateway.event("GET", "/users", query={"cursor": at}, user=gateway.ADA)
             assert refused(gateway.answer(invoke("list_users", asked))) == (400, "INVALID_CURSOR")
-    asked = gateway.event(
-        "GET", "/users", query={"cursor": cursors.write(cognito.LISTING, "made up")}, user=gateway.ADA
-    )
+    asked = gateway.event("GET", "/users", query={"cursor": cursors.write(listings.USERS, "made up")}, user=gateway.ADA)
     with user_pool_calls.failing("ListUsers", "InvalidParameterException"):
         assert refused(gateway.answer(invoke("list_users", asked))) == (400, "INVALID_CURSOR")
 

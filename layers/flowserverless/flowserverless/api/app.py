@@ -16,8 +16,8 @@ from aws_lambda_powertools.event_handler.openapi.exceptions import (
 
 from flowserverless import cold_start, logs, settings
 from flowserverless.api import answers, problems, refusals
-from flowserverless.auth import authorize, credentials
-from flowserverless.domain import errors, validation
+from flowserverless.auth import credentials
+from flowserverless.domain import errors, users, validation
 
 # The headers in which callers say who they are; what caches keep of one caller is not for another.
 TOKENS = "Authorization, api_key"
@@ -243,8 +243,8 @@ def _plain(response: Response[Any]) -> Json:
     }
 
 
-def caller(resolver: App) -> authorize.Caller:
+def caller(resolver: App) -> users.Caller:
     """Who is calling."""
     said = authorizer(resolver)
     organiser = "organisers" in said.get("roles", "").split(",")
-    return authorize.Caller(said.get("user", ""), said.get("name", ""), organiser, said.get("problem", ""))
+    return users.Caller(said.get("user", ""), said.get("name", ""), organiser, said.get("problem", ""))

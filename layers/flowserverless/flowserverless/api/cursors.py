@@ -20,7 +20,7 @@ def write(listing: str, *position: Any) -> str:
 def read(listing: str, text: str | None, *kinds: type, longest: int = MAX_LENGTH) -> list[Any] | None:
     """The position of a cursor, a list of values of `kinds`, texts of at most `longest` letters; None without one.
 
-    Raises InvalidRequest for any text that `write` did not make for this listing.
+    Raises InvalidCursor for any text that `write` did not make for this listing.
     """
     if text is None:
         return None
@@ -29,16 +29,11 @@ def read(listing: str, text: str | None, *kinds: type, longest: int = MAX_LENGTH
     except (ValueError, RecursionError):
         found = None
     if not isinstance(found, list) or found[:1] != [_mark(listing)]:
-        raise invalid()
+        raise errors.InvalidCursor
     position = found[1:]
     if [type(value) for value in position] != list(kinds) or not _fits(position, longest):
-        raise invalid()
+        raise errors.InvalidCursor
     return position
-
-
-def invalid() -> errors.InvalidRequest:
-    """What is said of a text that is no cursor of the listing it is given to."""
-    return errors.InvalidRequest("this cursor is not one that a listing gave", "INVALID_CURSOR")
 
 
 def _mark(listing: str) -> str:

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from flowserverless.api import handles, post_processing, views
 from flowserverless.auth import authorize
-from flowserverless.domain import groups, ids, runs
+from flowserverless.domain import groups, ids, runs, users
 from flowserverless.domain.ranking import standing
 from flowserverless.store import (
     boards,
@@ -26,7 +26,7 @@ FILES_BYTES = 3_000_000
 LINES_BYTES = 2_500_000
 
 
-def run(who: authorize.Caller, seen: authorize.RunView) -> handles.RunHandle:
+def run(who: users.Caller, seen: authorize.RunView) -> handles.RunHandle:
     """A run with who started it, and where the workflow ranks runs, with its values, its rank, or why it has none."""
     whole = run_items.complete(seen.run, FILES_BYTES)
     if seen.group is None:
@@ -71,7 +71,7 @@ def lines(
     return shown
 
 
-def workflow(who: authorize.Caller, workflow_id: str) -> handles.WorkflowHandle:
+def workflow(who: users.Caller, workflow_id: str) -> handles.WorkflowHandle:
     """A workflow with its post-processing results, and the caller's groups of it. Raises NotFound."""
     head, published = version_items.with_workflow(workflow_id)
     handle = views.workflow(head, published, views.post_processing(head, *post_processing.shown_whole(head)))
@@ -81,7 +81,16 @@ def workflow(who: authorize.Caller, workflow_id: str) -> handles.WorkflowHandle:
     return handle
 
 
-def group(who: authorize.Caller, group_id: str) -> handles.GroupHandle:
+def changed_group(who: users.Caller, group: groups.Group, members: Mapping[str, str]) -> handles.GroupHandle:
+    """A group that the caller changed; who is no member any more is told no more than strangers are."""
+    if who.user not in members and not who.organiser:
+        return views.group_from_outside(group)
+    shown = group.declared(version_items.get(group.workflow).document)
+    files, _ = upload_items.page(group.id, MAX_SHOWN)
+    return views.group(group, members, shown, files)
+
+
+def group(who: users.Caller, group_id: str) -> handles.GroupHandle:
     """A group with its newest uploads and runs. Raises NotFound, Forbidden."""
     authorize.group(who, group_id)
     found, listed = group_items.with_members(group_id)

@@ -1,11 +1,15 @@
 """Pages of things: newest first or by identifier, with `next` in the answer while there is more."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from flowserverless.api import cursors, details, handles, views
-from flowserverless.auth import authorize
-from flowserverless.domain import errors, groups, ids, kept_files, runs
+from flowserverless.domain import errors, groups, ids, kept_files, runs, users
 from flowserverless.store import group_items, run_items, upload_items, workflow_items
+
+USERS = "users"
+# Cognito says nowhere how long its own tokens may get; the operation takes cursors in which this fits.
+MAX_TOKEN_LENGTH = 4000
 
 
 def state(text: str | None) -> runs.State | None:
@@ -42,7 +46,7 @@ def _after(listing: str, at: str | None) -> str | None:
     if position is None:
         return None
     if not ids.is_name(position[0]):
-        raise cursors.invalid()
+        raise errors.InvalidCursor
     return str(position[0])
 
 
@@ -86,13 +90,13 @@ def uploads_of(group: str, limit: int, at: str | None) -> handles.UploadListing:
     return page
 
 
-def groups_of(who: authorize.Caller, limit: int, at: str | None) -> handles.GroupListing:
+def groups_of(who: users.Caller, limit: int, at: str | None) -> handles.GroupListing:
     """Groups of the caller, by identifier."""
     listing = f"users/{who.user}/groups"
     return _groups(listing, group_items.of_user(who.user, limit, _after(listing, at)))
 
 
-def groups_in(who: authorize.Caller, workflow: str, limit: int, at: str | None) -> handles.GroupListing:
+def groups_in(who: users.Caller, workflow: str, limit: int, at: str | None) -> handles.GroupListing:
     """Groups of a workflow: an organiser sees all, others their own. Raises NotFound (workflow)."""
     workflow_items.get(workflow)
     if who.organiser:
@@ -107,6 +111,20 @@ def _groups(listing: str, found: tuple[list[groups.Line], bool]) -> handles.Grou
     last = lines[-1].id if lines else ""
     page: handles.GroupListing = _page(listing, "groups", [views.group_line(line) for line in lines], more, last)
     return page
+
+
+def users_after(at: str | None) -> str | None:
+    """Cognito's own token of where a page of users begins."""
+    position = cursors.read(USERS, at, str, longest=MAX_TOKEN_LENGTH)
+    if position == [""]:
+        raise errors.InvalidCursor
+    return position[0] if position else None
+
+
+def users_found(found: Sequence[users.User], following: str | None) -> handles.UserListing:
+    """A page of users, and the cursor of what follows."""
+    page: handles.UserListing = {"users": [{"id": user.id, "username": user.name} for user in found]}
+    return {**page, "next": cursors.write(USERS, following)} if following else page
 
 
 def workflows_published(limit: int, at: str | None) -> handles.WorkflowListing:

@@ -17,7 +17,7 @@ from pydantic import GetJsonSchemaHandler as JsonSchemas
 from pydantic_core import PydanticCustomError, core_schema
 
 from flowserverless.api import refusals
-from flowserverless.domain import names, users
+from flowserverless.domain import errors, names, users
 
 
 @dataclass(frozen=True)
@@ -114,6 +114,10 @@ class StartRun(Body):
         """The arguments as they were sent."""
         return [{"name": argument.name, "value": argument.value} for argument in self.arguments]
 
+    def chosen(self) -> dict[str, Any]:
+        """What was asked for of the configuration."""
+        return self.config.chosen() if self.config else {}
+
 
 class CancelRun(Body):
     """Why a run is canceled."""
@@ -142,6 +146,16 @@ class CreateGroup(Body):
     members: list[Name] | None = Field(None, max_length=40)
     parameters: list[dict[str, Any]] | None = None
     config: RunConfig | None = None
+
+    def called(self) -> str | None:
+        """The identifier, by whichever name it was sent. Raises InvalidRequest where these differ."""
+        if self.identifier and self.id and self.identifier != self.id:
+            raise errors.InvalidRequest("`identifier` and `id` are the same thing and differ; send one of them")
+        return self.identifier or self.id
+
+    def chosen(self) -> dict[str, Any] | None:
+        """What was asked for of the configuration."""
+        return self.config.chosen() if self.config else None
 
 
 class UpdateGroup(Body):

@@ -2,6 +2,7 @@
 
 import base64
 import binascii
+import functools
 import hashlib
 import io
 import json
@@ -12,10 +13,11 @@ from datetime import datetime
 
 import multipart
 import pydantic
+from aws_lambda_powertools.utilities.data_classes import APIGatewayProxyEvent
 
 from flowserverless.api import app, handles, refusals, requests, views
 from flowserverless.auth import authorize
-from flowserverless.domain import errors, names, paths
+from flowserverless.domain import errors, names, paths, users
 from flowserverless.operations import upload
 
 # Lambda takes 6 MB, in which the request stands as JSON with its headers; API Gateway would take 10 MB.
@@ -27,14 +29,13 @@ EXTENDED = re.compile(r";\s*filename\*\s*=\s*\"?(utf-8|iso-8859-1)'[^']*'([^;\"\
 BODY = {"multipart/form-data": "file", "application/json": "AnnounceUpload"}
 
 
-def receive(resolver: app.App, who: authorize.Caller, group: str, now: datetime) -> handles.UploadHandle:
+def receive(event: APIGatewayProxyEvent, who: users.Caller, group_id: str, now: datetime) -> handles.UploadHandle:
     """Take the request's file, or its announcement; the same bytes in a group are the same file, whatever their name.
 
     Raises Forbidden, NotFound, InvalidRequest, TooLarge.
     """
-    found, _ = authorize.group(who, group)
-    place = upload.Place(who, found, now)
-    event = resolver.current_event
+    read = functools.partial(authorize.group_with, who, group_id)
+    place = upload.Place(who, read()[0], now, read)
     text = event.body or ""
     if len(text) > MAX_BODY:
         detail = f"the request is larger than {MAX_BODY} bytes as the service gets it, where a file is a third larger"
@@ -45,7 +46,7 @@ def receive(resolver: app.App, who: authorize.Caller, group: str, now: datetime)
     if kind == "multipart/form-data":
         name, media_type, content = _part(body, options.get("boundary", ""))
         sent = upload.Sent(name, media_type, len(content), hashlib.sha256(content).hexdigest())
-        return upload.file(place, sent, content)
+        return views.upload(upload.file(place, sent, content))
     if kind == "application/json":
         return _announce(place, body)
     raise errors.InvalidRequest("send multipart/form-data with a part `file`, or JSON {name, size, sha256}")

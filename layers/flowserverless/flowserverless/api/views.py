@@ -6,19 +6,23 @@ from datetime import UTC, datetime
 from typing import Any, cast
 
 from flowserverless.api import handles, spreadsheets
-from flowserverless.aws import cognito
-from flowserverless.domain import groups, kept_files, moments, public_files, runs, versions, workflows
+from flowserverless.domain import groups, kept_files, moments, public_files, runs, users, versions, workflows
 from flowserverless.domain.ranking import results, standing
 from flowserverless.store import boards, table
 
 
-def session(given: cognito.Session) -> handles.Session:
+def session(given: users.Session) -> handles.Session:
     """Who signed in."""
     expires = moments.text(datetime.fromtimestamp(given.expires, UTC))
     return {"id": given.id, "username": given.name, "token": given.token, "expiresAt": expires}
 
 
-def new_user(user: cognito.User, email: str | None) -> handles.NewUser:
+def signed_out(user: str, name: str | None) -> handles.SignedOut:
+    """Whose tokens are refused from now on."""
+    return {"id": user, "username": name} if name else {"id": user}
+
+
+def new_user(user: users.User, email: str | None) -> handles.NewUser:
     """Who registered; with a warning where no code can ever be sent for another password."""
     shown: handles.NewUser = {"id": user.id, "username": user.name, "active": user.active}
     if not user.active:
@@ -107,6 +111,11 @@ def run(of: runs.Run, beside: Beside = NOTHING, ingest: handles.Json | None = No
         **_contribution(of, beside),
     )
     return handle
+
+
+def started_run(of: runs.Run, who: users.Caller, ingest: handles.Json | None) -> handles.RunHandle:
+    """A run that the caller started, or asked once more to be started."""
+    return run(of, Beside(who.name if of.started_by == who.user else None), ingest)
 
 
 def run_line(of: runs.Run) -> handles.RunLine:

@@ -1,25 +1,16 @@
 """Who may see and do what: organisers everything, members what is their group's, everybody what is published."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
 from flowserverless import settings
 from flowserverless.auth import credentials
-from flowserverless.domain import errors, groups, ids, runs
+from flowserverless.domain import errors, groups, ids, runs, users
 from flowserverless.store import group_items, members, reads, run_items, table, upload_items
 
 
-@dataclass(frozen=True)
-class Caller:
-    """Whom the authorizer recognised; user '' is a stranger, and `problem` says why."""
-
-    user: str
-    name: str
-    organiser: bool
-    problem: str = ""
-
-
-def organiser(who: Caller, refusal: str) -> None:
+def organiser(who: users.Caller, refusal: str) -> None:
     """Raises Forbidden with these words unless the caller is an organiser."""
     if not who.organiser:
         raise errors.Forbidden(refusal, "ORGANISERS_ONLY")
@@ -33,32 +24,38 @@ class RunView:
     group: groups.Group | None
 
 
-def acting(who: Caller, group_id: str) -> groups.Membership | None:
-    """What has to be there still when something is written that the caller asks for: their membership.
-
-    None for organisers, who need none.
-    """
-    return None if who.organiser else groups.Membership(group_id, who.user)
+def acting_on(who: users.Caller, of: runs.Run) -> groups.Membership | None:
+    """As `who.acting`, for a run; post-processing belongs to no group."""
+    return who.acting(of.group) if of.group else None
 
 
-def acting_on(who: Caller, of: runs.Run) -> groups.Membership | None:
-    """As `acting`, for a run; post-processing belongs to no group."""
-    return acting(who, of.group) if of.group else None
-
-
-def group(who: Caller, group_id: str, *further: reads.Wanted[Any]) -> tuple[groups.Group, reads.Found]:
-    """The group, if the caller belongs to it or is an organiser; `further` things are read in the same call.
+def group(who: users.Caller, group_id: str) -> groups.Group:
+    """The group, if the caller belongs to it or is an organiser.
 
     Raises Forbidden for strangers whether or not the group exists, NotFound for organisers, and for members too of a
     group that is being deleted.
     """
+    return group_with(who, group_id)[0]
+
+
+def group_with(who: users.Caller, group_id: str, *further: reads.Wanted[Any]) -> tuple[groups.Group, reads.Found]:
+    """As `group`; `further` things are read in the same call."""
     found, beside = _group(who, group_id, *further)
     if found.closed:
         raise groups.unknown(group_id)
     return found, beside
 
 
-def _group(who: Caller, group_id: str, *further: reads.Wanted[Any]) -> tuple[groups.Group, reads.Found]:
+def group_with_uploads(
+    who: users.Caller, group_id: str, files: Iterable[str]
+) -> tuple[groups.Group, dict[str, table.UploadItem]]:
+    """As `group`, with those of the uploads that there are, by their ids."""
+    wanted = {file: upload_items.wanted(group_id, file) for file in files}
+    found, beside = group_with(who, group_id, *wanted.values())
+    return found, {file: item for file, one in wanted.items() if (item := beside.get(one))}
+
+
+def _group(who: users.Caller, group_id: str, *further: reads.Wanted[Any]) -> tuple[groups.Group, reads.Found]:
     if not ids.is_name(group_id):
         raise groups.unknown(group_id)
     own, membership = group_items.wanted(group_id), members.wanted(group_id, who.user)
@@ -71,7 +68,7 @@ def _group(who: Caller, group_id: str, *further: reads.Wanted[Any]) -> tuple[gro
     return found, beside
 
 
-def roster(who: Caller, group_id: str) -> tuple[groups.Group, dict[str, str]]:
+def roster(who: users.Caller, group_id: str) -> tuple[groups.Group, dict[str, str]]:
     """The group and its members as {id: name}, read at one moment, for who may see them; raises as `group`."""
     if not ids.is_name(group_id):
         raise groups.unknown(group_id)
@@ -84,27 +81,27 @@ def roster(who: Caller, group_id: str) -> tuple[groups.Group, dict[str, str]]:
     return found, people
 
 
-def run(who: Caller, run_id: str) -> RunView:
+def run(who: users.Caller, run_id: str) -> RunView:
     """The run, if the caller may see it: members and organisers a group's run, everybody a post-processing run."""
     parsed = ids.run_id(run_id)
     if parsed.owner.post_processing:
         return RunView(run_items.get(run_id), None)
     wanted = run_items.wanted(parsed)
-    owner, beside = group(who, parsed.owner.name, wanted)
+    owner, beside = group_with(who, parsed.owner.name, wanted)
     found = beside.get(wanted)
     if found is None:
         raise errors.NotFound(f"unknown run '{run_id}'")
     return RunView(found, owner)
 
 
-def changeable_run(who: Caller, run_id: str) -> RunView:
+def changeable_run(who: users.Caller, run_id: str) -> RunView:
     """As `run`, for cancel and delete: post-processing belongs to the organisers."""
     if ids.run_id(run_id).owner.post_processing and not who.organiser:
         raise errors.Forbidden("only organisers change post-processing runs", "ORGANISERS_ONLY")
     return run(who, run_id)
 
 
-def downloadable_run(who: Caller, run_id: str) -> runs.Run:
+def downloadable_run(who: users.Caller, run_id: str) -> runs.Run:
     """As `run`, for downloads: the parameter PublicDownloads opens them to whoever knows the run's id."""
     if settings.current().public_downloads:
         return run_items.get(run_id)
@@ -113,7 +110,7 @@ def downloadable_run(who: Caller, run_id: str) -> runs.Run:
     return run(who, run_id).run
 
 
-def downloadable_upload(who: Caller, group_id: str, file: str) -> table.UploadItem:
+def downloadable_upload(who: users.Caller, group_id: str, file: str) -> table.UploadItem:
     """An uploaded file, for its group's members, for organisers, and for all with PublicDownloads."""
     if not settings.current().public_downloads:
         if not who.user:
@@ -122,7 +119,7 @@ def downloadable_upload(who: Caller, group_id: str, file: str) -> table.UploadIt
     return upload_items.get(group_id, file)
 
 
-def owned_group(who: Caller, group_id: str) -> groups.Group:
+def owned_group(who: users.Caller, group_id: str) -> groups.Group:
     """The group, for its owner and for organisers; raises Forbidden for other members too.
 
     One that is being deleted is answered as well, because who began that may ask for it again.

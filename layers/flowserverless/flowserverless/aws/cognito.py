@@ -4,28 +4,17 @@ import base64
 import contextlib
 import json
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
-from datetime import datetime, timedelta
 from typing import Any
 
 from botocore import exceptions
 
 from flowserverless import settings
-from flowserverless.api import cursors
 from flowserverless.aws import clients
 from flowserverless.domain import errors, users
-from flowserverless.store import usernames
 
-# As long as a code can be used (Cognito: a day) the name is kept for who is to send it back.
-CODE_LIFE = timedelta(days=1)
-# How many addresses may be tried for a name meanwhile, by people who mistyped theirs.
-MAX_ADDRESSES = 5
 MAX_PER_CALL = 60
 # Clients of flowServ know of no pages: as many calls as 1000 users and half as many who are not active need.
 MAX_CALLS = 25
-LISTING = "users"
-# Cognito says nowhere how long its own cursors may get; the operation takes cursors in which this fits.
-MAX_TOKEN_LENGTH = 4000
 LIMITS = ("TooManyRequestsException", "LimitExceededException", "TooManyFailedAttemptsException")
 CODE_REFUSALS = (
     "CodeMismatchException",
@@ -46,30 +35,6 @@ NO_CODE_SENT = (
     "CodeDeliveryFailureException",
 )
 CURSOR_REFUSALS = ("InvalidParameterException", "InvalidPaginationTokenException", "InvalidToken")
-
-
-@dataclass(frozen=True)
-class User:
-    """A user; `active` when nothing but the password stands between them and signing in.
-
-    `waits_since` is when somebody registered who has not sent the code back.
-    """
-
-    id: str
-    name: str
-    active: bool
-    waits_since: datetime | None = None
-
-
-@dataclass(frozen=True)
-class Session:
-    """A user who signed in: the access token, and the Unix times at which it ends and of signing in."""
-
-    id: str
-    name: str
-    token: str
-    expires: int
-    since: int
 
 
 def _client() -> Any:
@@ -97,15 +62,15 @@ def _refusals(known: Mapping[str, errors.Problem]) -> Iterator[None]:
         raise refusal from error
 
 
-def _user(described: Mapping[str, Any], attributes: str) -> User:
+def _user(described: Mapping[str, Any], attributes: str) -> users.User:
     """A user as ListUsers (`attributes` is Attributes) or AdminGetUser (UserAttributes) describes them."""
     sub = next(item["Value"] for item in described[attributes] if item["Name"] == "sub")
     waits = described["UserStatus"] == "UNCONFIRMED"
     active = described["Enabled"] and not waits
-    return User(sub, described["Username"], active, described["UserCreateDate"] if waits else None)
+    return users.User(sub, described["Username"], active, described["UserCreateDate"] if waits else None)
 
 
-def lookup(named: str) -> User | None:
+def lookup(named: str) -> users.User | None:
     """The user with this id or name, if there is one."""
     client = _client()
     with _refusals({}):
@@ -153,15 +118,12 @@ def find(named: Iterable[str]) -> dict[str, str]:
     return found
 
 
-def search(prefix: str, limit: int, at: str | None) -> tuple[list[User], str | None]:
-    """Active users whose name begins with `prefix`, and the cursor of what follows; a page may be short."""
+def search(prefix: str, limit: int, token: str | None) -> tuple[list[users.User], str | None]:
+    """Active users whose name begins with `prefix`, and the token of what follows; a page may be short."""
     # How a quotation mark or a backslash is written in a filter is not documented: the filter ends before it.
     asked = prefix.split('"')[0].split("\\")[0]
     query = {"Filter": f'username ^= "{asked}"'} if asked else {}
-    token = (cursors.read(LISTING, at, str, longest=MAX_TOKEN_LENGTH) or [None])[0]
-    if token == "":
-        raise cursors.invalid()
-    found: list[User] = []
+    found: list[users.User] = []
     for _ in range(MAX_CALLS):
         page = {"PaginationToken": token} if token else {}
         size = min(MAX_PER_CALL, limit - len(found))
@@ -173,18 +135,18 @@ def search(prefix: str, limit: int, at: str | None) -> tuple[list[User], str | N
                 # The rest is asked for with the next page.
                 break
             raise
-        users = (_user(described, "Attributes") for described in answer["Users"])
-        found += [user for user in users if user.active and user.name.startswith(prefix)]
+        described = (_user(each, "Attributes") for each in answer["Users"])
+        found += [user for user in described if user.active and user.name.startswith(prefix)]
         token = answer.get("PaginationToken")
         if not token or len(found) >= limit:
             break
-    return found, cursors.write(LISTING, token) if token else None
+    return found, token or None
 
 
 def _search_refusals(prefix: str, token: str | None) -> dict[str, errors.Problem]:
     # Cognito has no name of its own for a cursor that it never gave, or gave for another prefix.
     if token:
-        return dict.fromkeys(CURSOR_REFUSALS, cursors.invalid())
+        return dict.fromkeys(CURSOR_REFUSALS, errors.InvalidCursor())
     nameless = errors.InvalidRequest(f"no user name begins with '{prefix[:100]}'")
     return {"InvalidParameterException": nameless}
 
@@ -193,62 +155,15 @@ def _weak() -> errors.Problem:
     return errors.InvalidRequest("the password needs at least 8 characters", "WEAK_PASSWORD")
 
 
-def register(name: str, password: str, email: str | None, by_code: bool, now: datetime) -> User:
-    """Add a user, who becomes active by the code that Cognito sends to `email`, or at once.
+def sign_up(name: str, password: str, email: str | None) -> users.User:
+    """Add a user, to whom Cognito sends a code at `email`; active where Cognito asks for none.
 
-    Raises Conflict when the name, or one that looks like it, is taken; InvalidRequest when Cognito does not take one
-    of the values.
+    Raises Conflict when the name is taken, InvalidRequest when Cognito does not take one of the values.
     """
-    before = usernames.holder(name)
-    tried = _make_room(before.name, email, usernames.tried(before), now) if before else []
-    try:
-        answer = _sign_up(name, password, email)
-    except errors.Conflict:
-        # Of a user whom this table does not know, nobody knows which addresses were tried.
-        _make_room(name, None, [], now)
-        answer = _sign_up(name, password, email)
-    tried = [*tried, *([usernames.digest(email)] if email else [])]
-    if not usernames.take(name, answer["UserSub"], tried, now, before):
-        there = lookup(name)
-        if there and there.id == answer["UserSub"]:
-            delete(name)
-        raise _taken(name)
-    active = answer["UserConfirmed"]
-    if not (active or by_code):
-        with _refusals({}):
-            _client().admin_confirm_sign_up(UserPoolId=_pool(), Username=name)
-    return User(answer["UserSub"], name, active or not by_code)
-
-
-def _taken(name: str) -> errors.Problem:
-    return errors.Conflict(f"the user name '{name}', or one that looks like it, is taken", "NAME_TAKEN")
-
-
-def _make_room(name: str, email: str | None, tried: list[str], now: datetime) -> list[str]:
-    """Remove who registered as `name` and was never activated; the addresses that count as tried afterwards.
-
-    At once for another address, because people mistype theirs; for the same or none only when its code has expired:
-    who gets a code activates what they registered, with their own password.
-    """
-    there = lookup(name)
-    if there is None:
-        return []
-    if there.waits_since is None:
-        raise _taken(name)
-    expired = now - there.waits_since > CODE_LIFE
-    mistyped = email is not None and usernames.digest(email) not in tried and 0 < len(tried) < MAX_ADDRESSES
-    if not (expired or mistyped):
-        detail = f"the user name '{name}' waits for the code that was sent by e-mail, which can be sent again"
-        raise errors.Conflict(f"{detail}; without it the name is free a day after it was registered", "NAME_TAKEN")
-    delete(there.name)
-    return [] if expired else tried
-
-
-def _sign_up(name: str, password: str, email: str | None) -> dict[str, Any]:
     attributes = [{"Name": "email", "Value": email}] if email else []
     impossible = "this user name, password or e-mail address cannot be used"
     refusals = {
-        "UsernameExistsException": _taken(name),
+        "UsernameExistsException": users.taken(name),
         "InvalidPasswordException": _weak(),
         "InvalidParameterException": errors.InvalidRequest(impossible),
         "CodeDeliveryFailureException": errors.InvalidRequest("no e-mail can be sent to this address"),
@@ -256,10 +171,14 @@ def _sign_up(name: str, password: str, email: str | None) -> dict[str, Any]:
         "NotAuthorizedException": users.closed(),
     }
     with _refusals(refusals):
-        answer: dict[str, Any] = _client().sign_up(
-            ClientId=_app(), Username=name, Password=password, UserAttributes=attributes
-        )
-    return answer
+        answer = _client().sign_up(ClientId=_app(), Username=name, Password=password, UserAttributes=attributes)
+    return users.User(answer["UserSub"], name, answer["UserConfirmed"])
+
+
+def confirm(name: str) -> None:
+    """Make a user who signed up active without a code."""
+    with _refusals({}):
+        _client().admin_confirm_sign_up(UserPoolId=_pool(), Username=name)
 
 
 def _wrong_code() -> errors.Problem:
@@ -271,7 +190,7 @@ def _code_refusals() -> dict[str, errors.Problem]:
     return {code: _wrong_code() for code in CODE_REFUSALS}
 
 
-def _known(named: str) -> User:
+def _known(named: str) -> users.User:
     user = lookup(named)
     if user is None:
         raise _wrong_code()
@@ -291,7 +210,7 @@ def request_activation(named: str) -> None:
                 raise
 
 
-def activate(named: str, code: str) -> User:
+def activate(named: str, code: str) -> users.User:
     """Make the user with this id or name active. Raises InvalidRequest unless the code is what they were sent."""
     user = _known(named)
     with _refusals(_code_refusals()):
@@ -299,7 +218,7 @@ def activate(named: str, code: str) -> User:
     return user
 
 
-def log_in(name: str, password: str) -> Session:
+def log_in(name: str, password: str) -> users.Session:
     """Sign in. Raises Unauthenticated, the same for a wrong password and for an unknown name."""
     wrong = errors.Unauthenticated("user name or password is wrong", "WRONG_CREDENTIALS")
     refusals: dict[str, errors.Problem] = {
@@ -330,7 +249,7 @@ def _authenticate(name: str, password: str) -> dict[str, Any]:
     return given
 
 
-def _session(given: Mapping[str, Any]) -> Session:
+def _session(given: Mapping[str, Any]) -> users.Session:
     """What the caller gets of Cognito's tokens.
 
     The token opens this service and nothing else: revoked, it still proves who signed in, but Cognito takes
@@ -340,7 +259,7 @@ def _session(given: Mapping[str, Any]) -> Session:
         _client().revoke_token(ClientId=_app(), Token=given["RefreshToken"])
     claims = _claims(given["AccessToken"])
     since = claims.get("auth_time", claims["iat"])
-    return Session(claims["sub"], claims["username"], given["AccessToken"], claims["exp"], since)
+    return users.Session(claims["sub"], claims["username"], given["AccessToken"], claims["exp"], since)
 
 
 def _wrong_password() -> dict[str, errors.Problem]:
@@ -357,7 +276,7 @@ def prove(name: str, password: str) -> None:
     _session(given)
 
 
-def change_password(name: str, present: str, password: str) -> Session:
+def change_password(name: str, present: str, password: str) -> users.Session:
     """Another password for a user who knows the present one; the session that proved it, which is nobody's to use.
 
     Raises InvalidRequest.
@@ -399,7 +318,7 @@ def request_password_reset(name: str) -> None:
                 raise
 
 
-def reset_password(named: str, code: str, password: str) -> User:
+def reset_password(named: str, code: str, password: str) -> users.User:
     """Set a new password. Raises InvalidRequest unless the code is the one that the user was sent."""
     user = _known(named)
     with _refusals({**_code_refusals(), "InvalidPasswordException": _weak()}):

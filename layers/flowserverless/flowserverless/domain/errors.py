@@ -22,6 +22,15 @@ class InvalidRequest(Problem):
     code = "INVALID_REQUEST"
 
 
+class InvalidCursor(InvalidRequest):
+    """A text was given as a cursor that no listing gave, or another listing."""
+
+    code = "INVALID_CURSOR"
+
+    def __init__(self) -> None:
+        super().__init__("this cursor is not one that a listing gave")
+
+
 class Unauthenticated(Problem):
     """The caller has not proven who they are."""
 

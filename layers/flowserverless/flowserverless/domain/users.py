@@ -1,9 +1,52 @@
-"""User names and user ids: what they look like, and how one is told from the other."""
+"""Users: who calls, who is registered, who signed in; what their names and ids look like."""
 
 import re
 import unicodedata
+from dataclasses import dataclass
+from datetime import datetime
 
-from flowserverless.domain import errors, names
+from flowserverless.domain import errors, groups, names
+
+
+@dataclass(frozen=True)
+class Caller:
+    """Whom the authorizer recognised; user '' is a stranger, and `problem` says why."""
+
+    user: str
+    name: str
+    organiser: bool
+    problem: str = ""
+
+    def acting(self, group_id: str) -> groups.Membership | None:
+        """What has to be there still when something is written that the caller asks for: their membership.
+
+        None for organisers, who need none.
+        """
+        return None if self.organiser else groups.Membership(group_id, self.user)
+
+
+@dataclass(frozen=True)
+class User:
+    """A user; `active` when nothing but the password stands between them and signing in.
+
+    `waits_since` is when somebody registered who has not sent the code back.
+    """
+
+    id: str
+    name: str
+    active: bool
+    waits_since: datetime | None = None
+
+
+@dataclass(frozen=True)
+class Session:
+    """A user who signed in: the access token, and the Unix times at which it ends and of signing in."""
+
+    id: str
+    name: str
+    token: str
+    expires: int
+    since: int
 
 
 def needs_code(mode: str, email: str | None, verify: bool | None) -> bool:
@@ -20,6 +63,10 @@ def needs_code(mode: str, email: str | None, verify: bool | None) -> bool:
 
 def closed() -> errors.Problem:
     return errors.Forbidden("registration is closed here; ask an organiser", "REGISTRATION_CLOSED")
+
+
+def taken(name: str) -> errors.Problem:
+    return errors.Conflict(f"the user name '{name}', or one that looks like it, is taken", "NAME_TAKEN")
 
 
 MAX_NAME_LENGTH = 128

@@ -1,46 +1,64 @@
 """Creates a group: its name, members and own parameters."""
 
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from flowserverless import clock, settings
-from flowserverless.api import handles, requests, views
-from flowserverless.auth import authorize
 from flowserverless.aws import cognito
-from flowserverless.domain import errors, groups, plans, versions
+from flowserverless.domain import errors, groups, plans, users, versions
 from flowserverless.domain.templates import feasibility, group_parameters, parameters
 from flowserverless.store import group_items, version_items
 
 
-def group(who: authorize.Caller, workflow: str, body: requests.CreateGroup, now: datetime) -> handles.GroupHandle:
-    """A new group of `workflow` with the caller as owner and member. Raises NotFound, InvalidRequest, Conflict."""
+@dataclass(frozen=True)
+class Wanted:
+    """What is decided about a new group; without an `identifier` it gets one, without `parameters` the workflow's."""
+
+    name: str
+    identifier: str | None
+    members: Sequence[str]
+    parameters: Sequence[Mapping[str, Any]] | None
+    config: dict[str, Any] | None
+
+
+@dataclass(frozen=True)
+class Created:
+    """A new group, its members as {id: name}, and what its runs take."""
+
+    group: groups.Group
+    members: Mapping[str, str]
+    parameters: Sequence[dict[str, Any]]
+
+
+def group(owner: users.Caller, workflow: str, wanted: Wanted, now: datetime) -> Created:
+    """A new group of `workflow`, whose owner is a member too. Raises NotFound, InvalidRequest, Conflict."""
     head, published = version_items.with_workflow(workflow)
-    members = named_members(body.members or []) | {who.user: who.name}
+    members = named_members(wanted.members) | {owner.user: owner.name}
     groups.require_room(members)
-    if body.identifier and body.id and body.identifier != body.id:
-        raise errors.InvalidRequest("`identifier` and `id` are the same thing and differ; send one of them")
-    identifier = body.identifier or body.id or clock.new_ulid()
+    identifier = wanted.identifier or clock.new_ulid()
     group = groups.Group(
         id=identifier,
         workflow=workflow,
-        name=body.name,
-        owner=who.user,
+        name=wanted.name,
+        owner=owner.user,
         created_at=now,
-        parameters=own_parameters(body, published),
-        config=own_config(body, published),
+        parameters=own_parameters(wanted, published),
+        config=own_config(wanted, published),
     )
     group_items.create(group, members, head)
-    return views.group(group, members, group.declared(published.document), of_runs=[])
+    return Created(group, members, group.declared(published.document))
 
 
-def named_members(named: list[str]) -> dict[str, str]:
+def named_members(named: Sequence[str]) -> dict[str, str]:
     return cognito.find(named) if named else {}
 
 
-def own_parameters(body: requests.CreateGroup, published: versions.Version) -> list[dict[str, object]] | None:
-    if body.parameters is None:
+def own_parameters(wanted: Wanted, published: versions.Version) -> list[dict[str, object]] | None:
+    if wanted.parameters is None:
         return None
-    own = group_parameters.narrow(published.document, body.parameters)
+    own = group_parameters.narrow(published.document, wanted.parameters)
     found = list(feasibility.obstacles(published.template, own))
     if found:
         detail = f"no run of the group could ever start: its parameters {'; '.join(found)}"
@@ -48,9 +66,7 @@ def own_parameters(body: requests.CreateGroup, published: versions.Version) -> l
     return [parameters.document(one) for one in own]
 
 
-def own_config(body: requests.CreateGroup, published: versions.Version) -> dict[str, Any] | None:
-    if body.config is None:
-        return None
-    config = body.config.chosen()
-    plans.check_config(published.template, config, settings.current().executors)
-    return config
+def own_config(wanted: Wanted, published: versions.Version) -> dict[str, Any] | None:
+    if wanted.config is not None:
+        plans.check_config(published.template, wanted.config, settings.current().executors)
+    return wanted.config

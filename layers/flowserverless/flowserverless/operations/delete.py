@@ -2,14 +2,12 @@
 
 import contextlib
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 
 from flowserverless import clock, logs
-from flowserverless.api import handles
-from flowserverless.auth import authorize
 from flowserverless.aws import cognito, step_functions
-from flowserverless.domain import errors, groups, ids, runs
+from flowserverless.domain import errors, groups, ids, runs, users
 from flowserverless.domain.templates import parameters
 from flowserverless.operations import leave, post_process
 from flowserverless.store import (
@@ -34,6 +32,8 @@ RUNS_AT_ONCE = 10
 UPLOADS_AT_ONCE = 200
 SECONDS = 12
 INBOX_WATCH = timedelta(hours=1)
+# Reads the group for the caller, whom it judges anew each time.
+Read = Callable[[], groups.Group]
 
 
 def run(run: runs.Run, now: datetime, by: groups.Membership | None = None) -> None:
@@ -65,24 +65,24 @@ def files(run_id: str, now: datetime) -> bool:
     return False
 
 
-def upload(who: authorize.Caller, group_id: str, file: str, now: datetime) -> None:
+def upload(who: users.Caller, read: Read, file: str, now: datetime) -> None:
     """Delete an uploaded file. Raises Forbidden, NotFound, Conflict while an active run takes it as an argument.
 
     The row goes first, so that nothing begins with a file that is half gone; its object is owed then.
     """
     for attempt in range(ROUNDS):
-        group, _ = authorize.group(who, group_id)
-        item = upload_items.get(group_id, file)
+        group = read()
+        item = upload_items.get(group.id, file)
         # Of a file that no run was started with, the transaction notices one that is started now.
-        if item.uses != 0 and file in _in_use(group_id):
+        if item.uses != 0 and file in _in_use(group.id):
             raise errors.Conflict("an active run takes this file as an argument", "FILE_IN_USE")
-        note = _note(group_id, item, now)
+        note = _note(group.id, item, now)
         try:
-            upload_items.withdraw(group, item, note, authorize.acting(who, group_id))
+            upload_items.withdraw(group, item, note, who.acting(group.id))
         except transactions.ConditionFailed:
             transactions.pause(attempt)
             continue
-        _remove_object(group_id, item, note, now)
+        _remove_object(group.id, item, note, now)
         return
     raise transactions.Busy("runs are started with this file all the time; try again")
 
@@ -151,13 +151,13 @@ def _in_use(group: str) -> set[str]:
     return used
 
 
-def group(who: authorize.Caller, group_id: str, now: datetime) -> bool:
+def group(read: Read, now: datetime) -> bool:
     """Delete a group with its runs, uploads and ranking entries; says whether nothing is left.
 
     Closing it comes first, so that nothing begins meanwhile; whatever is then left is owed. Who asks again goes on.
     Raises Forbidden, NotFound, Conflict while it has active runs, Busy.
     """
-    _close(who, group_id, now)
+    group_id = _close(read, now)
     group_items.unlist(group_id)
     if rest_of_group(group_id, now, SECONDS):
         return True
@@ -169,17 +169,18 @@ def group(who: authorize.Caller, group_id: str, now: datetime) -> bool:
     return False
 
 
-def _close(who: authorize.Caller, group_id: str, now: datetime) -> None:
+def _close(read: Read, now: datetime) -> str:
+    """Let nothing of the group begin any more, and answer its id."""
     for attempt in range(ROUNDS):
-        group = authorize.owned_group(who, group_id)
+        group = read()
         if group.closed:
-            return
+            return group.id
         try:
             group_items.close(group, now + groups.PATIENCE)
         except transactions.ConditionFailed:
             transactions.pause(attempt)
             continue
-        return
+        return group.id
     raise transactions.Busy("the group was changed by others all the time; try again")
 
 
@@ -213,9 +214,8 @@ def _delete_some(group: groups.Group, now: datetime) -> bool:
     return True
 
 
-def user(caller: Mapping[str, str], password: str, now: datetime) -> handles.UserHandle:
-    """Delete the account of a caller who knows its password. Raises InvalidRequest, Busy."""
-    user, name = caller["user"], caller["name"]
+def user(user: str, name: str, password: str, now: datetime) -> None:
+    """Delete the account of a user who knows its password. Raises InvalidRequest, Busy."""
     cognito.prove(name, password)
     leave.all_groups(user)
     cognito.delete(name)
@@ -223,4 +223,3 @@ def user(caller: Mapping[str, str], password: str, now: datetime) -> handles.Use
     # Somebody may have added the user to a group meanwhile; nobody can any more.
     leave.all_groups(user)
     usernames.release(name, user)
-    return {"id": user, "username": name}

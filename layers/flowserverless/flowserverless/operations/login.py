@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable
 
 from flowserverless.aws import cognito
+from flowserverless.domain import users
 from flowserverless.store import revocations, transactions
 
 TRIES = 3
@@ -13,7 +14,7 @@ MAX_WAIT_SECONDS = 2
 wait: Callable[[float], None] = time.sleep
 
 
-def user(name: str, password: str) -> cognito.Session:
+def user(name: str, password: str) -> users.Session:
     """Sign in, for a token that no sign-out of all sessions has ended already. Raises Unauthenticated, Busy.
 
     In the second of such a sign-out there is none. The password is asked for again after it, because it may be the one

@@ -3,55 +3,64 @@
 import hashlib
 import json
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
 import botocore.exceptions
 
 from flowserverless import clock, logs, settings
-from flowserverless.auth import authorize
 from flowserverless.aws import step_functions
-from flowserverless.domain import errors, groups, ids, limits, moments, plans, runs
+from flowserverless.domain import errors, groups, ids, limits, moments, plans, runs, users
 from flowserverless.domain.templates import group_parameters, parameters
 from flowserverless.store import group_items, members, run_items, table, transactions, upload_items, version_items
 
 KEY_DAYS = 7
 
 
-def run(
-    who: authorize.Caller,
-    group_id: str,
-    arguments: Sequence[Mapping[str, Any]],
-    config: Mapping[str, Any],
-    key: str | None,
-    now: datetime,
-) -> runs.Run:
-    """A new PENDING run, or the one that the idempotency key `key` stands for already.
+@dataclass(frozen=True)
+class Wanted:
+    """What is to be run: arguments and configuration as they were sent, the uploads that the arguments name.
 
-    Raises InvalidRequest, NotFound (file), Forbidden, Conflict (same key, other payload), OverQuota. An execution that
-    cannot be started at this moment is started by the reconciler: once the run is written, it is not lost.
+    `key` is the caller's idempotency key; the same `payload` is the same request.
     """
+
+    arguments: Sequence[Mapping[str, Any]]
+    config: Mapping[str, Any]
+    key: str | None
+    files: Collection[str]
+    payload: str
+
+
+def wanted(arguments: Sequence[Mapping[str, Any]], config: Mapping[str, Any], key: str | None) -> Wanted:
+    """What a caller asks for. Raises InvalidRequest, TooLarge."""
     files = parameters.referenced_files(arguments)
     payload = json.dumps([list(arguments), dict(config)], sort_keys=True, ensure_ascii=False)
     most = parameters.MAX_ARGUMENT_BYTES
     if len(payload.encode(errors="surrogatepass")) > most:
         raise errors.TooLarge(f"arguments take more than {most} bytes; upload a file instead")
-    wanted = {file: upload_items.wanted(group_id, file) for file in files}
-    group, beside = authorize.group(who, group_id, *wanted.values())
-    once = _once(group, key, payload, now) if key is not None else None
+    return Wanted(arguments, config, key, files, payload)
+
+
+def run(
+    who: users.Caller, group: groups.Group, uploads: Mapping[str, table.UploadItem], asked: Wanted, now: datetime
+) -> runs.Run:
+    """A new PENDING run, or the one that the idempotency key stands for already.
+
+    `uploads` are those that the arguments name and that there are, as they were read with the group. Raises
+    InvalidRequest, NotFound (file), Forbidden, Conflict (same key, other payload), OverQuota. An execution that cannot
+    be started at this moment is started by the reconciler: once the run is written, it is not lost.
+    """
+    once = _once(group, asked.key, asked.payload, now) if asked.key is not None else None
     first = _first(once, table.fetch([(once.pk, once.sk)]) if once else {}, now)
     if once and first:
         return _repeated(first, once)
-    uploads = {file: item for file, one in wanted.items() if (item := beside.get(one))}
-    _require_kept(group_id, files - uploads.keys())
-    run = _plan(
-        group, who, arguments, config, {file: upload_items.arrived(item) for file, item in uploads.items()}, now
-    )
+    _require_kept(group.id, [file for file in asked.files if file not in uploads])
+    run = _plan(group, who, asked, {file: upload_items.arrived(item) for file, item in uploads.items()}, now)
     run = replace(
         run, uploads={file: runs.Upload(int(item.size), item.sha256, item.name) for file, item in uploads.items()}
     )
-    return _submit(run, once, uploads.keys(), authorize.acting(who, group_id))
+    return _submit(run, once, uploads.keys(), who.acting(group.id))
 
 
 def _require_kept(group_id: str, missing: Collection[str]) -> None:
@@ -89,9 +98,8 @@ def _digest(text: str) -> str:
 
 def _plan(
     group: groups.Group,
-    who: authorize.Caller,
-    arguments: Sequence[Mapping[str, Any]],
-    config: Mapping[str, Any],
+    who: users.Caller,
+    asked: Wanted,
     uploads: Mapping[str, str],
     now: datetime,
 ) -> runs.Run:
@@ -101,8 +109,8 @@ def _plan(
     if group.parameters is not None:
         # Once more: the workflow may have been published anew since the group was created.
         declared = group_parameters.narrow(published.document, group.parameters)
-    bound = parameters.bind(declared, arguments, uploads, [path for path, _ in published.files])
-    config = {**(group.config or {}), **config}
+    bound = parameters.bind(declared, asked.arguments, uploads, [path for path, _ in published.files])
+    config = {**(group.config or {}), **asked.config}
     external = plans.is_external(config)
     template = replace(template, parameters=declared)
     if external:
@@ -126,7 +134,7 @@ def _plan(
         group=group.id,
         started_by=who.user,
         as_organiser=who.organiser,
-        arguments=tuple(arguments),
+        arguments=tuple(asked.arguments),
         parameters=tuple(parameters.document(one) for one in declared),
         file_names={file.file_id: file.name for file in bound.files if file.name is not None},
         config=config,

@@ -1,27 +1,33 @@
 """Keeps an uploaded file: the same bytes in a group are the same file."""
 
 import base64
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from flowserverless import clock, settings
-from flowserverless.api import handles, views
-from flowserverless.auth import authorize
-from flowserverless.domain import errors, groups, limits, moments
-from flowserverless.store import bucket, table, transactions, upload_items
+from flowserverless.domain import errors, groups, limits, moments, users
+from flowserverless.store import bucket, reads, table, transactions, upload_items
 
 FORM_SECONDS = 3600
 ROUNDS = 10
 
 
+Read = Callable[[reads.Wanted[Any]], tuple[groups.Group, reads.Found]]
+
+
 @dataclass(frozen=True)
 class Place:
-    """Where a file is to go, and who brings it when."""
+    """Where a file is to go, and who brings it when.
 
-    who: authorize.Caller
+    `read` reads the group once more, and something beside it; it judges the caller anew.
+    """
+
+    who: users.Caller
     group: groups.Group
     now: datetime
+    read: Read
 
 
 @dataclass(frozen=True)
@@ -34,16 +40,16 @@ class Sent:
     sha256: str
 
 
-def file(place: Place, sent: Sent, content: bytes) -> handles.UploadHandle:
+def file(place: Place, sent: Sent, content: bytes) -> table.UploadItem:
     """Keep a file: its row first, so that there are no bytes that nobody knows of."""
     for _ in range(ROUNDS):
         item = announced(place, sent)
         if not item.pending:
-            return views.upload(item)
+            return item
         bucket.write_upload(bucket.upload(place.group.id, item.file), content, str(item.media_type), sent.sha256)
         if upload_items.mark_arrived(item):
             item.pending = False
-            return views.upload(item)
+            return item
         # It was deleted meanwhile; its object may have been removed before it was written.
         bucket.remove([bucket.upload(place.group.id, item.file)])
     raise _busy()
@@ -63,7 +69,7 @@ def announced(place: Place, sent: Sent) -> table.UploadItem:
         except transactions.ConditionFailed:
             # There are these bytes already, or who brings them was removed from the group: both are judged anew.
             content = upload_items.wanted_content(group.id, sent.size, sent.sha256)
-            group, beside = authorize.group(place.who, group.id, content)
+            group, beside = place.read(content)
             known = beside.get(content)
     raise _busy()
 
@@ -91,7 +97,7 @@ def _known(place: Place, group: groups.Group, sent: Sent, file: str | None) -> t
     if (item.name, item.media_type) != (sent.name, sent.media_type):
         changed |= {"name": sent.name, "media_type": sent.media_type}
     if changed:
-        upload_items.bring_again(group, item, authorize.acting(place.who, group.id), **changed)
+        upload_items.bring_again(group, item, place.who.acting(group.id), **changed)
     return item
 
 
@@ -107,7 +113,7 @@ def _new(place: Place, group: groups.Group, sent: Sent) -> table.UploadItem:
         created_at=moments.text(place.now),
         pending=True,
     )
-    upload_items.add(group, item, authorize.acting(place.who, group.id))
+    upload_items.add(group, item, place.who.acting(group.id))
     return item
 
 

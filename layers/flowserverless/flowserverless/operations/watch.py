@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any
 
-from flowserverless import events
+from flowserverless import logs
 from flowserverless.aws import cognito
 from flowserverless.domain.users import is_id
 from flowserverless.store import revocations
@@ -16,7 +16,7 @@ def users(record: dict[str, Any]) -> dict[str, Any]:
     """Refuse the tokens of whom a record of CloudTrail is about, which they had when it was written."""
     user = _meant(record)
     if user is None:
-        events.logger.error("the record does not say which user was meant", extra={"record": record.get("eventID")})
+        logs.logger.error("the record does not say which user was meant", extra={"record": record.get("eventID")})
         return {"user": None}
     revocations.sign_out_everywhere(user, datetime.fromisoformat(record["eventTime"]))
     return {"user": user, "because": record["eventName"]}
