@@ -14,7 +14,7 @@ from flowserverless.store import bucket as objects
 from flowserverless.store import group_items, workflow_items
 from flowserverless.store import table as stored
 from local import emulator, template
-from support import contest, gateway
+from support import gateway, packages, scenario
 
 PASSWORD = "correct horse"
 DOCUMENT = emulator.PROJECT / "docs" / "security.md"
@@ -23,7 +23,7 @@ PEOPLE = {
     "stranger": None,
     "user": gateway.Person("u-eve", "eve"),
     "member": gateway.Person("u-bob", "bob"),
-    "owner": gateway.Person("u-ada", "ada"),
+    "owner": gateway.ADA,
     "organiser": gateway.ORGANISER,
 }
 # Who knows the secret of a job is let in, see test_batch.py, and nobody for who they are.
@@ -61,12 +61,12 @@ def test_the_table_has_every_operation_of_the_api() -> None:
 @pytest.fixture
 def place(table: str, bucket: str, state_machine: str, user_pool: str) -> dict[str, str]:
     """A workflow with post-processing results, and a group with a member, an upload, an ended and an active run."""
-    contest.publish("w", contest.template())
+    scenario.put_workflow("w", packages.ranked())
     head = workflow_items.get("w")
     now = moments.text(clock.now())
-    group_items.create(contest.group("w", "g"), {"u-ada": "ada", "u-bob": "bob"}, head)
-    ended, active = contest.begin("w", "g"), contest.begin("w", "g")
-    contest.end(ended, score=1.0)
+    group_items.create(scenario.new_group("w", "g"), {gateway.ADA.id: "ada", "u-bob": "bob"}, head)
+    ended, active = scenario.put_run("w", "g"), scenario.put_run("w", "g")
+    scenario.end_run(ended, score=1.0)
     item = stored.get(stored.run(stored.ids.run_id(ended)))
     shown = {"id": "000000", "name": "a", "path": "a", "size": 1, "media_type": "text/plain"}
     item.update(

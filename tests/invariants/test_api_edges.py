@@ -19,8 +19,7 @@ from flowserverless.operations import delete
 from flowserverless.store import bucket
 from flowserverless.store import table as stored
 from local import emulator
-from support import aws_clients, contest, gateway, json_strategies, requests_made
-from support import service as on_moto
+from support import aws_clients, dynamodb_requests, gateway, packages, scenario, strategies
 
 EXAMPLES = 25
 LONGEST_CURSOR = 2000
@@ -71,23 +70,24 @@ COUNT = {"name": "count", "dtype": "int", "defaultValue": 1, "range": "[0,1000]"
 def place(table, bucket, state_machine, user_pool, invoke, monkeypatch):
     """A workflow with a group `g` of ada's, an active run, and a user pool with grace in it."""
     aws_clients.of("cognito-idp").admin_create_user(UserPoolId=user_pool, Username="grace")
-    workflow = {**contest.TEMPLATE["workflow"], "parameters": {"count": "$[[count]]"}}
-    contest.publish("w", contest.template(parameters=[COUNT], workflow=workflow))
-    contest.join("w", "g")
+    workflow = {**packages.RANKED["workflow"], "parameters": {"count": "$[[count]]"}}
+    scenario.put_workflow("w", packages.ranked(parameters=[COUNT], workflow=workflow))
+    scenario.put_groups("w", "g")
     return Place(invoke, monkeypatch)
 
 
-class Place(on_moto.Service):
+class Place(scenario.World):
     """The service with something in it, called by operation id."""
 
     def __init__(self, invoke, monkeypatch):
         super().__init__(invoke, monkeypatch)
+        self.now = scenario.START
         self.run = self.started("g")
 
-    def ask(self, operation, **sent):
+    def send(self, operation, **sent):
         """A request to an operation; its answer is what the document says and has the headers that all have."""
         method, path, described = ROUTES[operation]
-        answer = self.call(FUNCTIONS.get(operation, operation), method, *self.at(path), **sent)
+        answer = self.ask(FUNCTIONS.get(operation, operation), method, *self.at(path), **sent)
         assert answer.status < 500, answer.body
         assert str(answer.status) in described["responses"], (operation, answer.status, answer.body)
         assert answer.headers["x-request-id"] == gateway.REQUEST
@@ -108,7 +108,7 @@ class Place(on_moto.Service):
     def refuses(self, operation, status=400, **sent):
         """A request that has to be refused and to leave no trace."""
         with unchanged() as kept:
-            answer = self.ask(operation, **sent)
+            answer = self.send(operation, **sent)
             kept["refused"] = True
         assert answer.status == status, answer.body
         return answer.json
@@ -137,11 +137,11 @@ def text(value):
 @pytest.mark.parametrize("operation", sorted(BODIES))
 def test_any_body_is_taken_or_refused_without_a_trace(operation, place):
     @settings(max_examples=EXAMPLES)
-    @given(json_strategies.VALUES | json_strategies.mutations(BODIES[operation]))
+    @given(strategies.VALUES | strategies.mutations(BODIES[operation]))
     def send(body):
         # Python writes no number that has more digits; there is one in SPOILT.
         with contextlib.suppress(ValueError), unchanged() as kept:
-            kept["refused"] = place.ask(operation, body=text(body)).status >= 400
+            kept["refused"] = place.send(operation, body=text(body)).status >= 400
 
     send()
 
@@ -178,7 +178,7 @@ def test_a_member_that_is_not_understood_is_refused_and_named_with_those_that_ar
         assert ("'why'" if "why" in spoilt else "''") in detail
         for known in BODIES[operation]:
             assert f"'{known}'" in detail
-    assert place.ask("get_run").json["state"] == "PENDING"
+    assert place.send("get_run").json["state"] == "PENDING"
 
 
 def test_a_member_that_is_not_understood_is_refused_wherever_it_stands(place):
@@ -195,12 +195,12 @@ def test_a_deletion_takes_no_body_or_an_empty_object(place):
     for operation in ("delete_run", "delete_group", "delete_upload"):
         for body in ({"why": "x"}, "x", "[]", "0", b"\xff"):
             place.refuses(operation, body=body)
-    assert place.ask("get_run").json["state"] == "PENDING"
+    assert place.send("get_run").json["state"] == "PENDING"
     # What flowServ's page sends. Who signs out is signed out whatever else they send.
     place.cancel(place.run)
-    assert place.ask("delete_run", body="{}").status == 204
+    assert place.send("delete_run", body="{}").status == 204
     for body in ("{}", '{"why": "x"}'):
-        assert place.ask("logout_user", body=body).status == 200
+        assert place.send("logout_user", body=body).status == 200
 
 
 def test_a_query_that_is_not_understood_is_refused_and_named_with_those_that_are(place):
@@ -212,14 +212,14 @@ def test_a_query_that_is_not_understood_is_refused_and_named_with_those_that_are
             assert all(f"'{name}'" in detail for name in known)
     for operation in LISTINGS:
         place.refuses(operation, query={"limit": ["1", "2"]})
-    strange = place.ask("list_runs", query={"x": "y"}, user=None)
+    strange = place.send("list_runs", query={"x": "y"}, user=None)
     assert strange.status == 401, "strangers are told nothing of what is known"
 
 
 def test_what_caches_and_pages_add_to_a_url_is_no_query(place):
     for name in ("_", "utm_source", "fbclid", "gclid"):
         for operation in ("list_runs", "get_workflow", "browse_api", "describe_service"):
-            assert place.ask(operation, query={name: "1"}).status == 200
+            assert place.send(operation, query={name: "1"}).status == 200
 
 
 def test_bytes_that_are_no_utf_8_are_refused_before_different_texts_become_the_same(place):
@@ -233,8 +233,8 @@ def test_bytes_that_are_no_utf_8_are_refused_before_different_texts_become_the_s
     place.refuses("delete_run", body="\ufffd")
     place.refuses("delete_run", body=b"\xff")
     # Who writes the character itself can, and bytes that are UTF-8 are as good as a text.
-    assert place.ask("cancel_run", body=r'{"reason": "\ufffd"}').status == 200
-    assert place.ask("create_group", body='{"name": "Größe"}'.encode()).json["name"] == "Größe"
+    assert place.send("cancel_run", body=r'{"reason": "\ufffd"}').status == 200
+    assert place.send("create_group", body='{"name": "Größe"}'.encode()).json["name"] == "Größe"
 
 
 def test_a_body_that_is_no_base64_is_refused(place):
@@ -321,22 +321,22 @@ def test_a_body_of_another_type_is_refused(place):
             for kind in ("multipart/form-data; boundary=b", "multipart/form-data"):
                 place.refuses(operation, 415, body=part_of_form("file", "x"), headers={"Content-Type": kind})
     # Who may not call it is not told what it takes.
-    kept = place.ask("create_group", body="x", headers={"Content-Type": "text/plain"}, user=None)
+    kept = place.send("create_group", body="x", headers={"Content-Type": "text/plain"}, user=None)
     assert kept.status == 401
 
 
 @pytest.mark.parametrize("kind", ["application/json; charset=utf-8", "Application/JSON", " application/json ;x", ""])
 def test_json_may_be_called_so_in_several_ways_or_not_at_all(kind, place):
-    made = place.ask("create_group", body={"name": "new"}, headers={"Content-Type": kind})
+    made = place.send("create_group", body={"name": "new"}, headers={"Content-Type": kind})
     assert made.status == 201, made.body
 
 
 def test_where_there_is_no_body_its_type_does_not_matter(place):
-    assert place.ask("cancel_run", headers={"Content-Type": "application/x-www-form-urlencoded"}).status == 200
+    assert place.send("cancel_run", headers={"Content-Type": "application/x-www-form-urlencoded"}).status == 200
     for operation in ("list_runs", "get_group", "list_workflows"):
-        assert place.ask(operation, headers={"Content-Type": "text/plain"}).status == 200
+        assert place.send(operation, headers={"Content-Type": "text/plain"}).status == 200
     # Pages made for flowServ delete with an empty object.
-    assert place.ask("delete_run", body="{}", headers={"Content-Type": "text/plain"}).status == 204
+    assert place.send("delete_run", body="{}", headers={"Content-Type": "text/plain"}).status == 204
 
 
 def test_uploads_are_forms_or_announcements(place):
@@ -349,7 +349,7 @@ def test_uploads_are_forms_or_announcements(place):
     for part, name in (("other", "x"), ("file", "")):
         place.refuses("upload_file", body=part_of_form(part, name), headers=form)
     for part in ("file", "files"):
-        taken = place.ask("upload_file", body=part_of_form(part, "ä b.txt"), headers=form)
+        taken = place.send("upload_file", body=part_of_form(part, "ä b.txt"), headers=form)
         assert (taken.status, taken.json["name"], taken.json["size"]) == (201, "ä b.txt", 5)
 
 
@@ -364,7 +364,7 @@ def part_of_form(part, name):
 
 def test_names_of_any_script_up_to_a_length(place):
     for name in ("Ä" * 200, "研究室 🧪", "a\u0301", "<script>", "'; --"):
-        assert place.ask("create_group", body={"name": name}).json["name"] == name
+        assert place.send("create_group", body={"name": name}).json["name"] == name
     for name in ("Ä" * 201, "", "   ", "\n"):
         place.refuses("create_group", body={"name": name})
     for identifier in ("", "a-b", "ä", "a" * 33, "a\n", "../a"):
@@ -375,11 +375,11 @@ def test_names_of_any_script_up_to_a_length(place):
 
 def test_what_clients_of_flowserv_send_for_no_filter(place):
     for state in ("", "None", "{state}", "running", "PENDING"):
-        assert len(place.ask("list_runs", query={"state": state}).json["runs"]) == (state != "running")
+        assert len(place.send("list_runs", query={"state": state}).json["runs"]) == (state != "running")
     place.refuses("list_runs", query={"state": "{states}"})
     unfilled = {"orderBy": "{orderBy}", "includeAll": "{includeAll}"}
     for query in ({"orderBy": ""}, {"orderBy": "", "includeAll": "False"}, {"includeAll": ""}, unfilled):
-        assert place.ask("get_leaderboard", query=query, user=None).json["ranking"] == []
+        assert place.send("get_leaderboard", query=query, user=None).json["ranking"] == []
     place.refuses("get_leaderboard", query={"includeAll": "perhaps"})
 
 
@@ -388,12 +388,12 @@ def test_limits_that_make_no_sense(place):
         for limit in ("0", "-1", "1001", "1.5", "many", "", "9" * 5000, "1_0", " 5", "5 ", "+5", "5\n", "\u0663"):
             place.refuses(operation, query={"limit": limit})
         for limit in ("1", "1000"):
-            assert place.ask(operation, query={"limit": limit}).status == 200
+            assert place.send(operation, query={"limit": limit}).status == 200
 
 
 def listings(place):
     """What cursors are marked with, by operation."""
-    user = f"users/{on_moto.MEMBER.id}"
+    user = f"users/{gateway.ADA.id}"
     return {
         "list_runs": "groups/g/runs",
         "list_run_files": f"runs/{place.run}/files",
@@ -417,13 +417,13 @@ def test_cursors_that_make_no_sense(place):
 
 @pytest.mark.parametrize("operation", LISTINGS)
 def test_any_cursor_is_taken_or_refused(operation, place):
-    positions = st.lists(json_strategies.SCALARS.filter(lambda value: not isinstance(value, int)), max_size=3)
+    positions = st.lists(strategies.SCALARS.filter(lambda value: not isinstance(value, int)), max_size=3)
     listing = listings(place)[operation]
 
     @settings(max_examples=EXAMPLES)
     @given(st.text(max_size=30) | positions.map(lambda position: cursors.write(listing, *position)))
     def send(at):
-        place.ask(operation, query={"cursor": at})
+        place.send(operation, query={"cursor": at})
 
     send()
 
@@ -446,7 +446,7 @@ def test_a_cursor_that_was_tampered_with_is_taken_or_refused(operation, place):
         made = cursors.write(listing, *position)
         if letter:
             made = made[:at] + letter + made[at + 1 :]
-        answer = place.ask(operation, query={"cursor": made})
+        answer = place.send(operation, query={"cursor": made})
         # Two names as long as a key can be are more than the service ever hands out, or takes.
         refusals = ("INVALID_CURSOR", "OUTDATED_CURSOR") if len(made) <= LONGEST_CURSOR else ("INVALID_REQUEST",)
         assert answer.status == 200 or answer.json["code"] in refusals
@@ -463,11 +463,11 @@ def test_a_cursor_of_a_listing_of_names_holds_a_name(place):
 
 def test_pages_stay_in_order_while_rows_are_added(place):
     begun = [place.run, *(place.started("g") for _ in range(6))]
-    known = [run["id"] for run in place.ask("list_runs").json["runs"]]
+    known = [run["id"] for run in place.send("list_runs").json["runs"]]
     assert sorted(known) == sorted(begun)
     seen, query = [], {"limit": "2"}
     while True:
-        page = place.ask("list_runs", query=query).json
+        page = place.send("list_runs", query=query).json
         seen += [run["id"] for run in page["runs"]]
         place.started("g")
         if "next" not in page:
@@ -478,33 +478,33 @@ def test_pages_stay_in_order_while_rows_are_added(place):
 
 def test_a_cursor_belongs_to_one_listing(place):
     place.started("g")
-    contest.publish("v")
-    contest.join("w", "h")
+    scenario.put_workflow("v")
+    scenario.put_groups("w", "h")
     for operation in ("list_runs", "list_uploads", "list_groups", "list_workflow_groups", "list_workflows"):
         at = cursors.write(listings(place)[operation], "g")
-        assert place.ask(operation, query={"cursor": at}).status == 200
+        assert place.send(operation, query={"cursor": at}).status == 200
     given = {}
     for operation in ("list_runs", "list_groups", "list_workflow_groups", "list_workflows"):
-        given[operation] = place.ask(operation, query={"limit": "1"}).json["next"]
+        given[operation] = place.send(operation, query={"limit": "1"}).json["next"]
     for operation in LISTINGS:
         for origin, at in given.items():
             if origin == operation:
-                assert place.ask(operation, query={"cursor": at}).status == 200
+                assert place.send(operation, query={"cursor": at}).status == 200
             else:
                 assert place.refuses(operation, query={"cursor": at})["code"] == "INVALID_CURSOR"
     of_another_group = "/groups/{groupId}/runs", {"groupId": "h"}
-    answer = place.call("list_runs", "GET", *of_another_group, query={"cursor": given["list_runs"]})
+    answer = place.ask("list_runs", "GET", *of_another_group, query={"cursor": given["list_runs"]})
     assert answer.status == 400
 
 
 def test_a_page_of_a_members_groups_of_a_workflow_is_full_whatever_else_they_belong_to(place):
-    contest.publish("v")
+    scenario.put_workflow("v")
     for number in range(5):
-        contest.join("v", f"a{number}")
-        contest.join("w", f"h{number}")
+        scenario.put_groups("v", f"a{number}")
+        scenario.put_groups("w", f"h{number}")
     seen, query = [], {"limit": "2"}
     while True:
-        page = place.ask("list_workflow_groups", query=query).json
+        page = place.send("list_workflow_groups", query=query).json
         seen.append([group["id"] for group in page["groups"]])
         if "next" not in page:
             break
@@ -513,13 +513,13 @@ def test_a_page_of_a_members_groups_of_a_workflow_is_full_whatever_else_they_bel
 
 
 def test_deletions_have_no_body(place):
-    file = place.ask("upload_file", body=copy.copy(BODIES["upload_file"])).json["id"]
+    file = place.send("upload_file", body=copy.copy(BODIES["upload_file"])).json["id"]
     gone = {"delete_upload": (ROUTES["delete_upload"][1], {"groupId": "g", "fileId": file})}
     place.cancel(place.run)
     gone["delete_run"] = ("/runs/{runId}", {"runId": place.run})
     gone["delete_group"] = ("/groups/{groupId}", {"groupId": "g"})
     for operation, request in gone.items():
-        answer = place.call(operation, "DELETE", *request)
+        answer = place.ask(operation, "DELETE", *request)
         assert (answer.status, answer.body) == (204, b"")
         assert "content-type" not in answer.headers
         assert answer.headers["x-request-id"] == gateway.REQUEST
@@ -534,58 +534,58 @@ def test_every_listing_is_paged():
 
 def test_an_answer_that_the_caller_has_is_not_sent_again(place):
     for operation in sorted(set(READS) - set(DOWNLOADS)):
-        first = place.ask(operation)
+        first = place.send(operation)
         assert (first.status, first.body != b"") == (200, True), operation
         tag = first.headers["etag"]
         for known in (tag, f"W/{tag}", f'"other", {tag}', "*", f'"a,b",{tag},"c"'):
-            again = place.ask(operation, headers={"if-none-match": known})
+            again = place.send(operation, headers={"if-none-match": known})
             assert (again.status, again.body) == (304, b""), (operation, known)
             assert again.headers["etag"] == tag
             assert again.headers["cache-control"] == first.headers["cache-control"]
             assert "content-type" not in again.headers
         for other in ('"other"', tag.strip('"'), "", '"', f'"{tag[1:8]}"'):
-            assert place.ask(operation, headers={"If-None-Match": other}).body == first.body
+            assert place.send(operation, headers={"If-None-Match": other}).body == first.body
 
 
 def test_an_answer_that_has_changed_is_sent_again(place):
-    known = place.ask("get_run").headers["etag"]
+    known = place.send("get_run").headers["etag"]
     place.cancel(place.run)
-    changed = place.ask("get_run", headers={"If-None-Match": known})
+    changed = place.send("get_run", headers={"If-None-Match": known})
     assert (changed.status, changed.json["state"]) == (200, "CANCELED")
-    table = place.ask("get_leaderboard", headers={"Accept": "text/csv", "If-None-Match": board_tag(place)})
+    table = place.send("get_leaderboard", headers={"Accept": "text/csv", "If-None-Match": board_tag(place)})
     assert (table.status, table.headers["vary"]) == (200, "Accept")
 
 
 def board_tag(place):
     """What names the leaderboard as JSON."""
-    return place.ask("get_leaderboard").headers["etag"]
+    return place.send("get_leaderboard").headers["etag"]
 
 
 def test_only_what_is_read_can_be_the_same(place):
     known = {"If-None-Match": "*"}
-    assert place.ask("cancel_run", headers=known, body={}).status == 200
+    assert place.send("cancel_run", headers=known, body={}).status == 200
     place.cancel(place.run)
-    said = place.ask("get_group", headers=known, user=gateway.Person("u-eve", "eve"))
+    said = place.send("get_group", headers=known, user=gateway.Person("u-eve", "eve"))
     assert (said.status, "etag" in said.headers) == (403, False)
-    assert place.ask("get_group", headers=known, user=None).status == 401
+    assert place.send("get_group", headers=known, user=None).status == 401
 
 
 def test_what_is_somebodys_is_kept_nowhere_and_what_is_everybodys_not_without_asking(place):
     documents = {"get_openapi", "browse_api"}
     for operation in sorted(set(READS) - set(DOWNLOADS) - documents):
-        assert place.ask(operation).headers["cache-control"] == "no-store"
+        assert place.send(operation).headers["cache-control"] == "no-store"
         if operation in PUBLIC_READS:
-            assert place.ask(operation, user=None).headers["cache-control"] == "no-cache"
+            assert place.send(operation, user=None).headers["cache-control"] == "no-cache"
     for operation in documents:
-        assert place.ask(operation).headers["cache-control"] == "public, max-age=3600"
+        assert place.send(operation).headers["cache-control"] == "public, max-age=3600"
 
 
 def test_head_has_the_headers_of_get_and_no_body(place):
     for operation in sorted(HEADS):
         _, path, _ = ROUTES[operation]
-        got = place.ask(operation)
-        for user in (on_moto.MEMBER, None):
-            full, head = (place.call(operation, method, *place.at(path), user=user) for method in ("GET", "HEAD"))
+        got = place.send(operation)
+        for user in (gateway.ADA, None):
+            full, head = (place.ask(operation, method, *place.at(path), user=user) for method in ("GET", "HEAD"))
             assert (head.status, head.body) == (full.status, b""), operation
             assert head.headers.keys() == full.headers.keys()
             links = ("location",)
@@ -594,16 +594,16 @@ def test_head_has_the_headers_of_get_and_no_body(place):
             }
         tag = got.headers.get("etag")
         if tag:
-            known = place.call(operation, "HEAD", *place.at(path), headers={"If-None-Match": tag})
+            known = place.ask(operation, "HEAD", *place.at(path), headers={"If-None-Match": tag})
             assert known.status == 304
 
 
 def test_a_download_that_is_asked_for_with_head_leads_to_a_link_for_head(place):
     content = part_of_form("file", "x.txt")
     form = {"Content-Type": "multipart/form-data; boundary=b"}
-    file = place.ask("upload_file", body=content, headers=form).json["id"]
+    file = place.send("upload_file", body=content, headers=form).json["id"]
     path = "/uploads/{groupId}/files/{fileId}", {"groupId": "g", "fileId": file}
-    get, head = (place.call("get_upload", method, *path).headers["location"] for method in ("GET", "HEAD"))
+    get, head = (place.ask("get_upload", method, *path).headers["location"] for method in ("GET", "HEAD"))
     # Signatures are of different methods, and of the same name and type.
     assert signature(get) != signature(head)
     assert get.partition("&X-Amz-")[0] == head.partition("&X-Amz-")[0]
@@ -617,8 +617,8 @@ def signature(url):
 def test_the_request_id_is_in_the_log(place, monkeypatch):
     log = io.StringIO()
     monkeypatch.setattr(logs.logger.registered_handler, "stream", log)
-    place.ask("get_group")
-    place.ask("get_group", user=None)
+    place.send("get_group")
+    place.send("get_group", user=None)
     lines = [json.loads(line) for line in log.getvalue().splitlines()]
     assert [(line["correlation_id"], line["status"]) for line in lines] == [
         (gateway.REQUEST, 200),
@@ -633,35 +633,35 @@ def test_an_old_client_that_asks_for_no_limit_sees_a_thousand_runs(place):
             identifier = stored.ids.ulid(number, bytes(10))
             values = {name: value for name, value in known.items() if name not in ("pk", "sk", "kind", "due", "due_at")}
             batch.save(stored.RunItem(*stored.run(stored.ids.RunId(stored.ids.Owner("g"), identifier)), **values))
-    page = place.ask("list_runs").json
+    page = place.send("list_runs").json
     assert len({run["id"] for run in page["runs"]}) == 1000
     assert [run["id"] for run in page["runs"]] == sorted((run["id"] for run in page["runs"]), reverse=True)
-    (last,) = place.ask("list_runs", query={"cursor": page["next"]}).json["runs"]
+    (last,) = place.send("list_runs", query={"cursor": page["next"]}).json["runs"]
     assert last["id"] not in {run["id"] for run in page["runs"]}
-    assert len(place.ask("get_group").json["runs"]) == 1000
+    assert len(place.send("get_group").json["runs"]) == 1000
 
 
 def test_a_group_may_take_no_parameters_at_all(place):
     place.refuses("create_group", body={"name": "none", "parameters": []})
-    contest.publish("plain", contest.template(parameters=[COUNT]))
+    scenario.put_workflow("plain", packages.ranked(parameters=[COUNT]))
     at = "/workflows/{workflowId}/groups", {"workflowId": "plain"}
     for name, declared, wanted in (("none", [], []), ("all", None, ["count"])):
         body = {"name": name, "identifier": name, "parameters": declared}
-        made = place.call("create_group", "POST", *at, body=body)
-        shown = place.call("get_group", "GET", "/groups/{groupId}", {"groupId": name})
-        changed = place.call("update_group", "PUT", "/groups/{groupId}", {"groupId": name}, body={"name": f"{name}2"})
+        made = place.ask("create_group", "POST", *at, body=body)
+        shown = place.ask("get_group", "GET", "/groups/{groupId}", {"groupId": name})
+        changed = place.ask("update_group", "PUT", "/groups/{groupId}", {"groupId": name}, body={"name": f"{name}2"})
         for handle in (made, shown, changed):
             assert [one["name"] for one in handle.json["parameters"]] == wanted
         argument = [{"name": "count", "value": 2}]
-        begun = place.start(name, arguments=argument)
+        begun = place.try_start(name, arguments=argument)
         assert begun.status == (201 if wanted else 400)
-        run = place.start(name)
+        run = place.try_start(name)
         assert (run.status, [one["name"] for one in run.json["parameters"]]) == (201, wanted)
 
 
 def test_a_groups_own_parameters_do_not_make_its_own_rules(place):
     rules = [COUNT, {"name": "data", "dtype": "file", "target": "data/mine.csv", "isRequired": False}]
-    contest.publish("w", contest.template(parameters=rules))
+    scenario.put_workflow("w", packages.ranked(parameters=rules))
     for own in (
         {"name": "data", "dtype": "file", "target": "code/score.py"},
         {"name": "data", "dtype": "string", "defaultValue": "data/labels.csv"},
@@ -675,14 +675,14 @@ def test_a_groups_own_parameters_do_not_make_its_own_rules(place):
 
 def test_a_groups_own_parameters_have_to_fit_the_version_that_runs(place):
     own = [{"name": "count", "dtype": "int", "range": "[500,1000]"}]
-    assert place.ask("create_group", body={"name": "own", "identifier": "own", "parameters": own}).status == 201
-    assert place.start("own", arguments=[{"name": "count", "value": 600}]).status == 201
-    contest.publish("w", contest.template(parameters=[{**COUNT, "range": "[0,10]"}]))
-    refused = place.start("own", arguments=[{"name": "count", "value": 600}])
+    assert place.send("create_group", body={"name": "own", "identifier": "own", "parameters": own}).status == 201
+    assert place.try_start("own", arguments=[{"name": "count", "value": 600}]).status == 201
+    scenario.put_workflow("w", packages.ranked(parameters=[{**COUNT, "range": "[0,10]"}]))
+    refused = place.try_start("own", arguments=[{"name": "count", "value": 600}])
     assert (refused.status, refused.json["code"]) == (400, "INVALID_PARAMETERS")
     assert "not within the workflow's [0,10]" in refused.json["detail"]
-    contest.publish("w", contest.template(parameters=[{"name": "threshold", "dtype": "float"}]))
-    refused = place.start("own")
+    scenario.put_workflow("w", packages.ranked(parameters=[{"name": "threshold", "dtype": "float"}]))
+    refused = place.try_start("own")
     assert (refused.status, refused.json["code"]) == (400, "INVALID_PARAMETERS")
     assert "the workflow requires 'threshold'" in refused.json["detail"]
 
@@ -694,18 +694,18 @@ def test_a_configuration_that_no_run_could_have_is_refused_with_the_group(place)
 
 def test_writes_are_seen_that_refused_requests_must_not_make(place):
     # The fixture `invoke` looks for them after every refusal of every test.
-    with requests_made.committed() as writes:
-        contest.begin("w", "g")
+    with dynamodb_requests.committed() as writes:
+        scenario.put_run("w", "g")
     assert "TransactWriteItems" in writes
-    with requests_made.committed() as writes:
-        assert place.start("g", arguments=[{"name": "count", "value": "many"}]).status == 400
+    with dynamodb_requests.committed() as writes:
+        assert place.try_start("g", arguments=[{"name": "count", "value": "many"}]).status == 400
     assert writes == []
 
 
 def test_a_stale_token_closes_what_is_closed_and_nothing_else(place):
     stale = {"user": None, "problem": "the token has expired"}
     for operation, (_, _, described) in ROUTES.items():
-        answer = place.ask(operation, **stale, body=BODIES.get(operation))
+        answer = place.send(operation, **stale, body=BODIES.get(operation))
         security = described.get("security", [])
         closed = security and {} not in security
         downloads = operation in ("get_result_file", "get_result_archive", "get_upload")
@@ -720,7 +720,7 @@ def test_a_very_long_id_is_not_found(place):
         for name in re.findall(r"\{(\w+)\}", path):
             _, known = place.at(path)
             for long in ("x" * 501, "é" * 3000):
-                answer = place.call(FUNCTIONS.get(operation, operation), method, path, {**known, name: long})
+                answer = place.ask(FUNCTIONS.get(operation, operation), method, path, {**known, name: long})
                 assert answer.status in (404, 415), (operation, answer.body)
 
 
@@ -747,21 +747,21 @@ def groups_of(place):
 
 @pytest.mark.parametrize("name", LOOKALIKES)
 def test_a_group_is_not_called_what_looks_like_another_group(place, name):
-    place.ask("create_group", body={"name": LOOKALIKES[name]})
-    place.ask("create_group", body={"name": "another", "identifier": "another"})
+    place.send("create_group", body={"name": LOOKALIKES[name]})
+    place.send("create_group", body={"name": "another", "identifier": "another"})
     assert place.refuses("create_group", 409, body={"name": name})["code"] == "GROUP_NAME_TAKEN"
     with unchanged() as kept:
         kept["refused"] = True
-        renamed = place.call("update_group", "PUT", "/groups/{groupId}", {"groupId": "another"}, body={"name": name})
+        renamed = place.ask("update_group", "PUT", "/groups/{groupId}", {"groupId": "another"}, body={"name": name})
     assert (renamed.status, renamed.json["code"]) == (409, "GROUP_NAME_TAKEN")
 
 
 def test_a_name_is_shown_as_it_is_written_and_may_be_written_otherwise(place):
-    place.ask("update_group", body={"name": "❤\ufe0f  Team A"})
+    place.send("update_group", body={"name": "❤\ufe0f  Team A"})
     for name in ("❤\ufe0f Team  A", "\u2764 team a", "\u2764 TEAM A", "other"):
-        assert place.ask("update_group", body={"name": name}).json["name"] == name
+        assert place.send("update_group", body={"name": name}).json["name"] == name
         assert groups_of(place) == [name]
-    assert place.ask("create_group", body={"name": "❤ Team A"}).status == 201
+    assert place.send("create_group", body={"name": "❤ Team A"}).status == 201
 
 
 @pytest.mark.parametrize("name", ["\u3164", "\u2064\u200c", "\u2800", "\ufe0f", "\u0308"])
@@ -818,12 +818,12 @@ def test_a_group_is_deleted_though_somebody_else_deletes_its_runs(place, monkeyp
         once(run, now)
 
     monkeypatch.setattr(delete, "run", twice)
-    assert place.ask("delete_group").status == 204
-    assert place.ask("get_group").status == 403
+    assert place.send("delete_group").status == 204
+    assert place.send("get_group").status == 403
 
 
 def test_the_archive_of_an_active_run_is_not_a_reason_to_cancel_it(place):
-    answer = place.ask("get_result_archive")
+    answer = place.send("get_result_archive")
     assert (answer.status, answer.json["code"]) == (409, "RUN_IS_ACTIVE")
     assert "when it ends" in answer.json["detail"]
 
@@ -837,40 +837,40 @@ def test_a_package_in_a_folder_of_the_inbox_publishes_nothing(place, invoke):
 
 def test_the_handle_of_a_run_tells_which_python_executed_it(place):
     place.stage(place.run)
-    assert "python" not in place.ask("get_run").json
-    place.update(place.run, {**on_moto.SUCCEEDED, "python": "3.13.2"})
-    handle = place.ask("get_run").json
+    assert "python" not in place.send("get_run").json
+    place.end(place.run, {**scenario.SUCCEEDED, "python": "3.13.2"})
+    handle = place.send("get_run").json
     assert (handle["python"], handle["steps"][0]["python"]) == ("3.13.2", "3.13.2")
 
 
 def test_a_workflow_shows_the_callers_groups_of_it_and_strangers_none(place):
-    contest.publish("v")
-    contest.join("v", "elsewhere")
-    contest.join("w", "h")
-    contest.enrol("h", on_moto.MEMBER.id, "ada")
-    shown = place.ask("get_workflow").json["groups"]
-    assert shown == place.ask("list_workflow_groups").json["groups"]
+    scenario.put_workflow("v")
+    scenario.put_groups("v", "elsewhere")
+    scenario.put_groups("w", "h")
+    scenario.enrol("h", gateway.ADA.id, "ada")
+    shown = place.send("get_workflow").json["groups"]
+    assert shown == place.send("list_workflow_groups").json["groups"]
     assert {"id": "g", "name": shown[0]["name"], "workflow": "w"} == shown[0]
-    assert place.ask("get_workflow", user=gateway.Person("u-eve", "eve")).json["groups"] == []
+    assert place.send("get_workflow", user=gateway.Person("u-eve", "eve")).json["groups"] == []
     for stranger in ({"user": None}, {"user": None, "problem": "the token has expired"}):
-        assert "groups" not in place.ask("get_workflow", **stranger).json
+        assert "groups" not in place.send("get_workflow", **stranger).json
 
 
 def test_what_depends_on_the_caller_is_told_apart_by_caches(place):
     eve = gateway.Person("u-eve", "eve")
     for operation in ("get_workflow", "describe_service"):
-        answers = [place.ask(operation, user=user) for user in (on_moto.MEMBER, eve, None)]
+        answers = [place.send(operation, user=user) for user in (gateway.ADA, eve, None)]
         assert len({answer.headers["etag"] for answer in answers}) == 3
         assert [answer.headers["cache-control"] for answer in answers] == ["no-store", "no-store", "no-cache"]
         for answer in answers:
             assert answer.headers["vary"] == "Authorization, api_key"
-            again = place.ask(operation, user=None, headers={"If-None-Match": answer.headers["etag"]})
+            again = place.send(operation, user=None, headers={"If-None-Match": answer.headers["etag"]})
             assert again.status == (304 if answer is answers[2] else 200)
             assert again.headers["vary"] == answer.headers["vary"]
 
 
 def test_the_beginning_leads_to_the_documentation(place):
-    answer = place.ask("describe_service", user=None)
+    answer = place.send("describe_service", user=None)
     docs, document = answer.json["docs"], answer.json["openapi"]
     assert (docs, document) == (f"{answer.json['url']}/docs", f"{answer.json['url']}/openapi.json")
     assert answer.headers["link"] == f'<{document}>; rel="service-desc", <{docs}>; rel="service-doc"'
@@ -896,7 +896,7 @@ def test_the_document_says_where_the_api_is_and_operations_are_found_there(host,
     for operation in ("describe_service", "get_openapi", "browse_api", "get_run", "list_runs", "list_workflows"):
         _, path, _ = ROUTES[operation]
         _, names = place.at(path)
-        event = gateway.event("GET", path, names, user=on_moto.MEMBER)
+        event = gateway.event("GET", path, names, user=gateway.ADA)
         route = event["path"]
         event["path"] = f"{inside}{route}"
         event["requestContext"]["path"] = f"{base}{route}"
@@ -908,7 +908,7 @@ def test_the_document_says_where_the_api_is_and_operations_are_found_there(host,
 
 
 def test_the_page_of_the_api_runs_what_is_in_it_and_nothing_else(place):
-    answer = place.ask("browse_api", user=None)
+    answer = place.send("browse_api", user=None)
     policy = dict(part.split(" ", 1) for part in answer.headers["content-security-policy"].split("; "))
     assert policy["default-src"] == "'none'"
     assert "unsafe" not in answer.headers["content-security-policy"]
@@ -921,7 +921,7 @@ def test_the_page_of_the_api_runs_what_is_in_it_and_nothing_else(place):
         assert f"<{kind} " not in page.replace(inside[0], "")
     assert " src=" not in page.replace(re.findall(r"<script>(.*?)</script>", page, re.S)[0], "")
     own, api_itself, objects, s3 = policy["connect-src"].split()
-    url = place.ask("describe_service", user=None).json["url"]
+    url = place.send("describe_service", user=None).json["url"]
     assert (own, api_itself) == ("'self'", url.removesuffix("/v1"))
     assert bucket.link("any").startswith(f"{objects}/any")
     assert s3 == objects.replace(f"{bucket.bucket_name()}.", "")

@@ -14,8 +14,7 @@ import pytest
 from flowserverless.aws import clients, step_functions
 from flowserverless.store import bucket, run_items, table, transactions, workflow_items
 from local import template
-from support import contest, gateway
-from support import service as on_moto
+from support import gateway, packages, scenario
 
 TESTS = pathlib.Path(__file__).parents[1]
 
@@ -72,7 +71,7 @@ ELSEWHERE = {
     ),
 }
 
-FILE_AND_NUMBERS = contest.template(
+FILE_AND_NUMBERS = packages.ranked(
     parameters=[
         {"name": "data", "dtype": "file", "target": "in/data.txt", "isRequired": False},
         {"name": "count", "dtype": "int", "defaultValue": 1},
@@ -81,7 +80,7 @@ FILE_AND_NUMBERS = contest.template(
     workflow={
         "parameters": {"data": "$[[data]]", "count": "$[[count]]", "ratio": "$[[ratio]]"},
         "files": {"outputs": ["results/score.json"]},
-        "steps": [contest.STEP],
+        "steps": [packages.SCORE],
     },
 )
 GROUP = "/groups/{groupId}"
@@ -94,11 +93,12 @@ ORGANISER = {"user": gateway.ORGANISER}
 
 
 @pytest.fixture
-def service(invoke, monkeypatch, table, bucket, state_machine):
+def world(world):
     """A workflow `w` that ranks and is post-processed, with a group `g` of ada's."""
-    contest.publish("w", {**FILE_AND_NUMBERS, "postproc": contest.POST_PROCESSING})
-    contest.join("w", "g")
-    return on_moto.Service(invoke, monkeypatch)
+    world.now = scenario.START
+    scenario.put_workflow("w", {**FILE_AND_NUMBERS, "postproc": packages.POST_PROCESSING})
+    scenario.put_groups("w", "g")
+    return world
 
 
 @pytest.fixture
@@ -119,10 +119,10 @@ def everything():
     return sorted(scanned, key=lambda item: (item["pk"]["S"], item["sk"]["S"]))
 
 
-def refused(service, *request, status=400, **more):
+def refused(world, *request, status=400, **more):
     """Make a request that has to be refused, as problem+json, without a trace in the table."""
     before = everything()
-    answer = service.call(*request, **more)
+    answer = world.ask(*request, **more)
     assert answer.status == status, answer.body
     assert answer.headers["content-type"] == "application/problem+json"
     assert answer.json["message"] == answer.json["detail"]
@@ -130,36 +130,36 @@ def refused(service, *request, status=400, **more):
     return answer.json
 
 
-def get(service, operation, resource, parameters, **more):
+def get(world, operation, resource, parameters, **more):
     """The JSON of a GET that has to succeed."""
-    answer = service.call(operation, "GET", resource, parameters, **more)
+    answer = world.ask(operation, "GET", resource, parameters, **more)
     assert answer.status == 200, answer.body
     return json.loads(answer.body, parse_constant=pytest.fail)
 
 
-def board(service, **query):
+def board(world, **query):
     """The leaderboard."""
-    return get(service, "get_leaderboard", "/workflows/{workflowId}/leaderboard", {"workflowId": "w"}, query=query)
+    return get(world, "get_leaderboard", "/workflows/{workflowId}/leaderboard", {"workflowId": "w"}, query=query)
 
 
-def workflow(service):
+def workflow(world):
     """The workflow, as a stranger sees it."""
-    return get(service, "get_workflow", "/workflows/{workflowId}", {"workflowId": "w"}, **STRANGER)
+    return get(world, "get_workflow", "/workflows/{workflowId}", {"workflowId": "w"}, **STRANGER)
 
 
-def ended(service, score=0.5):
+def ended(world, score=0.5):
     """A run that succeeded."""
-    run = service.started("g")
-    assert service.succeed(run, score)["state"] == "SUCCESS"
+    run = world.started("g")
+    assert world.succeed(run, score)["state"] == "SUCCESS"
     return run
 
 
-def post_processed(service):
+def post_processed(world):
     """The post-processing run that is owed, once it has succeeded."""
-    run = service.invoke("post_process", {"workflow": "w"})["started"]
-    service.stage(run)
+    run = world.invoke("post_process", {"workflow": "w"})["started"]
+    world.stage(run)
     bucket.write(bucket.result(run, "plot.txt"), b"plot")
-    assert service.update(run)["state"] == "SUCCESS"
+    assert world.end(run)["state"] == "SUCCESS"
     return run
 
 
@@ -172,9 +172,9 @@ def form(name, content, part="file"):
     }
 
 
-def uploaded(service, content=b"12345", **more):
+def uploaded(world, content=b"12345", **more):
     """An uploaded file."""
-    answer = service.call("upload_file", "POST", UPLOADS, G, **form("data.txt", content, **more))
+    answer = world.ask("upload_file", "POST", UPLOADS, G, **form("data.txt", content, **more))
     assert answer.status == 201, answer.body
     return answer.json
 
@@ -191,37 +191,37 @@ def test_every_defect_has_its_test():
             assert name in {node.name for node in functions if isinstance(node, ast.FunctionDef)}, test
 
 
-def test_defect_01_lost_update_at_start(service, monkeypatch):
+def test_defect_01_lost_update_at_start(world, monkeypatch):
     # The execution is over before the request that started it is.
-    monkeypatch.setattr(step_functions, "start", lambda run, wait=0: service.succeed(run.id, 1.0))
-    run = service.started("g")
+    monkeypatch.setattr(step_functions, "start", lambda run, wait=0: world.succeed(run.id, 1.0))
+    run = world.started("g")
     assert run_items.get(run).state == "SUCCESS"
-    assert on_moto.active_runs("g") == 0
+    assert scenario.active_runs("g") == 0
 
 
 @pytest.mark.parametrize("left", [None, "results/score.json/inside.txt"])
-def test_defect_02_missing_output_leaves_the_run_running(service, left):
-    run = service.started("g")
+def test_defect_02_missing_output_leaves_the_run_running(world, left):
+    run = world.started("g")
     if left:
         bucket.write(bucket.result(run, left), b"x")
-    assert service.update(run)["state"] == "ERROR"
-    shown = get(service, "get_run", "/runs/{runId}", {"runId": run})
+    assert world.end(run)["state"] == "ERROR"
+    shown = get(world, "get_run", "/runs/{runId}", {"runId": run})
     assert shown["reason"]["code"] == "OUTPUT_MISSING"
     assert "results/score.json" in shown["messages"][0]
 
 
-def test_defect_03_orphan_after_a_failed_start(service):
-    refused(service, "start_run", "POST", RUNS, G, body={"arguments": [{"name": "count", "value": "many"}]})
-    refused(service, "start_run", "POST", RUNS, G, body={"arguments": [{"name": "nothing", "value": 1}]})
+def test_defect_03_orphan_after_a_failed_start(world):
+    refused(world, "start_run", "POST", RUNS, G, body={"arguments": [{"name": "count", "value": "many"}]})
+    refused(world, "start_run", "POST", RUNS, G, body={"arguments": [{"name": "nothing", "value": 1}]})
     # An optional value that is left out is no failure at all.
-    assert service.start("g").status == 201
+    assert world.try_start("g").status == 201
 
 
-def test_defect_04_cancel_with_a_reason_that_is_no_text(service):
-    run = service.started("g")
+def test_defect_04_cancel_with_a_reason_that_is_no_text(world):
+    run = world.started("g")
     for reason in (1, True, ["why"], {"why": "so"}):
-        refused(service, "cancel_run", "PUT", "/runs/{runId}", {"runId": run}, body={"reason": reason})
-    assert service.cancel(run, "enough").json["messages"] == ["enough"]
+        refused(world, "cancel_run", "PUT", "/runs/{runId}", {"runId": run}, body={"reason": reason})
+    assert world.cancel(run, "enough").json["messages"] == ["enough"]
 
 
 @pytest.mark.parametrize(
@@ -232,103 +232,103 @@ def test_defect_04_cancel_with_a_reason_that_is_no_text(service):
         (b"score = 1", "UNREADABLE_RESULT_FILE"),
     ],
 )
-def test_defect_07_bad_results_are_not_ranked_in_silence(service, content, code):
-    run = service.started("g")
+def test_defect_07_bad_results_are_not_ranked_in_silence(world, content, code):
+    run = world.started("g")
     bucket.write(bucket.result(run, "results/score.json"), content)
-    assert service.update(run)["state"] == "SUCCESS"
-    ranking = get(service, "get_run", "/runs/{runId}", {"runId": run})["ranking"]
+    assert world.end(run)["state"] == "SUCCESS"
+    ranking = get(world, "get_run", "/runs/{runId}", {"runId": run})["ranking"]
     assert (ranking["status"], ranking["code"]) == ("not_ranked", code)
     assert ranking["detail"]
 
 
-def test_defect_08_files_that_are_never_removed(service):
-    first, second = ended(service), ended(service)
-    assert service.delete(first).status == 204
-    service.carry_out_removals()
-    assert on_moto.objects(first) == []
-    assert on_moto.objects(second)
-    assert service.call("delete_group", "DELETE", GROUP, G).status == 204
-    service.carry_out_removals()
-    assert on_moto.objects(second) == []
+def test_defect_08_files_that_are_never_removed(world):
+    first, second = ended(world), ended(world)
+    assert world.delete(first).status == 204
+    world.carry_out_removals()
+    assert scenario.objects(first) == []
+    assert scenario.objects(second)
+    assert world.ask("delete_group", "DELETE", GROUP, G).status == 204
+    world.carry_out_removals()
+    assert scenario.objects(second) == []
 
 
-def test_defect_09_optional_column_missing_in_an_order(service):
-    run = ended(service)
-    (line,) = board(service, orderBy="seconds:asc,note")["ranking"]
+def test_defect_09_optional_column_missing_in_an_order(world):
+    run = ended(world)
+    (line,) = board(world, orderBy="seconds:asc,note")["ranking"]
     assert line["run"]["id"] == run
     assert [result["value"] for result in line["results"]] == [0.5, None, None]
 
 
-def test_defect_10_unknown_order_column(service):
-    first, second = ended(service, 0.5), ended(service, 0.7)
+def test_defect_10_unknown_order_column(world):
+    first, second = ended(world, 0.5), ended(world, 0.7)
     request = "get_leaderboard", "GET", "/workflows/{workflowId}/leaderboard", {"workflowId": "w"}
-    refused(service, *request, query={"orderBy": "nothing"})
-    shown = board(service, orderBy="", includeAll="True")["ranking"]
+    refused(world, *request, query={"orderBy": "nothing"})
+    shown = board(world, orderBy="", includeAll="True")["ranking"]
     assert [line["run"]["id"] for line in shown] == [second, first]
 
 
 @pytest.mark.parametrize("text", ["NaN", "Infinity", "-Infinity"])
-def test_defect_11_nan_in_answers(service, text):
-    run = service.started("g")
+def test_defect_11_nan_in_answers(world, text):
+    run = world.started("g")
     bucket.write(bucket.result(run, "results/score.json"), f'{{"metrics": {{"score": {text}}}}}'.encode())
-    assert service.update(run)["state"] == "SUCCESS"
-    (line,) = board(service)["ranking"]
+    assert world.end(run)["state"] == "SUCCESS"
+    (line,) = board(world)["ranking"]
     assert line["results"][0]["value"] == {"NaN": None, "Infinity": "inf", "-Infinity": "-inf"}[text]
 
 
-def test_defect_12_groups_that_finish_together(service):
+def test_defect_12_groups_that_finish_together(world):
     names = [f"team{number}" for number in range(8)]
-    contest.join("w", *names)
-    begun = [service.started(name) for name in names]
+    scenario.put_groups("w", *names)
+    begun = [world.started(name) for name in names]
     for score, run in enumerate(begun):
-        service.write_score(run, score)
-    assert {service.update(run)["state"] for run in begun} == {"SUCCESS"}
-    started = [service.invoke("post_process", {"workflow": "w"})["started"] for _ in names]
+        world.write_score(run, score)
+    assert {world.end(run)["state"] for run in begun} == {"SUCCESS"}
+    started = [world.invoke("post_process", {"workflow": "w"})["started"] for _ in names]
     (run,) = filter(None, started)
-    service.stage(run)
+    world.stage(run)
     listed = json.loads(bucket.read(bucket.ranked_runs(run), 100_000))
     assert [one["id"] for one in listed] == begun[::-1]
 
 
-def test_defect_13_post_processing_results_while_others_are_made(service):
+def test_defect_13_post_processing_results_while_others_are_made(world):
     # Stays when the first is deleted: what was drawn of nothing but deleted runs is withdrawn.
-    ended(service, 0.4)
-    first = ended(service)
-    post_processed(service)
+    ended(world, 0.4)
+    first = ended(world)
+    post_processed(world)
     path = "/workflows/{workflowId}/downloads/files/{fileId}"
-    shown = {"workflowId": "w", "fileId": workflow(service)["postproc"]["files"][0]["id"]}
-    assert service.call("get_workflow_file", "GET", path, shown, **STRANGER).status == 302
-    assert service.delete(first).status == 204
-    handle = workflow(service)["postproc"]
+    shown = {"workflowId": "w", "fileId": workflow(world)["postproc"]["files"][0]["id"]}
+    assert world.ask("get_workflow_file", "GET", path, shown, **STRANGER).status == 302
+    assert world.delete(first).status == 204
+    handle = workflow(world)["postproc"]
     assert (handle["state"], handle["stale"]) == ("SUCCESS", True)
-    ended(service)
+    ended(world)
     # The deletion has started post-processing anew, which is at work now.
     failing = str(workflow_items.get("w").active_run)
-    assert workflow(service)["postproc"]["files"] == handle["files"]
-    service.update(failing, on_moto.FAILED)
-    assert workflow(service)["postproc"]["files"] == handle["files"]
-    assert service.call("get_workflow_file", "GET", path, shown, **STRANGER).status == 302
+    assert workflow(world)["postproc"]["files"] == handle["files"]
+    world.end(failing, scenario.FAILED)
+    assert workflow(world)["postproc"]["files"] == handle["files"]
+    assert world.ask("get_workflow_file", "GET", path, shown, **STRANGER).status == 302
 
 
-def test_defect_14_strangers_delete_post_processing(service):
-    ended(service)
-    shown = {"runId": post_processed(service)}
-    refused(service, "delete_run", "DELETE", "/runs/{runId}", shown, status=401, **STRANGER)
-    refused(service, "delete_run", "DELETE", "/runs/{runId}", shown, status=403)
-    assert service.call("delete_run", "DELETE", "/runs/{runId}", shown, **ORGANISER).status in (204, 409)
-    assert workflow(service)["id"] == "w"
-    assert len(board(service)["ranking"]) == 1
+def test_defect_14_strangers_delete_post_processing(world):
+    ended(world)
+    shown = {"runId": post_processed(world)}
+    refused(world, "delete_run", "DELETE", "/runs/{runId}", shown, status=401, **STRANGER)
+    refused(world, "delete_run", "DELETE", "/runs/{runId}", shown, status=403)
+    assert world.ask("delete_run", "DELETE", "/runs/{runId}", shown, **ORGANISER).status in (204, 409)
+    assert workflow(world)["id"] == "w"
+    assert len(board(world)["ranking"]) == 1
 
 
-def test_defect_19_files_outside_the_run_directory(service):
-    file = uploaded(service)["id"]
+def test_defect_19_files_outside_the_run_directory(world):
+    file = uploaded(world)["id"]
     for path in ("../../escaped.txt", "/etc/escaped", "a/../../../b", "in\\..\\..\\c\0", ""):
         value = {"type": "$file", "value": {"fileId": file, "targetPath": path}}
-        refused(service, "start_run", "POST", RUNS, G, body={"arguments": [{"name": "data", "value": value}]})
+        refused(world, "start_run", "POST", RUNS, G, body={"arguments": [{"name": "data", "value": value}]})
 
 
-def test_defect_20_downloads_and_groups_without_a_token(service):
-    run, file = ended(service), uploaded(service)["id"]
+def test_defect_20_downloads_and_groups_without_a_token(world):
+    run, file = ended(world), uploaded(world)["id"]
     requests = {
         "get_result_file": ("/runs/{runId}/downloads/files/{fileId}", {"runId": run, "fileId": f"{run[:8]}-000000"}),
         "get_result_archive": ("/runs/{runId}/downloads/archive", {"runId": run}),
@@ -338,38 +338,38 @@ def test_defect_20_downloads_and_groups_without_a_token(service):
         "get_run": ("/runs/{runId}", {"runId": run}),
     }
     for operation, request in requests.items():
-        refused(service, operation, "GET", *request, status=401, **STRANGER)
-        refused(service, operation, "GET", *request, status=401, user=None, problem="the token has expired")
-        refused(service, operation, "GET", *request, status=403, **EVE)
-        answer = service.call(operation, "GET", *request)
+        refused(world, operation, "GET", *request, status=401, **STRANGER)
+        refused(world, operation, "GET", *request, status=401, user=None, problem="the token has expired")
+        refused(world, operation, "GET", *request, status=403, **EVE)
+        answer = world.ask(operation, "GET", *request)
         assert answer.status in (200, 302)
         assert answer.headers["cache-control"] == "no-store"
 
 
-def test_defect_21_engine_configuration_of_another_group(service):
+def test_defect_21_engine_configuration_of_another_group(world):
     place = "/workflows/{workflowId}/groups", {"workflowId": "w"}
     body = {"name": "slow", "id": "slow", "config": {"timeoutSeconds": 7}}
-    assert service.call("create_group", "POST", *place, body=body).status == 201
-    slow, quick = service.started("slow"), service.started("g")
+    assert world.ask("create_group", "POST", *place, body=body).status == 201
+    slow, quick = world.started("slow"), world.started("g")
     assert (run_items.get(slow).config, run_items.get(quick).config) == ({"timeoutSeconds": 7}, {})
     workers = {"workers": [{"name": "w", "type": "subprocess", "env": {"SECRET": "1"}}]}
-    refused(service, "create_group", "POST", *place, body={"name": "x", "config": workers})
+    refused(world, "create_group", "POST", *place, body={"name": "x", "config": workers})
 
 
-def test_defect_22_strangers_learn_what_exists(service):
-    said = refused(service, "get_group", "GET", GROUP, G, status=401, **STRANGER)
-    assert said == refused(service, "get_group", "GET", GROUP, {"groupId": "none"}, status=401, **STRANGER)
-    for run in (service.started("g"), "VQWEX2T39N6CF6QA01M83R72TG-h", "nothing"):
-        assert said == refused(service, "get_run", "GET", "/runs/{runId}", {"runId": run}, status=401, **STRANGER)
+def test_defect_22_strangers_learn_what_exists(world):
+    said = refused(world, "get_group", "GET", GROUP, G, status=401, **STRANGER)
+    assert said == refused(world, "get_group", "GET", GROUP, {"groupId": "none"}, status=401, **STRANGER)
+    for run in (world.started("g"), "VQWEX2T39N6CF6QA01M83R72TG-h", "nothing"):
+        assert said == refused(world, "get_run", "GET", "/runs/{runId}", {"runId": run}, status=401, **STRANGER)
 
 
-def test_defect_23_failed_requests_that_change_something(service, cognito):
+def test_defect_23_failed_requests_that_change_something(world, cognito):
     unknown = ["grace", str(uuid.UUID(int=7))]
-    refused(service, "update_group", "PUT", GROUP, G, body={"name": "other", "members": unknown})
+    refused(world, "update_group", "PUT", GROUP, G, body={"name": "other", "members": unknown})
     place = "/workflows/{workflowId}/groups", {"workflowId": "w"}
-    refused(service, "create_group", "POST", *place, body={"name": "new", "members": unknown})
-    changed = service.call("update_group", "PUT", GROUP, G, body={"members": ["ada", "grace"]})
-    owner = {"id": "u-ada", "username": "ada"}
+    refused(world, "create_group", "POST", *place, body={"name": "new", "members": unknown})
+    changed = world.ask("update_group", "PUT", GROUP, G, body={"members": ["ada", "grace"]})
+    owner = {"id": gateway.ADA.id, "username": "ada"}
     assert sorted(changed.json["members"], key=str) == sorted([owner, {"id": cognito, "username": "grace"}], key=str)
 
 
@@ -404,23 +404,23 @@ BAD_BODIES = {
 }
 
 
-def test_defect_24_internal_error_for_ordinary_bad_input(service):
+def test_defect_24_internal_error_for_ordinary_bad_input(world):
     for operation, bodies in BAD_BODIES.items():
         for body in bodies:
-            refused(service, operation, *PLACES[operation], body=json.dumps(body))
-    refused(service, "create_group", *PLACES["create_group"], body={"name": "Group g"}, status=409)
+            refused(world, operation, *PLACES[operation], body=json.dumps(body))
+    refused(world, "create_group", *PLACES["create_group"], body={"name": "Group g"}, status=409)
 
 
-def test_defect_25_state_errors_that_name_an_object_in_memory(service):
-    run = ended(service)
-    said = refused(service, "cancel_run", "PUT", "/runs/{runId}", {"runId": run}, body={}, status=409)
+def test_defect_25_state_errors_that_name_an_object_in_memory(world):
+    run = ended(world)
+    said = refused(world, "cancel_run", "PUT", "/runs/{runId}", {"runId": run}, body={}, status=409)
     assert "SUCCESS" in said["message"]
     assert "object at" not in said["message"]
 
 
-def test_defect_26_errors_in_html(service):
+def test_defect_26_errors_in_html(world):
     for text in ("{", "", "{'name': 1}", '{"name": NaN}', "[" * 100_000, '"\\ud800"', "1e999"):
-        refused(service, "create_group", *PLACES["create_group"], body=text)
+        refused(world, "create_group", *PLACES["create_group"], body=text)
 
 
 def test_defect_26_errors_in_html_of_the_gateway():
@@ -430,71 +430,69 @@ def test_defect_26_errors_in_html_of_the_gateway():
     assert {"MISSING_AUTHENTICATION_TOKEN", "UNAUTHORIZED", "REQUEST_TOO_LARGE"} <= set(api["GatewayResponses"])
 
 
-def test_defect_27_no_filter_no_groups_no_pages(service):
-    canceled, active, latest = service.started("g"), service.started("g"), service.started("g")
-    service.cancel(canceled)
+def test_defect_27_no_filter_no_groups_no_pages(world):
+    canceled, active, latest = world.started("g"), world.started("g"), world.started("g")
+    world.cancel(canceled)
 
     def listed(**query):
-        return get(service, "list_runs", RUNS, G, query=query)
+        return get(world, "list_runs", RUNS, G, query=query)
 
     assert [run["id"] for run in listed(state="CANCELED")["runs"]] == [canceled]
     for everything_ in ("", "None", "{state}"):
         assert len(listed(state=everything_)["runs"]) == 3
-    refused(service, "list_runs", "GET", RUNS, G, query={"state": "DONE"})
+    refused(world, "list_runs", "GET", RUNS, G, query={"state": "DONE"})
     first = listed(limit="2")
     assert first["runs"] + listed(limit="2", cursor=first["next"])["runs"] == listed()["runs"]
     assert {active, latest} <= {run["id"] for run in listed()["runs"]}
-    assert [group["id"] for group in get(service, "list_groups", "/groups", None)["groups"]] == ["g"]
+    assert [group["id"] for group in get(world, "list_groups", "/groups", None)["groups"]] == ["g"]
 
 
-def test_defect_28_size_of_uploads_and_names_of_groups(service):
-    assert uploaded(service, b"12345")["size"] == 5
-    assert uploaded(service, b"", part="files")["size"] == 0
-    contest.join("w", "h")
-    refused(service, "update_group", "PUT", GROUP, G, body={"name": "Group h"}, status=409)
-    refused(service, "update_group", "PUT", GROUP, G, body={"name": ""})
+def test_defect_28_size_of_uploads_and_names_of_groups(world):
+    assert uploaded(world, b"12345")["size"] == 5
+    assert uploaded(world, b"", part="files")["size"] == 0
+    scenario.put_groups("w", "h")
+    refused(world, "update_group", "PUT", GROUP, G, body={"name": "Group h"}, status=409)
+    refused(world, "update_group", "PUT", GROUP, G, body={"name": ""})
 
 
-def test_defect_29_reasons_for_being_refused(service):
+def test_defect_29_reasons_for_being_refused(world):
     expired = {"user": None, "problem": "the token has expired"}
-    said = refused(service, "get_group", "GET", GROUP, G, status=401, **expired)
+    said = refused(world, "get_group", "GET", GROUP, G, status=401, **expired)
     assert (said["code"], said["detail"]) == ("UNAUTHENTICATED", "the token has expired")
 
 
-def test_defect_30_plain_text_for_a_file(service):
-    said = refused(
-        service, "start_run", "POST", RUNS, G, body={"arguments": [{"name": "data", "value": "in/data.txt"}]}
-    )
+def test_defect_30_plain_text_for_a_file(world):
+    said = refused(world, "start_run", "POST", RUNS, G, body={"arguments": [{"name": "data", "value": "in/data.txt"}]})
     assert "data" in said["detail"]
 
 
-def test_defect_31_values_that_pass_though_they_do_not_fit(service):
+def test_defect_31_values_that_pass_though_they_do_not_fit(world):
     for name, value in [("count", "3.7"), ("count", "true")]:
-        refused(service, "start_run", *PLACES["start_run"], body=ARGUMENT % (name, value))
+        refused(world, "start_run", *PLACES["start_run"], body=ARGUMENT % (name, value))
     for value in ("NaN", '"nan"', "1.5", "1e999"):
-        refused(service, "start_run", *PLACES["start_run"], body=ARGUMENT % ("ratio", value))
+        refused(world, "start_run", *PLACES["start_run"], body=ARGUMENT % ("ratio", value))
 
 
 ARGUMENT = '{"arguments": [{"name": "%s", "value": %s}]}'
 
 
-def test_defect_36_many_clients_at_once(service, monkeypatch):
+def test_defect_36_many_clients_at_once(world, monkeypatch):
     # Between reading and writing of each of them all others write.
-    begun = [service.started("g") for _ in range(5)]
+    begun = [world.started("g") for _ in range(5)]
     for run in begun:
-        service.write_score(run, 1.0)
+        world.write_score(run, 1.0)
     waiting = begun[1:]
     commit = transactions.commit
 
     def others_first(compose, *more):
         if waiting:
-            service.update(waiting.pop())
+            world.end(waiting.pop())
         commit(compose, *more)
 
     monkeypatch.setattr(transactions, "commit", others_first)
-    assert service.update(begun[0])["state"] == "SUCCESS"
-    assert on_moto.active_runs("g") == 0
-    entries = board(service, includeAll="true")["ranking"]
+    assert world.end(begun[0])["state"] == "SUCCESS"
+    assert scenario.active_runs("g") == 0
+    entries = board(world, includeAll="true")["ranking"]
     assert sorted(line["run"]["id"] for line in entries) == sorted(begun)
     assert [line["rank"] for line in entries] == [1] * 5
     assert workflow_items.get("w").owed

@@ -6,26 +6,26 @@ import pytest
 
 from flowserverless.domain import errors
 from flowserverless.store import run_items, transactions, workflow_items
-from support import contest
-from support import service as on_moto
+from support import moto_state, ranking_model, scenario
 
 ENDS = {"cancel": "CANCELED", "succeed": "SUCCESS", "fail": "ERROR", "reconcile": "ERROR"}
 REASONS = {"cancel": "CANCELED", "succeed": None, "fail": "STEP_FAILED", "reconcile": "SYSTEM_ERROR"}
 
 
 @pytest.fixture
-def service(invoke, monkeypatch, table, bucket, state_machine):
-    contest.publish()
-    contest.join("w", "a")
-    return on_moto.Service(invoke, monkeypatch)
+def world(world):
+    world.now = scenario.START
+    scenario.put_workflow()
+    scenario.put_groups("w", "a")
+    return world
 
 
 @pytest.fixture
-def run(service):
+def run(world):
     """A run whose step has left a score."""
-    started = service.started("a")
-    service.stage(started)
-    service.write_score(started, 0.5)
+    started = world.started("a")
+    world.stage(started)
+    world.write_score(started, 0.5)
     return started
 
 
@@ -34,7 +34,7 @@ def beginnings(run):
     """Go through cases, each from the same beginning."""
 
     def go(cases):
-        beginning = on_moto.Snapshot()
+        beginning = moto_state.Snapshot()
         for case in cases:
             beginning.restore()
             yield case
@@ -42,7 +42,7 @@ def beginnings(run):
     return go
 
 
-def acts(service, run):
+def acts(world, run):
     """What may happen to the run; each answers `won`, or the state that it was told the run is in."""
 
     def by_person(answer, good):
@@ -57,8 +57,8 @@ def acts(service, run):
         return "won" if answer["state"] == state else answer["state"]
 
     def by_reconciler():
-        on_moto.end_execution(run, "ABORTED")
-        if service.tell(run, "ABORTED")["runs"]:
+        moto_state.end_execution(run, "ABORTED")
+        if world.tell(run, "ABORTED")["runs"]:
             return "won"
         try:
             return str(run_items.get(run).state)
@@ -66,16 +66,16 @@ def acts(service, run):
             return "DELETED"
 
     return {
-        "cancel": lambda: by_person(service.cancel(run), 200),
-        "succeed": lambda: by_execution(service.update(run), "SUCCESS"),
-        "fail": lambda: by_execution(service.update(run, on_moto.FAILED), "ERROR"),
+        "cancel": lambda: by_person(world.cancel(run), 200),
+        "succeed": lambda: by_execution(world.end(run), "SUCCESS"),
+        "fail": lambda: by_execution(world.end(run, scenario.FAILED), "ERROR"),
         "reconcile": by_reconciler,
-        "delete": lambda: by_person(service.delete(run), 204),
+        "delete": lambda: by_person(world.delete(run), 204),
     }
 
 
-def test_of_two_that_end_a_run_at_once_the_first_does(service, run, interrupted, beginnings):
-    act = acts(service, run)
+def test_of_two_that_end_a_run_at_once_the_first_does(world, run, interrupted, beginnings):
+    act = acts(world, run)
     for first, second in beginnings(itertools.permutations(ENDS, 2)):
         told = interrupted(act[second], rival=act[first])
         # An execution that wants ERROR and finds ERROR need not care whose it is.
@@ -83,34 +83,34 @@ def test_of_two_that_end_a_run_at_once_the_first_does(service, run, interrupted,
         assert told == ("won", "won" if agreed else ENDS[first]), (first, second)
         ended = run_items.get(run)
         assert (ended.state, ended.reason and ended.reason.code) == (ENDS[first], REASONS[first])
-        assert on_moto.active_runs("a") == 0
+        assert scenario.active_runs("a") == 0
         assert workflow_items.get("w").ranking_version == (first == "succeed")
-        contest.check("w", on_moto.succeeded("a", {run: 0.5}))
+        ranking_model.check("w", ranking_model.succeeded("a", {run: 0.5}))
 
 
-def test_the_same_twice_at_once_is_once(service, run, interrupted, beginnings):
-    act = acts(service, run)
+def test_the_same_twice_at_once_is_once(world, run, interrupted, beginnings):
+    act = acts(world, run)
     for name in beginnings(ENDS):
         first, second = interrupted(act[name], rival=act[name])
         assert (first, second) in {("won", ENDS[name]), ("won", "won")}, name
         assert run_items.get(run).state == ENDS[name]
-        assert on_moto.active_runs("a") == 0
+        assert scenario.active_runs("a") == 0
         assert workflow_items.get("w").ranking_version == (name == "succeed")
-        contest.check("w", on_moto.succeeded("a", {run: 0.5}))
+        ranking_model.check("w", ranking_model.succeeded("a", {run: 0.5}))
 
 
-def test_an_active_run_is_not_deleted_by_who_comes_while_it_ends(service, run, interrupted, beginnings):
-    act = acts(service, run)
+def test_an_active_run_is_not_deleted_by_who_comes_while_it_ends(world, run, interrupted, beginnings):
+    act = acts(world, run)
     for name in beginnings(ENDS):
         assert interrupted(act[name], rival=act["delete"]) == ("RUNNING", "won"), name
         assert run_items.get(run).state == ENDS[name]
-        contest.check("w", on_moto.succeeded("a", {run: 0.5}))
+        ranking_model.check("w", ranking_model.succeeded("a", {run: 0.5}))
         assert act["delete"]() == "won"
-        contest.check("w", [])
+        ranking_model.check("w", [])
 
 
-def test_what_comes_while_a_run_is_deleted_finds_it_final_and_after_it_gone(service, run, interrupted, beginnings):
-    act = acts(service, run)
+def test_what_comes_while_a_run_is_deleted_finds_it_final_and_after_it_gone(world, run, interrupted, beginnings):
+    act = acts(world, run)
     assert act["succeed"]() == "won"
     for name in beginnings(ENDS):
         told = interrupted(act["delete"], rival=act[name])
@@ -118,48 +118,48 @@ def test_what_comes_while_a_run_is_deleted_finds_it_final_and_after_it_gone(serv
         with pytest.raises(errors.NotFound):
             run_items.get(run)
         assert act[name]() == "DELETED"
-        assert on_moto.active_runs("a") == 0
+        assert scenario.active_runs("a") == 0
         assert workflow_items.get("w").ranking_version == 2
-        contest.check("w", [])
+        ranking_model.check("w", [])
 
 
-def test_two_that_delete_a_run_at_once_delete_it_once(service, run, interrupted):
-    act = acts(service, run)
+def test_two_that_delete_a_run_at_once_delete_it_once(world, run, interrupted):
+    act = acts(world, run)
     assert act["succeed"]() == "won"
     assert interrupted(act["delete"], rival=act["delete"]) == ("won", "DELETED")
     assert workflow_items.get("w").ranking_version == 2
-    contest.check("w", [])
-    assert on_moto.due() == {"GONE": 1}
+    ranking_model.check("w", [])
+    assert scenario.due() == {"GONE": 1}
 
 
-def test_a_step_that_is_staged_while_its_run_is_canceled_does_not_begin(service, monkeypatch):
-    run = service.started("a")
+def test_a_step_that_is_staged_while_its_run_is_canceled_does_not_begin(world, monkeypatch):
+    run = world.started("a")
     save, told = run_items.save_progress, []
 
     def late(progress):
-        told.append(service.cancel(run).status)
+        told.append(world.cancel(run).status)
         return save(progress)
 
     monkeypatch.setattr(run_items, "save_progress", late)
     with pytest.raises(errors.Conflict):
-        service.stage(run)
+        world.stage(run)
     assert told == [200]
     assert (run_items.get(run).state, run_items.get(run).steps[0].state) == ("CANCELED", "PENDING")
 
 
-def test_a_run_that_is_canceled_while_it_is_started_is_not_executed(service, monkeypatch):
+def test_a_run_that_is_canceled_while_it_is_started_is_not_executed(world, monkeypatch):
     commit, told = transactions.commit, []
 
     def early(compose):
         commit(compose)
         monkeypatch.setattr(transactions, "commit", commit)
-        (run,) = on_moto.runs_of("a")
-        told.append(service.cancel(run.id).status)
+        (run,) = scenario.runs_of("a")
+        told.append(world.cancel(run.id).status)
 
     monkeypatch.setattr(transactions, "commit", early)
-    run = service.started("a")
+    run = world.started("a")
     assert told == [200]
     with pytest.raises(errors.Conflict):
-        service.stage(run)
-    assert service.update(run, failure={"Error": "Conflict", "Cause": "it has ended"})["state"] == "CANCELED"
-    assert on_moto.active_runs("a") == 0
+        world.stage(run)
+    assert world.end(run, failure={"Error": "Conflict", "Cause": "it has ended"})["state"] == "CANCELED"
+    assert scenario.active_runs("a") == 0

@@ -7,8 +7,7 @@ from hypothesis import stateful, strategies
 from flowserverless.aws import step_functions
 from flowserverless.domain import errors
 from flowserverless.store import bucket, group_items
-from support import contest
-from support import service as on_moto
+from support import moto_state, ranking_model, scenario
 
 GROUPS = ("a", "b")
 QUOTA = 3
@@ -33,28 +32,29 @@ class Modelled:
 
 
 @pytest.fixture
-def service(invoke, monkeypatch, table, bucket, state_machine):
+def world(world, monkeypatch):
+    world.now = scenario.START
     monkeypatch.setenv("MAX_ACTIVE_RUNS", str(QUOTA))
-    contest.publish()
-    contest.join("w", *GROUPS)
-    return on_moto.Service(invoke, monkeypatch)
+    scenario.put_workflow()
+    scenario.put_groups("w", *GROUPS)
+    return world
 
 
 class Lifecycle(stateful.RuleBasedStateMachine):
     """Each rule does one thing to the service and to the model, and says what the service has to answer."""
 
-    service: on_moto.Service
-    beginning: on_moto.Snapshot
+    world: scenario.World
+    beginning: moto_state.Snapshot
     known = stateful.Bundle("runs")
 
     def __init__(self):
         super().__init__()
         self.beginning.restore()
-        self.service.now = contest.START
+        self.world.now = scenario.START
         self.runs, self.gone, self.keys = {}, {}, {}
 
     def now(self):
-        return (self.service.now - contest.START).total_seconds()
+        return (self.world.now - scenario.START).total_seconds()
 
     def active(self, group):
         return sum(run.active for run in self.runs.values() if run.group == group)
@@ -70,7 +70,7 @@ class Lifecycle(stateful.RuleBasedStateMachine):
         with pytest.MonkeyPatch.context() as patch:
             if lost:
                 patch.setattr(step_functions, "start", lambda run: None)
-            answer = self.service.start(group, key, **body)
+            answer = self.world.try_start(group, key, **body)
         first, payload = self.keys.get((group, key), (None, body))
         if first:
             if payload != body:
@@ -97,7 +97,7 @@ class Lifecycle(stateful.RuleBasedStateMachine):
 
     @stateful.rule(run=known)
     def cancel(self, run):
-        answer, model = self.service.cancel(run, "enough"), self.runs.get(run)
+        answer, model = self.world.cancel(run, "enough"), self.runs.get(run)
         if model is None:
             assert answer.status == 404
         elif model.active:
@@ -109,7 +109,7 @@ class Lifecycle(stateful.RuleBasedStateMachine):
 
     @stateful.rule(run=known)
     def delete(self, run):
-        answer, model = self.service.delete(run), self.runs.get(run)
+        answer, model = self.world.delete(run), self.runs.get(run)
         if model is None:
             assert answer.status == 404
         elif model.active:
@@ -122,15 +122,15 @@ class Lifecycle(stateful.RuleBasedStateMachine):
     def stage_step(self, run):
         model = self.runs.get(run)
         if model and model.active:
-            self.service.stage(run)
+            self.world.stage(run)
             model.state = "RUNNING"
         else:
             with pytest.raises(errors.Conflict if model else errors.NotFound):
-                self.service.stage(run)
+                self.world.stage(run)
 
     @stateful.rule(run=known, score=strategies.sampled_from([0.1, 0.5, 0.5, 0.9]))
     def succeed(self, run, score):
-        answer, model = self.service.succeed(run, score), self.runs.get(run)
+        answer, model = self.world.succeed(run, score), self.runs.get(run)
         if model and model.active:
             model.end("SUCCESS", self.now())
             model.score = score
@@ -138,7 +138,7 @@ class Lifecycle(stateful.RuleBasedStateMachine):
 
     @stateful.rule(run=known)
     def fail(self, run):
-        answer, model = self.service.update(run, on_moto.FAILED), self.runs.get(run)
+        answer, model = self.world.end(run, scenario.FAILED), self.runs.get(run)
         if model and model.active:
             model.end("ERROR", self.now(), "STEP_FAILED")
         assert answer["state"] == (model.state if model else "DELETED")
@@ -147,17 +147,17 @@ class Lifecycle(stateful.RuleBasedStateMachine):
     def end_execution(self, run, status):
         model = self.runs.get(run) or self.gone[run]
         if model.execution == "RUNNING":
-            on_moto.end_execution(run, status)
+            moto_state.end_execution(run, status)
             model.execution = status
 
     @stateful.rule(run=known, status=strategies.sampled_from(["FAILED", "ABORTED", "TIMED_OUT"]))
     def tell(self, run, status):
         """Perhaps again, perhaps late, perhaps wrong."""
-        assert self.service.tell(run, status) == {"runs": int(run in self.runs and self.reconcile_one(run))}
+        assert self.world.tell(run, status) == {"runs": int(run in self.runs and self.reconcile_one(run))}
 
     @stateful.rule()
     def reconcile(self):
-        counts = self.service.reconcile()
+        counts = self.world.reconcile()
         due = [run for run, model in self.runs.items() if model.active]
         assert counts.get("runs", 0) == sum(self.reconcile_one(run) for run in due)
         assert "failed" not in counts
@@ -183,46 +183,46 @@ class Lifecycle(stateful.RuleBasedStateMachine):
 
     @stateful.rule(seconds=strategies.sampled_from([1, GRACE, STALE, DEADLINE]))
     def wait(self, seconds):
-        self.service.wait(seconds)
+        self.world.wait(seconds)
 
     @stateful.invariant()
     def everything_is_as_modelled(self):
-        self.service.wait(0.001)
+        self.world.wait(0.001)
         scores = {run: model.score for run, model in self.runs.items()}
         finished = []
         for group in GROUPS:
-            found = {run.id: run for run in on_moto.runs_of(group)}
+            found = {run.id: run for run in scenario.runs_of(group)}
             assert set(found) == {run for run, model in self.runs.items() if model.group == group}
             for run in found.values():
                 self.compare(run, self.runs[run.id])
             assert group_items.get(group).active_runs == self.active(group)
-            finished += on_moto.succeeded(group, scores)
-        contest.check("w", finished)
+            finished += ranking_model.succeeded(group, scores)
+        ranking_model.check("w", finished)
 
     def compare(self, run, model):
         assert (run.state, run.reason and run.reason.code) == (model.state, model.reason)
-        assert run.finished_at == (model.ended and contest.moment(model.ended))
-        status = on_moto.status(run.id)
+        assert run.finished_at == (model.ended and scenario.moment(model.ended))
+        status = moto_state.status(run.id)
         assert (status == "RUNNING") == (model.execution == "RUNNING")
         assert (status is None) == (model.execution is None)
 
     def teardown(self):
         """In the end nothing is left over."""
-        self.service.wait(DEADLINE)
+        self.world.wait(DEADLINE)
         self.reconcile()
-        self.service.carry_out_removals()
-        self.service.wait(DEADLINE)
-        self.service.reconcile()
-        self.service.carry_out_removals()
-        self.service.carry_out_listings()
-        assert on_moto.due() == {}
+        self.world.carry_out_removals()
+        self.world.wait(DEADLINE)
+        self.world.reconcile()
+        self.world.carry_out_removals()
+        self.world.carry_out_listings()
+        assert scenario.due() == {}
         assert {group: group_items.get(group).active_runs for group in GROUPS} == dict.fromkeys(GROUPS, 0)
-        assert {name for name, sent in on_moto.inputs().items() if "executors" in sent} <= {*self.runs, *self.gone}
+        assert {name for name, sent in moto_state.inputs().items() if "executors" in sent} <= {*self.runs, *self.gone}
         assert {found.path.split("/")[0] for found in bucket.listing("runs/")} <= set(self.runs)
 
 
-def test_lifecycle(service, monkeypatch):
-    monkeypatch.setattr(Lifecycle, "service", service, raising=False)
-    monkeypatch.setattr(Lifecycle, "beginning", on_moto.Snapshot(), raising=False)
+def test_lifecycle(world, monkeypatch):
+    monkeypatch.setattr(Lifecycle, "world", world, raising=False)
+    monkeypatch.setattr(Lifecycle, "beginning", moto_state.Snapshot(), raising=False)
     bounds = hypothesis.settings(max_examples=25, stateful_step_count=15)
     stateful.run_state_machine_as_test(Lifecycle, settings=bounds)

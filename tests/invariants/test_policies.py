@@ -3,13 +3,13 @@
 import pytest
 
 from flowserverless.store import bucket
-from support import policies
+from support import iam
 
 pytestmark = pytest.mark.usefixtures("bucket")
 
 
 def test_what_is_read_written_and_signed_is_seen():
-    with policies.asked() as asked:
+    with iam.asked() as asked:
         bucket.write("runs/a/x", b"")
         assert bucket.read("runs/a/nothing", 1) is None
         bucket.link("uploads/g/f")
@@ -28,4 +28,4 @@ def test_what_is_read_written_and_signed_is_seen():
 def test_what_no_statement_allows_is_refused():
     allowed = {("s3:DeleteObject", "bucket/uploads/g/f"), ("dynamodb:GetItem", "table")}
     beyond = {("s3:DeleteObject", "bucket/runs/g/f"), ("s3:PutObject", "bucket/uploads/g/f")}
-    assert policies.refused("delete_upload", allowed | beyond) == sorted(beyond)
+    assert iam.refused("delete_upload", allowed | beyond) == sorted(beyond)

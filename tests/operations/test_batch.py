@@ -8,7 +8,7 @@ import pytest
 from flowserverless.domain import moments, runs
 from flowserverless.operations import batch_jobs
 from flowserverless.store import run_items
-from support import gateway, workbench
+from support import gateway, packages
 
 API = "https://api.test/v1"
 ROUTE = "/runs/{runId}/jobs/{jobId}"
@@ -21,7 +21,7 @@ JOB = {
                 "action": {"environment": "r-base:4.4", "commands": ["wc -w"]},
                 "resources": {"vcpu": 1, "memory": 4096},
             },
-            workbench.STEP,
+            packages.STEP,
         ],
     },
     "parameters": [{"name": "text", "dtype": "string", "defaultValue": "a b"}],
@@ -37,29 +37,28 @@ OUTCOME = {
 
 
 @pytest.fixture
-def bench(invoke, monkeypatch, table, bucket, state_machine):
+def world(world, monkeypatch):
     monkeypatch.setenv("BATCH", "true")
     monkeypatch.setenv("API_URL", API)
     monkeypatch.setattr(batch_jobs, "_program", lambda: b"the program")
-    bench = workbench.Bench(invoke, monkeypatch)
-    bench.publish(JOB)
-    return bench
+    world.publish(JOB)
+    return world
 
 
 @pytest.fixture
-def run(bench):
-    return bench.start(config={"timeoutSeconds": 7200})["id"]
+def run(world):
+    return world.start(config={"timeoutSeconds": 7200})["id"]
 
 
-def stage(bench, run, step=0, outcome=None):
+def stage(world, run, step=0, outcome=None):
     version = run_items.get(run).version
     event = {"run": run, "workflow": "bench", "version": version, "step": step, "outcome": outcome}
-    return bench.invoke("stage_step", event)
+    return world.invoke("stage_step", event)
 
 
-def ask(bench, run, job):
+def ask(world, run, job):
     """What the containers of a job ask, as strangers."""
-    return gateway.answer(bench.invoke("get_job_manifest", gateway.event("GET", ROUTE, {"runId": run, "jobId": job})))
+    return gateway.answer(world.invoke("get_job_manifest", gateway.event("GET", ROUTE, {"runId": run, "jobId": job})))
 
 
 def job_of(order):
@@ -67,8 +66,8 @@ def job_of(order):
     return url.rpartition("/")[2]
 
 
-def test_a_job_is_ordered_in_place_of_a_manifest(bench, run, capsys):
-    order = stage(bench, run)["job"]
+def test_a_job_is_ordered_in_place_of_a_manifest(world, run, capsys):
+    order = stage(world, run)["job"]
     assert job_of(order) not in capsys.readouterr().out, "nor does whoever reads the log"
     assert order["image"] == "r-base:4.4"
     assert (order["vcpu"], order["memory"]) == ("0.5", "4608")
@@ -77,25 +76,25 @@ def test_a_job_is_ordered_in_place_of_a_manifest(bench, run, capsys):
     assert [order[name][4] for name in ("fetch", "deliver")] == ["fetch", "deliver"]
     assert order["fetch"][3] == order["deliver"][3] == f"{API}/runs/{run}/jobs/{job_of(order)}"
     assert run_items.get(run).steps[0].state is runs.State.RUNNING
-    assert job_of(order) not in str(bench.listed()), "whoever lists the bucket does not learn the secret"
-    assert "manifestUrl" not in stage(bench, run)
+    assert job_of(order) not in str(world.listed()), "whoever lists the bucket does not learn the secret"
+    assert "manifestUrl" not in stage(world, run)
 
 
-def test_a_job_gets_a_manifest_with_the_program_and_new_urls_every_time(bench, run):
-    job = job_of(stage(bench, run)["job"])
-    answer = ask(bench, run, job)
+def test_a_job_gets_a_manifest_with_the_program_and_new_urls_every_time(world, run):
+    job = job_of(stage(world, run)["job"])
+    answer = ask(world, run, job)
     assert answer.status == 302
-    manifest = json.loads(bench.get(f"runs/{run}/manifests/000.json"))
+    manifest = json.loads(world.get(f"runs/{run}/manifests/000.json"))
     assert f"runs/{run}/manifests/000.json?" in answer.headers["location"]
     assert base64.b64decode(manifest["program"]) == b"the program"
     assert (manifest["commands"], manifest["variables"]) == (["wc -w"], {"text": "a b"})
     assert manifest["outcome"]["key"] == f"runs/{run}/outcomes/000.json"
-    assert ask(bench, run, job).status == 302
+    assert ask(world, run, job).status == 302
 
 
-def test_strangers_get_no_manifest(bench, run):
-    job = job_of(stage(bench, run)["job"])
-    other = bench.start()["id"]
+def test_strangers_get_no_manifest(world, run):
+    job = job_of(stage(world, run)["job"])
+    other = world.start()["id"]
     for who, secret in (
         (run, job[:-1] + ("x" if job[-1] != "x" else "y")),
         (run, "000"),
@@ -106,22 +105,22 @@ def test_strangers_get_no_manifest(bench, run):
         (other, job),
         (f"{run.partition('-')[0]}-another", job),
     ):
-        answer = ask(bench, who, secret)
+        answer = ask(world, who, secret)
         assert (answer.status, answer.headers["content-type"]) == (404, "application/problem+json"), secret
         assert answer.json["detail"].startswith("there is no such "), "which runs exist is not told"
 
 
-def test_a_run_that_has_ended_hands_out_no_manifest(bench, run):
-    job = job_of(stage(bench, run)["job"])
-    bench.call("cancel_run", "PUT", "/runs/{runId}", {"runId": run})
-    assert ask(bench, run, job).status == 409
+def test_a_run_that_has_ended_hands_out_no_manifest(world, run):
+    job = job_of(stage(world, run)["job"])
+    world.call("cancel_run", "PUT", "/runs/{runId}", {"runId": run})
+    assert ask(world, run, job).status == 409
 
 
-def test_the_outcome_of_a_job_is_that_of_its_step(bench, run):
-    stage(bench, run)
+def test_the_outcome_of_a_job_is_that_of_its_step(world, run):
+    stage(world, run)
     # Whatever else a job leaves there is no word of ours.
-    bench.put(f"runs/{run}/outcomes/000.json", json.dumps({**OUTCOME, "python": ["3.13"]}))
-    assert "manifestUrl" in stage(bench, run, 1, {"job": 0})
+    world.put(f"runs/{run}/outcomes/000.json", json.dumps({**OUTCOME, "python": ["3.13"]}))
+    assert "manifestUrl" in stage(world, run, 1, {"job": 0})
     steps = run_items.get(run).steps
     assert steps[0].python is None
     assert (steps[0].state, steps[0].exit_code, steps[0].started_at) == (
@@ -132,20 +131,20 @@ def test_the_outcome_of_a_job_is_that_of_its_step(bench, run):
     assert steps[1].state is runs.State.RUNNING
 
 
-def ended(bench, run, outcome, failure=None):
-    bench.invoke("update_run", {"run": run, "workflow": "bench", "outcome": outcome, "failure": failure})
+def ended(world, run, outcome, failure=None):
+    world.invoke("update_run", {"run": run, "workflow": "bench", "outcome": outcome, "failure": failure})
     return run_items.get(run)
 
 
 FAILURE = {"Error": "States.TaskFailed", "Cause": json.dumps({"JobId": "1", "StatusReason": "Host terminated"})}
 
 
-def test_what_a_step_says_counts_more_than_what_batch_says(bench, run):
-    stage(bench, run)
+def test_what_a_step_says_counts_more_than_what_batch_says(world, run):
+    stage(world, run)
     said = {**OUTCOME, "exitCode": 3, "reason": {"code": "STEP_FAILED", "detail": "command 1"}, "messages": ["oh"]}
-    bench.put(f"runs/{run}/outcomes/000.json", json.dumps(said))
-    bench.put(f"runs/{run}/files/partial.txt", "x")
-    found = ended(bench, run, {"job": 0}, FAILURE)
+    world.put(f"runs/{run}/outcomes/000.json", json.dumps(said))
+    world.put(f"runs/{run}/files/partial.txt", "x")
+    found = ended(world, run, {"job": 0}, FAILURE)
     assert (found.state, found.reason) == ("ERROR", runs.Reason("STEP_FAILED", "command 1"))
     assert found.messages == ("command 1", "oh")
     assert (found.steps[0].exit_code, [file.name for file in found.files]) == (3, ["partial.txt"])
@@ -167,17 +166,17 @@ def test_what_a_step_says_counts_more_than_what_batch_says(bench, run):
         b"\xff",
     ],
 )
-def test_without_a_sound_outcome_the_reason_is_that_of_batch(bench, run, left):
-    stage(bench, run)
+def test_without_a_sound_outcome_the_reason_is_that_of_batch(world, run, left):
+    stage(world, run)
     if left is not None:
-        bench.put(f"runs/{run}/outcomes/000.json", left)
-    found = ended(bench, run, {"job": 0}, FAILURE)
+        world.put(f"runs/{run}/outcomes/000.json", left)
+    found = ended(world, run, {"job": 0}, FAILURE)
     assert (found.state, found.reason.code) == ("ERROR", "SYSTEM_ERROR")
     assert "Host terminated" in found.reason.detail
 
 
-def test_urls_of_a_job_do_not_outlive_what_signs_them(bench):
-    run = bench.start(config={"timeoutSeconds": 86_400})["id"]
-    job = job_of(stage(bench, run)["job"])
-    location = ask(bench, run, job).headers["location"]
+def test_urls_of_a_job_do_not_outlive_what_signs_them(world):
+    run = world.start(config={"timeoutSeconds": 86_400})["id"]
+    job = job_of(stage(world, run)["job"])
+    location = ask(world, run, job).headers["location"]
     assert "X-Amz-Expires=22500" in location

@@ -3,17 +3,16 @@
 import pytest
 
 from flowserverless.store import group_items
-from support import workbench
+from support import packages
 
 ROUTE = "create_group", "POST", "/workflows/{workflowId}/groups", {"workflowId": "bench"}
 PARAMETER = {"name": "n", "dtype": "int", "defaultValue": 1}
 
 
 @pytest.fixture
-def bench(invoke, monkeypatch, table, bucket, state_machine):
-    made = workbench.Bench(invoke, monkeypatch)
-    made.publish({"workflow": {"steps": [workbench.STEP]}, "parameters": [PARAMETER]})
-    return made
+def world(world):
+    world.publish({"workflow": {"steps": [packages.STEP]}, "parameters": [PARAMETER]})
+    return world
 
 
 def declared(count, text):
@@ -33,30 +32,30 @@ def declared(count, text):
     ],
     ids=["long", "too long", "not ASCII", "not ASCII and too long", "many", "many values", "an empty range"],
 )
-def test_a_group_that_is_created_can_start_a_run(bench, own, fits):
+def test_a_group_that_is_created_can_start_a_run(world, own, fits):
     body = {"name": "Own", "identifier": "own", "parameters": own}
     if fits:
-        bench.call(*ROUTE, 201, body=body)
-        bench.start("own", arguments=[])
+        world.call(*ROUTE, 201, body=body)
+        world.start("own", arguments=[])
     else:
-        refused = bench.call(*ROUTE, 400, body=body).json
+        refused = world.call(*ROUTE, 400, body=body).json
         assert refused["code"] == "INVALID_PARAMETERS"
         with pytest.raises(group_items.errors.NotFound):
             group_items.get("own")
 
 
-def test_a_workflow_that_no_run_can_start_is_refused_when_it_is_published(bench):
+def test_a_workflow_that_no_run_can_start_is_refused_when_it_is_published(world):
     needed = [{"name": f"f{n}", "dtype": "file"} for n in range(91)]
-    template = {"workflow": {"steps": [workbench.STEP]}, "parameters": needed}
-    bench.put("inbox/workflows/other.zip", workbench.package(template))
-    report = bench.invoke("publish_workflow", workbench.dropped(bench.bucket, "inbox/workflows/other.zip"))
+    template = {"workflow": {"steps": [packages.STEP]}, "parameters": needed}
+    world.put("inbox/workflows/other.zip", packages.package(template))
+    report = world.invoke("publish_workflow", packages.dropped(world.bucket, "inbox/workflows/other.zip"))
     assert report["status"] == "rejected"
     (fault,) = report["faults"]
     assert fault["place"] == "workflow.json parameters"
     assert "require 91 files" in fault["message"]
 
 
-def test_a_group_cannot_ask_for_resources_that_the_installation_does_not_have(bench):
+def test_a_group_cannot_ask_for_resources_that_the_installation_does_not_have(world):
     body = {"name": "Own", "identifier": "own", "config": {"resources": {"vcpu": 2}}}
-    refused = bench.call(*ROUTE, 400, body=body).json
+    refused = world.call(*ROUTE, 400, body=body).json
     assert "needs AWS Batch" in refused["detail"]

@@ -11,7 +11,7 @@ from flowserverless.domain import errors, plans, variable_names
 from flowserverless.domain.templates import templates
 from flowserverless.store import run_items, table
 from runner import container
-from support import runner, workbench
+from support import runner
 
 NAMES = {
     "declared by an earlier step": "lines",
@@ -190,34 +190,33 @@ HANDED = [[], [("lines", 0)], [("lines", 0)], [("lines", 0)], [("lines", 3)], [(
 
 
 @pytest.fixture
-def bench(invoke, monkeypatch, table, bucket, state_machine):
+def world(world, monkeypatch):
     monkeypatch.setenv("BATCH", "true")
     monkeypatch.setenv("NOTEBOOKS", "true")
     monkeypatch.setenv("API_URL", "https://api.test/v1")
     monkeypatch.setattr("flowserverless.operations.batch_jobs._program", lambda: b"the program")
-    bench = workbench.Bench(invoke, monkeypatch)
-    bench.publish(TEMPLATE)
-    return bench
+    world.publish(TEMPLATE)
+    return world
 
 
-def manifest(bench, run, step):
+def manifest(world, run, step):
     """What a step is told, whether it runs in the Lambda or as a job."""
     version = run_items.get(run).version
     event = {"run": run, "workflow": "bench", "version": version, "step": step, "outcome": None}
-    answer = bench.invoke("stage_step", event)
+    answer = world.invoke("stage_step", event)
     if "job" in answer:
         job = answer["job"]["fetch"][3].rpartition("/")[2]
-        bench.call("get_job_manifest", "GET", "/runs/{runId}/jobs/{jobId}", {"runId": run, "jobId": job}, user=None)
-    return json.loads(bench.get(f"runs/{run}/manifests/{step:03d}.json"))
+        world.call("get_job_manifest", "GET", "/runs/{runId}/jobs/{jobId}", {"runId": run, "jobId": job}, user=None)
+    return json.loads(world.get(f"runs/{run}/manifests/{step:03d}.json"))
 
 
-def test_each_step_is_handed_what_earlier_functions_declare_and_only_they_can_hand_on(bench):
-    run = bench.start()["id"]
-    bench.write(run, {".flowserverless/context.json": b'{"lines": "taken over"}', "file": b"x"})
+def test_each_step_is_handed_what_earlier_functions_declare_and_only_they_can_hand_on(world):
+    run = world.start()["id"]
+    world.write(run, {".flowserverless/context.json": b'{"lines": "taken over"}', "file": b"x"})
     for number in (1, 2, 9):
-        bench.put(f"runs/{run}/returned/{number:03d}.json", b'{"planted": 1}')
+        world.put(f"runs/{run}/returned/{number:03d}.json", b'{"planted": 1}')
     for step, handed in enumerate(HANDED):
-        found = manifest(bench, run, step)
+        found = manifest(world, run, step)
         named = [(each["name"], each["url"].partition("?")[0].rpartition("/")[2]) for each in found["earlier"]]
         assert named == [(name, f"{number:03d}.json") for name, number in handed]
         assert not [each for each in found["inputs"] if each["path"].startswith(".flowserverless")]
@@ -228,25 +227,25 @@ def test_each_step_is_handed_what_earlier_functions_declare_and_only_they_can_ha
             assert "${filename}" not in form["key"]
 
 
-def test_a_version_that_was_published_when_a_name_was_free_starts_no_run_and_says_so(bench):
+def test_a_version_that_was_published_when_a_name_was_free_starts_no_run_and_says_so(world):
     published = table.get(table.template("bench"))
     steps = [{**step, "action": {**step["action"], "arg": "NODE_OPTIONS"}} for step in STEPS[:1]]
     published.template = {**published.template, "workflow": {"parameters": {}, "steps": steps}}
     published.save()
     place = ("start_run", "POST", "/groups/{groupId}/runs", {"groupId": "bench"}, 409)
-    answer = bench.call(*place, body={"arguments": []}).json
+    answer = world.call(*place, body={"arguments": []}).json
     assert answer["code"] == "WORKFLOW_OUTDATED"
     assert "workflow.steps[0].action.arg 'NODE_OPTIONS' is reserved" in answer["detail"]
 
 
-def test_each_step_is_told_who_sets_its_limits(bench):
-    run = bench.start(config={"timeoutSeconds": 100})["id"]
-    told = {step: manifest(bench, run, step)["setBy"] for step in (0, 4)}
+def test_each_step_is_told_who_sets_its_limits(world):
+    run = world.start(config={"timeoutSeconds": 100})["id"]
+    told = {step: manifest(world, run, step)["setBy"] for step in (0, 4)}
     assert "StepMemory" in told[0]["memoryBytes"]
     assert "100 seconds that `timeoutSeconds` in the run's config gives" in told[0]["seconds"]
     assert "JobOutputBytes" in told[4]["outputBytes"]
-    longer = bench.start(config={"timeoutSeconds": 10_000})["id"]
-    assert manifest(bench, longer, 0)["setBy"]["seconds"] == "the installation's parameter StepSeconds sets this limit"
+    longer = world.start(config={"timeoutSeconds": 10_000})["id"]
+    assert manifest(world, longer, 0)["setBy"]["seconds"] == "the installation's parameter StepSeconds sets this limit"
 
 
 @pytest.mark.parametrize(

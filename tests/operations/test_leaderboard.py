@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from flowserverless.api import cursors, leaderboard, views
 from flowserverless.operations import metrics
 from flowserverless.store import bucket, run_items, workflow_items
-from support import contest, gateway, requests_made
-from support.json_strategies import VALUES
+from support import dynamodb_requests, gateway, packages, scenario
+from support.strategies import VALUES
 
 pytestmark = pytest.mark.usefixtures("table", "bucket", "state_machine")
 
@@ -35,15 +35,15 @@ def read(invoke):
 @pytest.fixture
 def contested():
     """A workflow with one group."""
-    contest.publish()
-    contest.join("w", "x")
+    scenario.put_workflow()
+    scenario.put_groups("w", "x")
 
 
 @pytest.fixture
 def ranked():
     """Six runs of three groups by name, the best first; b and c are equal, e has no score, f is worse than d."""
-    contest.publish()
-    contest.join("w", "x", "y", "z")
+    scenario.put_workflow()
+    scenario.put_groups("w", "x", "y", "z")
     told = {
         "a": ("x", 1, {"score": INFINITE, "seconds": 5, "note": "=1+1"}),
         "b": ("y", 2, {"score": 0.9, "seconds": 5, "note": 'ü, "q"\nnext'}),
@@ -54,8 +54,8 @@ def ranked():
     }
     found = {}
     for name, (group, at, values) in told.items():
-        run = contest.begin("w", group)
-        contest.end(run, at=at, **values)
+        run = scenario.put_run("w", group)
+        scenario.end_run(run, at=at, **values)
         found[name] = run
     return found
 
@@ -83,9 +83,9 @@ def test_a_leaderboard_shows_the_best_run_of_every_group(ranked, read):
         "rank": 1,
         "run": {
             "id": ranked["a"],
-            "createdAt": contest.stamp(0),
-            "startedAt": contest.stamp(0),
-            "finishedAt": contest.stamp(1),
+            "createdAt": scenario.stamp(0),
+            "startedAt": scenario.stamp(0),
+            "finishedAt": scenario.stamp(1),
         },
         "group": {"id": "x", "name": "Group x"},
         "results": [
@@ -156,7 +156,7 @@ def test_pages_together_are_the_leaderboard(ranked, read, subtests):
 def test_a_page_goes_on_behind_its_last_line_though_that_run_was_deleted(ranked, read):
     for order in ("", "score:asc"):
         first = read(orderBy=order, includeAll="", limit="2").json
-        contest.remove(first["ranking"][-1]["run"]["id"])
+        scenario.delete_run(first["ranking"][-1]["run"]["id"])
         second = read(orderBy=order, includeAll="", limit="2", cursor=first["next"]).json
         assert names(second, ranked)[0] in "234"
         assert second["ranking"][0]["run"]["id"] not in [line["run"]["id"] for line in first["ranking"]]
@@ -182,14 +182,14 @@ FORGED = st.integers() | st.text(max_size=8) | st.none() | st.booleans() | st.fl
 @settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(position=st.lists(FORGED, min_size=3, max_size=3))
 def test_a_cursor_that_somebody_wrote_does_no_harm(contested, read, position):
-    view = leaderboard.View("w", workflow_items.get("w").board, contest.SCHEMA, contest.SCHEMA.order, False)
+    view = leaderboard.View("w", workflow_items.get("w").board, packages.SCHEMA, packages.SCHEMA.order, False)
     answer = read(cursor=cursors.write(view.listing, view.name, *position))
     assert answer.status in (200, 400)
     assert isinstance(answer.json, dict)
 
 
 def test_a_limit_that_makes_no_sense_is_refused(read, subtests):
-    contest.publish()
+    scenario.put_workflow()
     for limit in ("0", "-1", "1001", "many", ""):
         with subtests.test(limit=limit):
             assert read(limit=limit).status == 400
@@ -254,7 +254,7 @@ def test_another_order_of_too_many_runs_is_refused(ranked, read, monkeypatch, bo
 
 
 def test_a_workflow_that_ranks_nothing_has_no_schema(read):
-    contest.publish("w", contest.template(results=None))
+    scenario.put_workflow("w", packages.ranked(results=None))
     assert read(orderBy="score").json == {"schema": None, "ranking": [], "rankingVersion": 0}
     assert read(accept="text/csv").body == b"Rank,Group,Run\r\n"
 
@@ -264,7 +264,7 @@ def test_an_unknown_workflow_is_not_found(read):
 
 
 def test_reading_the_top_costs_three_requests(ranked):
-    with requests_made.to_dynamodb() as made:
+    with dynamodb_requests.to_dynamodb() as made:
         leaderboard.show("w", None, False, 2, None)
     # The workflow and its template, a page of the board, the names of its groups.
     assert made == ["BatchGetItem", "Query", "BatchGetItem"]
@@ -286,10 +286,10 @@ CONTENTS = st.one_of(st.binary(max_size=200), METRICS.map(lambda document: json.
 @settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(content=CONTENTS)
 def test_whatever_a_run_wrote_the_leaderboard_is_valid_and_the_run_says_where_it_stands(read, contested, content):
-    run = contest.begin("w", "x")
+    run = scenario.put_run("w", "x")
     if content is not None:
         bucket.write(bucket.result(run, "results/score.json"), content)
-    ended = contest.end(run, measure=metrics.of(run_items.get(run)))
+    ended = scenario.end_run(run, measure=metrics.of(run_items.get(run)))
     (standing,) = ended.run.standings.values()
     answer = read(includeAll="", limit="1000")
     assert answer.status == 200
@@ -305,7 +305,7 @@ def test_whatever_a_run_wrote_the_leaderboard_is_valid_and_the_run_says_where_it
     assert {len(row) for row in rows} == {6}
     assert len(rows) == len(board["ranking"]) + 1
     # The next example begins with an empty board.
-    contest.remove(run)
+    scenario.delete_run(run)
 
 
 def test_nothing_in_a_table_is_a_formula_and_numbers_stay_numbers():

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from flowserverless.store import workflow_items
-from support import workbench
+from support import packages
 
 TEMPLATE = {
     "workflow": {
@@ -35,43 +35,38 @@ ARGUMENTS = [{"name": "n", "value": 3}]
 
 
 @pytest.fixture
-def bench(invoke, monkeypatch, table, bucket, state_machine):
-    return workbench.Bench(invoke, monkeypatch)
-
-
-@pytest.fixture
-def register(bench):
+def register(world):
     """Publish the template with its files; the report."""
 
     def call():
-        bench.put(KEY, workbench.package(TEMPLATE, FILES))
-        return bench.invoke("publish_workflow", workbench.dropped(bench.bucket, KEY))
+        world.put(KEY, packages.package(TEMPLATE, FILES))
+        return world.invoke("publish_workflow", packages.dropped(world.bucket, KEY))
 
     return call
 
 
 @pytest.fixture
-def group(register, bench, monkeypatch):
+def group(register, world, monkeypatch):
     """A group of the workflow, in an installation with notebooks."""
     monkeypatch.setenv("NOTEBOOKS", "true")
     assert register()["status"] == "accepted"
     body = {"name": "Group", "identifier": "bench"}
-    return bench.call("create_group", "POST", "/workflows/{workflowId}/groups", {"workflowId": "bench"}, body=body)
+    return world.call("create_group", "POST", "/workflows/{workflowId}/groups", {"workflowId": "bench"}, body=body)
 
 
 @pytest.mark.parametrize("asked", [None, "false"])
-def test_without_the_layer_a_notebook_cannot_be_published(register, bench, monkeypatch, asked):
+def test_without_the_layer_a_notebook_cannot_be_published(register, world, monkeypatch, asked):
     if asked:
         monkeypatch.setenv("NOTEBOOKS", asked)
     report = register()
     assert report["status"] == "rejected"
     (fault,) = report["faults"]
     assert "is a notebook, and this installation was deployed without papermill" in fault["message"]
-    assert bench.listed("workflows/") == []
+    assert world.listed("workflows/") == []
 
 
-def test_a_notebook_gets_its_own_file_and_values_and_delivers_what_was_executed(bench, group):
-    run = bench.start(arguments=ARGUMENTS)["id"]
+def test_a_notebook_gets_its_own_file_and_values_and_delivers_what_was_executed(world, group):
+    run = world.start(arguments=ARGUMENTS)["id"]
     event = {
         "run": run,
         "workflow": "bench",
@@ -79,8 +74,8 @@ def test_a_notebook_gets_its_own_file_and_values_and_delivers_what_was_executed(
         "step": 0,
         "outcome": None,
     }
-    bench.invoke("stage_step", event)
-    manifest = json.loads(bench.get(f"runs/{run}/manifests/000.json"))
+    world.invoke("stage_step", event)
+    manifest = json.loads(world.get(f"runs/{run}/manifests/000.json"))
     assert [one["path"] for one in manifest["inputs"]] == ["books/draw.ipynb", "data/points.csv"]
     assert (manifest["outputs"], manifest["always"]) == (["plots/"], ["drawn/draw.ipynb"])
     assert manifest["values"] == {"n": 3, "rate": 0.5, "shown": True}
@@ -92,9 +87,9 @@ def test_a_notebook_gets_its_own_file_and_values_and_delivers_what_was_executed(
     }
 
 
-def test_once_the_layer_is_gone_no_run_is_started(bench, group, monkeypatch):
+def test_once_the_layer_is_gone_no_run_is_started(world, group, monkeypatch):
     monkeypatch.setenv("NOTEBOOKS", "false")
     resource, body = "/groups/{groupId}/runs", {"arguments": ARGUMENTS}
-    answer = bench.call("start_run", "POST", resource, {"groupId": "bench"}, 400, body=body)
+    answer = world.call("start_run", "POST", resource, {"groupId": "bench"}, 400, body=body)
     assert "step 'draw' is a notebook, and this installation was deployed without papermill" in answer.json["detail"]
-    assert bench.listed("runs/") == []
+    assert world.listed("runs/") == []

@@ -2,48 +2,41 @@
 
 import json
 
-import pytest
-
 from flowserverless.store import run_items, table, workflow_items
-from support import workbench
+from support import packages
 
-STEPS = [{**workbench.STEP, "name": name} for name in ("one", "two")]
+STEPS = [{**packages.STEP, "name": name} for name in ("one", "two")]
 FILE = {"name": "paper", "dtype": "file"}
 
 
-@pytest.fixture
-def bench(invoke, monkeypatch, table, bucket, state_machine):
-    return workbench.Bench(invoke, monkeypatch)
-
-
-def publish(bench, *parameters, files=None, **elements):
+def publish(world, *parameters, files=None, **elements):
     key = "inbox/workflows/bench.zip"
     template = {"workflow": {"steps": STEPS}, "parameters": [*parameters], **elements}
-    bench.put(key, workbench.package(template, files))
-    return bench.invoke("publish_workflow", workbench.dropped(bench.bucket, key))
+    world.put(key, packages.package(template, files))
+    return world.invoke("publish_workflow", packages.dropped(world.bucket, key))
 
 
-def opened(bench, *parameters, **more):
+def opened(world, *parameters, **more):
     """A published workflow with a group, and the id of an upload."""
-    assert publish(bench, *parameters, **more)["status"] == "accepted"
+    assert publish(world, *parameters, **more)["status"] == "accepted"
     body = {"name": "Group", "identifier": "bench"}
-    bench.call("create_group", "POST", "/workflows/{workflowId}/groups", {"workflowId": "bench"}, body=body)
-    return upload(bench, "bench", "my paper.txt")
+    world.call("create_group", "POST", "/workflows/{workflowId}/groups", {"workflowId": "bench"}, body=body)
+    return upload(world, "bench", "my paper.txt")
 
 
-def upload(bench, group, name):
+def upload(world, group, name):
     """The id of a small file that a group has."""
     boundary, head = "x", f'Content-Disposition: form-data; name="file"; filename="{name}"'
     sent = {"body": f"--{boundary}\r\n{head}\r\n\r\n1\r\n--{boundary}--\r\n".encode()}
     sent["headers"] = {"Content-Type": f"multipart/form-data; boundary={boundary}"}
-    return bench.call("upload_file", "POST", "/uploads/{groupId}/files", {"groupId": group}, **sent).json["id"]
+    return world.call("upload_file", "POST", "/uploads/{groupId}/files", {"groupId": group}, **sent).json["id"]
 
 
 def argument(file, **target):
     return [{"name": "paper", "value": {"type": "$file", "value": {"fileId": file, **target}}}]
 
 
-def staged(bench, run, step):
+def staged(world, run, step):
     """Where the uploads are among what a step receives."""
     event = {
         "run": run,
@@ -52,42 +45,42 @@ def staged(bench, run, step):
         "step": step,
         "outcome": None,
     }
-    bench.invoke("stage_step", event)
-    inputs = json.loads(bench.get(f"runs/{run}/manifests/{step:03d}.json"))["inputs"]
+    world.invoke("stage_step", event)
+    inputs = json.loads(world.get(f"runs/{run}/manifests/{step:03d}.json"))["inputs"]
     return [one["path"] for one in inputs if "/uploads/bench/" in one["url"]]
 
 
-def test_a_place_that_is_not_the_declared_one_is_refused_and_nothing_happens(bench):
-    file = opened(bench, {**FILE, "target": "docs/paper.txt"}, files={"truth/part1.csv": b"1"})
+def test_a_place_that_is_not_the_declared_one_is_refused_and_nothing_happens(world):
+    file = opened(world, {**FILE, "target": "docs/paper.txt"}, files={"truth/part1.csv": b"1"})
     path = "start_run", "POST", "/groups/{groupId}/runs", {"groupId": "bench"}
     for target in ("truth/part0.csv", "truth/part1.csv", "docs/other.txt", "paper.txt"):
-        answer = bench.call(*path, 400, body={"arguments": argument(file, targetPath=target)})
+        answer = world.call(*path, 400, body={"arguments": argument(file, targetPath=target)})
         assert answer.json["code"] == "INVALID_ARGUMENTS"
         external = {"arguments": argument(file, targetPath=target), "config": {"engine": "external"}}
-        assert bench.call(*path, 400, body=external).json["code"] == "INVALID_ARGUMENTS"
+        assert world.call(*path, 400, body=external).json["code"] == "INVALID_ARGUMENTS"
     for target in ({}, {"targetPath": "docs/paper.txt"}, {"targetPath": "./docs//paper.txt"}, {"targetPath": None}):
-        assert staged(bench, bench.start(arguments=argument(file, **target))["id"], 0) == ["docs/paper.txt"]
+        assert staged(world, world.start(arguments=argument(file, **target))["id"], 0) == ["docs/paper.txt"]
 
 
-def test_every_step_finds_an_upload_without_a_target_at_the_same_place(bench):
-    file = opened(bench, FILE)
+def test_every_step_finds_an_upload_without_a_target_at_the_same_place(world):
+    file = opened(world, FILE)
     for target, place in (({}, "uploads/paper/my paper.txt"), ({"targetPath": "x/y.csv"}, "uploads/paper/x/y.csv")):
-        handle = bench.start(arguments=argument(file, **target))
+        handle = world.start(arguments=argument(file, **target))
         assert handle["arguments"] == argument(file, **target)
-        assert [staged(bench, handle["id"], step) for step in (0, 1)] == [[place], [place]]
+        assert [staged(world, handle["id"], step) for step in (0, 1)] == [[place], [place]]
         assert run_items.get(handle["id"]).file_names == ({} if target else {file: "my paper.txt"})
 
 
-def test_a_group_with_parameters_of_its_own_has_the_same_places(bench):
-    opened(bench, {**FILE, "target": "docs/paper.txt", "isRequired": False})
+def test_a_group_with_parameters_of_its_own_has_the_same_places(world):
+    opened(world, {**FILE, "target": "docs/paper.txt", "isRequired": False})
     at = "create_group", "POST", "/workflows/{workflowId}/groups", {"workflowId": "bench"}
     for target in ("truth/part0.csv", "docs/"):
         own = [{**FILE, "target": target}]
-        assert bench.call(*at, 400, body={"name": "own", "parameters": own}).json["code"] == "INVALID_PARAMETERS"
-    bench.call(*at, body={"name": "own", "identifier": "own", "parameters": [FILE]})
-    file = upload(bench, "own", "p.txt")
+        assert world.call(*at, 400, body={"name": "own", "parameters": own}).json["code"] == "INVALID_PARAMETERS"
+    world.call(*at, body={"name": "own", "identifier": "own", "parameters": [FILE]})
+    file = upload(world, "own", "p.txt")
     body = {"arguments": argument(file, targetPath="elsewhere.txt")}
-    bench.call("start_run", "POST", "/groups/{groupId}/runs", {"groupId": "own"}, 400, body=body)
+    world.call("start_run", "POST", "/groups/{groupId}/runs", {"groupId": "own"}, 400, body=body)
 
 
 def about_places(report):
@@ -95,36 +88,36 @@ def about_places(report):
     return [warning for warning in report["warnings"] if not warning["place"].endswith("environment")]
 
 
-def test_organisers_are_told_when_they_publish(bench):
+def test_organisers_are_told_when_they_publish(world):
     files = {"code/score.py": b"", "truth/part1.csv": b"1"}
     declared = {**FILE, "target": "code/paper.txt"}, {"name": "free", "dtype": "file"}
-    report = publish(bench, *declared, files=files)
+    report = publish(world, *declared, files=files)
     assert (report["status"], report["faults"]) == ("accepted", [])
     [first, second] = about_places(report)
     assert first["place"] == "workflow.json parameters[0].target"
     assert "lies beside programs of the package, such as 'code/score.py'" in first["message"]
     assert "has no target" in second["message"]
-    assert json.loads(bench.get("inbox/workflows/bench.zip.report.json")) == report
-    again = publish(bench, *declared, files=files)
+    assert json.loads(world.get("inbox/workflows/bench.zip.report.json")) == report
+    again = publish(world, *declared, files=files)
     assert (again["status"], again["warnings"]) == ("unchanged", report["warnings"])
-    assert about_places(publish(bench, {**FILE, "target": "in/paper.txt"}, files=files)) == []
+    assert about_places(publish(world, {**FILE, "target": "in/paper.txt"}, files=files)) == []
 
 
-def test_a_list_in_the_folder_of_the_solution_is_refused(bench):
+def test_a_list_in_the_folder_of_the_solution_is_refused(world):
     parameter = {"name": "l", "dtype": "list", "para": {**FILE, "target": "truth/mine.csv"}}
-    report = publish(bench, parameter, files={"truth/part1.csv": b"1"})
+    report = publish(world, parameter, files={"truth/part1.csv": b"1"})
     assert report["status"] == "rejected"
     assert [fault["place"] for fault in report["faults"]] == ["workflow.json parameters[0].para.target"]
 
 
-def test_in_a_version_from_before_callers_still_put_nothing_beside_the_solution(bench):
+def test_in_a_version_from_before_callers_still_put_nothing_beside_the_solution(world):
     """Versions were published before such folders were refused, and groups go on with them."""
     parameter = {"name": "paper", "dtype": "list", "para": {**FILE, "target": "lists/mine.csv"}}
-    file = opened(bench, parameter, files={"truth/part1.csv": b"1"})
+    file = opened(world, parameter, files={"truth/part1.csv": b"1"})
     published = table.get(table.template("bench"))
     published.update(actions=[type(published).files.set([["lists/part1.csv", 1]])])
     value = [{"name": "paper", "value": [argument(file, targetPath="lists/part0.csv")[0]["value"]]}]
-    answer = bench.call(
+    answer = world.call(
         "start_run", "POST", "/groups/{groupId}/runs", {"groupId": "bench"}, 400, body={"arguments": value}
     )
     assert "among the workflow's own files" in answer.json["detail"]

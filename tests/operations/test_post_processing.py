@@ -11,11 +11,11 @@ from flowserverless.aws import clients
 from flowserverless.domain import errors, ids, runs
 from flowserverless.operations import post_process, reconcile
 from flowserverless.store import bucket, run_items, table, version_items, workflow_items
-from support import contest, gateway, workbench
+from support import gateway, packages, scenario
 
 pytestmark = pytest.mark.usefixtures("table", "bucket", "state_machine")
 
-TEMPLATE = contest.template(postproc=contest.POST_PROCESSING)
+TEMPLATE = packages.ranked(postproc=packages.POST_PROCESSING)
 
 
 @pytest.fixture
@@ -70,13 +70,13 @@ def process(start, stage, finish):
 @pytest.fixture
 def change():
     """Let a run become the best of its group."""
-    contest.publish("w", TEMPLATE)
-    contest.join("w", "a", "b")
+    scenario.put_workflow("w", TEMPLATE)
+    scenario.put_groups("w", "a", "b")
     scores = iter(range(1, 100))
 
     def call(group="a"):
-        run = contest.begin("w", group)
-        assert contest.end(run, at=100, score=float(next(scores))).ranking_changed
+        run = scenario.put_run("w", group)
+        assert scenario.end_run(run, at=100, score=float(next(scores))).ranking_changed
         return run
 
     return call
@@ -153,7 +153,7 @@ def test_a_run_that_is_ranked_while_post_processing_ends_is_not_forgotten(change
     def ending(current):
         if once:
             once.pop()()
-        return runs.end(current, runs.State.SUCCESS, contest.moment(200))
+        return runs.end(current, runs.State.SUCCESS, scenario.moment(200))
 
     assert run_items.finish(run, "w", ending).won
     assert start() is not None
@@ -170,7 +170,7 @@ def test_two_that_start_it_at_the_same_time_start_one(change, start, monkeypatch
         return read(*arguments)
 
     monkeypatch.setattr(version_items, "get", interrupted)
-    ours = post_process.start_if_owed("w", contest.START)
+    ours = post_process.start_if_owed("w", scenario.START)
     assert ours is None
     assert stored() == others
 
@@ -199,11 +199,11 @@ def test_it_reads_the_best_runs_in_their_order_where_they_are(change, start, sta
 
 def test_a_file_that_has_a_key_is_read_under_that_key(start, stage):
     outputs = [{"source": "results/score.json", "key": "score"}]
-    postproc = {**contest.POST_PROCESSING, "inputs": {"files": ["score"]}}
-    contest.publish("w", contest.template(outputs=outputs, postproc=postproc))
-    contest.join("w", "a")
-    ranked = contest.begin("w", "a")
-    contest.end(ranked, score=1.0)
+    postproc = {**packages.POST_PROCESSING, "inputs": {"files": ["score"]}}
+    scenario.put_workflow("w", packages.ranked(outputs=outputs, postproc=postproc))
+    scenario.put_groups("w", "a")
+    ranked = scenario.put_run("w", "a")
+    scenario.end_run(ranked, score=1.0)
     run = start()
     stage(run)
     places = {path: key for path, key, _ in post_process.snapshot(run_items.get(run))}
@@ -266,11 +266,11 @@ def test_one_that_failed_is_started_again_if_somebody_asks_for_it(change, proces
 
 
 def test_without_post_processing_nobody_can_ask_for_it(again):
-    contest.publish("w", contest.template())
+    scenario.put_workflow("w", packages.ranked())
     with pytest.raises(errors.Conflict, match="has no post-processing"):
         again()
     with pytest.raises(errors.NotFound):
-        post_process.start_again("unknown", contest.START)
+        post_process.start_again("unknown", scenario.START)
     assert workflow_items.get("w").owed is False
 
 
@@ -291,7 +291,7 @@ def test_of_old_runs_only_those_that_are_shown_are_kept(change, process):
     assert stored() == kept[-2:]
     gone = [item.run for item in table.GoneItem.query("WORKFLOW#w", table.GoneItem.sk.startswith("GONE#"))]
     assert gone == kept[:-2]
-    assert reconcile.all_due(contest.START)["removals"] == 4
+    assert reconcile.all_due(scenario.START)["removals"] == 4
 
 
 def test_a_deleted_best_run_is_a_changed_ranking(change, process, invoke):
@@ -309,7 +309,7 @@ def test_a_deleted_run_that_was_not_best_starts_nothing(change, process, start):
     worse = change()
     change()
     process()
-    assert not contest.remove(worse)
+    assert not scenario.delete_run(worse)
     assert start() is None
 
 
@@ -317,12 +317,12 @@ def test_the_result_that_is_shown_cannot_be_deleted(change, process):
     change()
     good = process()
     with pytest.raises(errors.Conflict):
-        run_items.delete(good, "w", contest.moment(300))
+        run_items.delete(good, "w", scenario.moment(300))
 
 
 def test_a_canceled_run_is_followed_by_another_only_if_the_ranking_changed(change, start, stage):
     def cancel(run):
-        run_items.finish(run, "w", lambda current: runs.canceled(current, contest.moment(300), None))
+        run_items.finish(run, "w", lambda current: runs.canceled(current, scenario.moment(300), None))
 
     change()
     first = start()
@@ -339,15 +339,15 @@ def test_a_canceled_run_is_followed_by_another_only_if_the_ranking_changed(chang
 
 def test_what_was_owed_when_a_function_died_is_started_by_the_reconciler(change, state_machine):
     change()
-    assert reconcile.all_due(contest.START)["postProcessing"] == 1
+    assert reconcile.all_due(scenario.START)["postProcessing"] == 1
     assert list(executions(state_machine)) == [workflow_items.get("w").active_run]
 
 
 def test_another_post_processing_workflow_is_run_for_the_ranking_that_there_is(change, process, start):
     change()
     process()
-    changed = {**contest.POST_PROCESSING, "outputs": []}
-    contest.publish("w", contest.template(postproc=changed))
+    changed = {**packages.POST_PROCESSING, "outputs": []}
+    scenario.put_workflow("w", packages.ranked(postproc=changed))
     assert start() is not None
 
 
@@ -361,8 +361,8 @@ def test_who_publishes_it_need_not_wait_for_the_reconciler(change, process, invo
     process()
 
     def publish(*outputs):
-        changed = {**contest.POST_PROCESSING, "outputs": [{"source": name} for name in outputs]}
-        bucket.write("inbox/workflows/w.zip", workbench.package(contest.template(postproc=changed)))
+        changed = {**packages.POST_PROCESSING, "outputs": [{"source": name} for name in outputs]}
+        bucket.write("inbox/workflows/w.zip", packages.package(packages.ranked(postproc=changed)))
         return invoke("publish_workflow", {"key": "inbox/workflows/w.zip"})
 
     with monkeypatch.context() as during:
@@ -385,12 +385,12 @@ def raising(error):
 def test_a_result_drawn_by_another_version_is_stale_until_the_new_one_has_drawn(change, start, stage, finish, process):
     change()
     process()
-    changed = {**contest.POST_PROCESSING, "outputs": [{"source": "plot.txt", "title": "Another"}]}
-    contest.publish("w", contest.template(postproc=changed))
+    changed = {**packages.POST_PROCESSING, "outputs": [{"source": "plot.txt", "title": "Another"}]}
+    scenario.put_workflow("w", packages.ranked(postproc=changed))
     assert shown()["stale"]
     run = start()
     stage(run)
-    contest.publish("w", contest.template(postproc={**changed, "outputs": [{"source": "plot.txt"}]}))
+    scenario.put_workflow("w", packages.ranked(postproc={**changed, "outputs": [{"source": "plot.txt"}]}))
     finish(run)
     assert shown()["stale"], "what ran meanwhile was of a version that is not current any more"
     process()
@@ -400,18 +400,18 @@ def test_a_result_drawn_by_another_version_is_stale_until_the_new_one_has_drawn(
 
 def test_post_processing_that_was_removed_is_owed_no_more(change, start):
     change()
-    contest.publish("w", contest.template())
+    scenario.put_workflow("w", packages.ranked())
     assert start() is None
-    assert reconcile.all_due(contest.START) == {}
+    assert reconcile.all_due(scenario.START) == {}
 
 
 def redrawn(number):
-    return contest.template(postproc={**contest.POST_PROCESSING, "outputs": [{"source": f"plot{number}.txt"}]})
+    return packages.ranked(postproc={**packages.POST_PROCESSING, "outputs": [{"source": f"plot{number}.txt"}]})
 
 
 def test_a_workflow_without_ranked_runs_is_published_without_post_processing(invoke, state_machine):
     for number in range(2):
-        bucket.write("inbox/workflows/w.zip", workbench.package(redrawn(number)))
+        bucket.write("inbox/workflows/w.zip", packages.package(redrawn(number)))
         assert invoke("publish_workflow", {"key": "inbox/workflows/w.zip"})["status"] == "accepted"
     head = workflow_items.get("w")
     assert (head.owed, head.active_run, shown(), stored()) == (False, None, None, [])
@@ -419,7 +419,7 @@ def test_a_workflow_without_ranked_runs_is_published_without_post_processing(inv
 
 
 def test_on_an_empty_board_nobody_can_ask_for_it(again):
-    contest.publish("w", TEMPLATE)
+    scenario.put_workflow("w", TEMPLATE)
     assert again() is None
     assert workflow_items.get("w").owed is False
 
@@ -454,23 +454,23 @@ def staged(run):
 def test_a_board_that_is_emptied_before_the_first_step_is_not_processed(change, start, stage):
     best = change()
     run = start()
-    assert contest.remove(best)
+    assert scenario.delete_run(best)
     with pytest.raises(errors.Conflict, match="is ranked any more"):
         stage(run)
     # The execution marks the run as failed; what is owed is seen to by the reconciler.
     reason = runs.Reason("SYSTEM_ERROR", "stage_step")
-    run_items.finish(run, "w", lambda now: runs.end(now, runs.State.ERROR, contest.moment(300), reason))
-    reconcile.all_due(contest.START)
+    run_items.finish(run, "w", lambda now: runs.end(now, runs.State.ERROR, scenario.moment(300), reason))
+    reconcile.all_due(scenario.START)
     assert (workflow_items.get("w").owed, shown(), stored()) == (False, None, [])
 
 
 def test_a_run_that_is_ranked_while_results_are_withdrawn_is_post_processed(change, start, process):
     best = change()
     process()
-    assert contest.remove(best)
+    assert scenario.delete_run(best)
     head = workflow_items.get("w")
     change("b")
-    assert not run_items.withdraw_post_processing(head, contest.START)
+    assert not run_items.withdraw_post_processing(head, scenario.START)
     assert workflow_items.get("w").owed
     assert start() is not None
 
@@ -479,7 +479,7 @@ def test_a_run_that_is_ranked_while_results_are_withdrawn_is_post_processed(chan
 def test_whoever_finds_the_board_empty_withdraws_what_was_drawn(change, process, invoke, operation):
     best = change()
     process()
-    assert contest.remove(best)
-    bucket.write("inbox/workflows/w.zip", workbench.package(redrawn(1)))
+    assert scenario.delete_run(best)
+    bucket.write("inbox/workflows/w.zip", packages.package(redrawn(1)))
     invoke(operation, {"workflow": "w", "key": "inbox/workflows/w.zip"})
     assert (workflow_items.get("w").owed, shown(), stored()) == (False, None, [])

@@ -8,7 +8,7 @@ import zipfile
 import pytest
 
 from flowserverless.store import version_items
-from support import gateway, policies, workbench
+from support import gateway, iam, packages
 
 FILES = {
     "code/score.py": "pass",
@@ -21,14 +21,9 @@ KEY = "inbox/workflows/bench.zip"
 PUBLIC = ["data/train.csv", "docs/"]
 
 
-@pytest.fixture
-def bench(invoke, monkeypatch, table, bucket, state_machine):
-    return workbench.Bench(invoke, monkeypatch)
-
-
-def publish(bench, public=None, own=None, files=None, targets=("code/score.py",)):
+def publish(world, public=None, own=None, files=None, targets=("code/score.py",)):
     """Publish with patterns in the manifest (`public`) and in the template (`own`)."""
-    template = {"workflow": {"steps": [workbench.STEP]}}
+    template = {"workflow": {"steps": [packages.STEP]}}
     template |= {"flowserverless": {"public": own}} if own is not None else {}
     manifest = {"name": "Bench", "specfile": "workflow.json", "files": [{"source": name} for name in targets]}
     manifest |= {"public": public} if public is not None else {}
@@ -37,33 +32,33 @@ def publish(bench, public=None, own=None, files=None, targets=("code/score.py",)
     with zipfile.ZipFile(buffer, "w") as archive:
         for name, text in content.items():
             archive.writestr(name, text)
-    bench.put(KEY, buffer.getvalue())
-    return bench.invoke("publish_workflow", workbench.dropped(bench.bucket, KEY))
+    world.put(KEY, buffer.getvalue())
+    return world.invoke("publish_workflow", packages.dropped(world.bucket, KEY))
 
 
-def listed(bench):
+def listed(world):
     at = "get_workflow", "GET", "/workflows/{workflowId}", {"workflowId": "bench"}
-    return bench.call(*at, user=None).json["publicFiles"]
+    return world.call(*at, user=None).json["publicFiles"]
 
 
-def get(bench, file, status=302, method="GET", workflow="bench", user=None):
+def get(world, file, status=302, method="GET", workflow="bench", user=None):
     path = {"workflowId": workflow, "fileId": file}
     at = "get_public_file", method, "/workflows/{workflowId}/files/{fileId}", path
-    return bench.call(*at, status, user=user)
+    return world.call(*at, status, user=user)
 
 
-def content(bench, answer):
+def content(world, answer):
     """What the link of an answer leads to."""
     path = urllib.parse.unquote(urllib.parse.urlsplit(answer.headers["location"]).path)
-    return bench.get(path.partition(f"{bench.bucket}/")[2] or path.removeprefix("/")).decode()
+    return world.get(path.partition(f"{world.bucket}/")[2] or path.removeprefix("/")).decode()
 
 
 @pytest.mark.parametrize(
     ("public", "own"), [(PUBLIC, None), (None, PUBLIC), (PUBLIC[:1], PUBLIC[1:]), (PUBLIC, PUBLIC)]
 )
-def test_public_files_are_listed_and_downloaded_by_anybody(bench, public, own):
-    assert publish(bench, public, own)["status"] == "accepted"
-    train, about = listed(bench)
+def test_public_files_are_listed_and_downloaded_by_anybody(world, public, own):
+    assert publish(world, public, own)["status"] == "accepted"
+    train, about = listed(world)
     assert train == {
         "id": "data:train.csv",
         "name": "data/train.csv",
@@ -73,19 +68,19 @@ def test_public_files_are_listed_and_downloaded_by_anybody(bench, public, own):
     }
     assert (about["name"], about["mediaType"]) == ("docs/Über uns.pdf", "application/pdf")
     for user in (None, gateway.BOB, gateway.ORGANISER):
-        answer = get(bench, train["id"], user=user)
+        answer = get(world, train["id"], user=user)
         assert "filename%3D%22train.csv" in answer.headers["location"]
-        assert content(bench, answer) == FILES["data/train.csv"]
-        assert content(bench, get(bench, about["id"], user=user)) == "%PDF"
-    assert get(bench, train["id"], method="HEAD").headers["location"]
+        assert content(world, answer) == FILES["data/train.csv"]
+        assert content(world, get(world, about["id"], user=user)) == "%PDF"
+    assert get(world, train["id"], method="HEAD").headers["location"]
 
 
-def test_nothing_else_of_a_package_is_given_out(bench):
-    publish(bench, PUBLIC, targets=("code/score.py", "data/test_labels.csv"))
+def test_nothing_else_of_a_package_is_given_out(world):
+    publish(world, PUBLIC, targets=("code/score.py", "data/test_labels.csv"))
     for file in ("data:test_labels.csv", "data:test.csv", "code:score.py", "flowserv.json", "000000", "..", "x" * 300):
-        assert get(bench, file, 404).json["code"] == "NOT_FOUND"
-    get(bench, "data:train.csv", 404, workflow="unknown")
-    assert [key.split("/", 3)[3] for key in bench.listed("workflows/bench/")] == [
+        assert get(world, file, 404).json["code"] == "NOT_FOUND"
+    get(world, "data:train.csv", 404, workflow="unknown")
+    assert [key.split("/", 3)[3] for key in world.listed("workflows/bench/")] == [
         "public/data/train.csv",
         "public/docs/Über uns.pdf",
         "static/code/score.py",
@@ -93,47 +88,47 @@ def test_nothing_else_of_a_package_is_given_out(bench):
     ]
 
 
-def test_a_workflow_without_public_files_has_none(bench):
-    publish(bench)
-    assert listed(bench) == []
-    get(bench, "data:train.csv", 404)
+def test_a_workflow_without_public_files_has_none(world):
+    publish(world)
+    assert listed(world) == []
+    get(world, "data:train.csv", 404)
 
 
-def test_a_link_goes_on_to_lead_to_the_file_as_the_current_version_has_it(bench):
-    first = publish(bench, PUBLIC)["version"]
-    publish(bench, PUBLIC, files={**FILES, "data/train.csv": "better"})
-    assert content(bench, get(bench, "data:train.csv")) == "better"
-    second = publish(bench, ["docs"])["version"]
+def test_a_link_goes_on_to_lead_to_the_file_as_the_current_version_has_it(world):
+    first = publish(world, PUBLIC)["version"]
+    publish(world, PUBLIC, files={**FILES, "data/train.csv": "better"})
+    assert content(world, get(world, "data:train.csv")) == "better"
+    second = publish(world, ["docs"])["version"]
     assert first != second
-    get(bench, "data:train.csv", 404)
-    assert publish(bench, ["docs"])["status"] == "unchanged"
+    get(world, "data:train.csv", 404)
+    assert publish(world, ["docs"])["status"] == "unchanged"
 
 
-def test_what_is_public_belongs_to_the_version(bench):
-    versions = [publish(bench, public)["version"] for public in (None, [], PUBLIC, ["docs"])]
+def test_what_is_public_belongs_to_the_version(world):
+    versions = [publish(world, public)["version"] for public in (None, [], PUBLIC, ["docs"])]
     assert versions[0] == versions[1]
     assert len(set(versions)) == 3
-    assert publish(bench, PUBLIC, files={**FILES, "docs/more": "x"})["version"] not in versions
+    assert publish(world, PUBLIC, files={**FILES, "docs/more": "x"})["version"] not in versions
     assert version_items.get("bench").public == (("data/train.csv", 9), ("docs/more", 1), ("docs/Über uns.pdf", 4))
 
 
 @pytest.mark.parametrize("pattern", ["data/trian.csv", "data/train", "nothing/", "*.csv"])
-def test_a_pattern_that_matches_nothing_is_a_fault(bench, pattern):
-    report = publish(bench, [PUBLIC[0], pattern])
+def test_a_pattern_that_matches_nothing_is_a_fault(world, pattern):
+    report = publish(world, [PUBLIC[0], pattern])
     [fault] = report["faults"]
     assert (report["status"], fault["place"]) == ("rejected", "flowserv.json public[1]")
     assert "matches no file of the package" in fault["message"]
-    [fault] = publish(bench, None, [pattern])["faults"]
+    [fault] = publish(world, None, [pattern])["faults"]
     assert fault["place"] == "workflow.json flowserverless.public[0]"
 
 
 @pytest.mark.parametrize("wrong", ["data/train.csv", [1], ["../x"], ["/etc/passwd"], [""], [".flowserverless/x"], {}])
-def test_what_is_no_list_of_patterns_is_a_fault(bench, wrong):
-    assert publish(bench, wrong)["status"] == publish(bench, None, wrong)["status"] == "rejected"
+def test_what_is_no_list_of_patterns_is_a_fault(world, wrong):
+    assert publish(world, wrong)["status"] == publish(world, None, wrong)["status"] == "rejected"
 
 
-def test_a_solution_that_is_made_public_is_warned_of(bench):
-    report = publish(bench, ["data/", "code/score.py"])
+def test_a_solution_that_is_made_public_is_warned_of(world):
+    report = publish(world, ["data/", "code/score.py"])
     assert report["status"] == "accepted"
     found = {warning["place"]: warning["message"] for warning in report["warnings"]}
     assert "anybody download 'data/test_labels.csv'" in found["flowserv.json public[0]"]
@@ -142,7 +137,7 @@ def test_a_solution_that_is_made_public_is_warned_of(bench):
 
 def test_the_role_that_gives_out_public_files_can_read_nothing_else_of_a_package():
     def may_read(path):
-        return not policies.refused("get_public_file", {("s3:GetObject", f"bucket/workflows/bench/{path}")})
+        return not iam.refused("get_public_file", {("s3:GetObject", f"bucket/workflows/bench/{path}")})
 
     version = "0123456789abcdef"
     assert may_read(f"{version}/public/data/train.csv")

@@ -6,21 +6,20 @@ import platform
 import pytest
 
 from flowserverless.store import workflow_items
-from support import gateway, workbench
+from support import gateway, packages
 
 KEY = "inbox/workflows/bench.zip"
 TEMPLATE = {"workflow": {"steps": [{"name": "work", "action": {"environment": "python:3", "commands": ["true"]}}]}}
 
 
 @pytest.fixture
-def register(invoke, monkeypatch, table, bucket, state_machine):
+def register(world, invoke):
     """Publish a template; the report that stands in the bucket."""
-    bench = workbench.Bench(invoke, monkeypatch)
 
     def call(template):
-        bench.put(KEY, workbench.package(template))
-        answer = invoke("publish_workflow", workbench.dropped(bench.bucket, KEY))
-        written = bench.s3.get_object(Bucket=bench.bucket, Key=f"{KEY}.report.json")["Body"]
+        world.put(KEY, packages.package(template))
+        answer = invoke("publish_workflow", packages.dropped(world.bucket, KEY))
+        written = world.s3.get_object(Bucket=world.bucket, Key=f"{KEY}.report.json")["Body"]
         assert json.load(written) == answer
         return answer
 

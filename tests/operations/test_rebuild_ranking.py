@@ -10,27 +10,27 @@ from flowserverless.api import leaderboard
 from flowserverless.domain import ids, runs
 from flowserverless.operations import metrics, rebuild, reconcile
 from flowserverless.store import boards, bucket, group_items, rebuilds, run_items, version_items, workflow_items
-from support import contest, gateway, requests_made
+from support import dynamodb_requests, gateway, packages, ranking_model, scenario
 
 pytestmark = pytest.mark.usefixtures("table", "bucket", "state_machine")
 
-BY_TIME = contest.template(results=contest.results_by("-seconds", "-score"))
-BY_NOTE = contest.template(results=contest.results_by("note"))
+BY_TIME = packages.ranked(results=packages.results_by("-seconds", "-score"))
+BY_NOTE = packages.ranked(results=packages.results_by("note"))
 # 15 minutes are what a board that is not shown any more is kept for its last readers.
 LATER = 16 * 60
 
 
 def go_on(at=0, seconds=3600):
     """Go on with the workflow's boards; 0 seconds are one page."""
-    return rebuild.ranking("w", contest.START + timedelta(seconds=at), seconds)
+    return rebuild.ranking("w", scenario.START + timedelta(seconds=at), seconds)
 
 
 def succeed(group, at, score=None, seconds=None, note=None, run=None):
     """A run that wrote a result file and was ranked by it."""
-    run = run or contest.begin("w", group)
+    run = run or scenario.put_run("w", group)
     document = {"metrics": {"score": score}, "seconds": seconds, "note": note}
     bucket.write_json(bucket.result(run, "results/score.json"), document)
-    contest.end(run, at=at, measure=metrics.of(run_items.get(run)))
+    scenario.end_run(run, at=at, measure=metrics.of(run_items.get(run)))
     return run
 
 
@@ -48,7 +48,7 @@ def shown(include_all=False):
 def left_of(board):
     """How many items of a board there are."""
     parts = ("ALL", "BEST", *(f"G#{group}" for group in "abcd"))
-    return sum(len(contest.listed("w", board, part)) for part in parts)
+    return sum(len(ranking_model.listed("w", board, part)) for part in parts)
 
 
 def boards_of(group):
@@ -58,8 +58,8 @@ def boards_of(group):
 @pytest.fixture
 def three():
     """Two groups with three runs, of which the order depends on what counts."""
-    contest.publish()
-    contest.join("w", "a", "b")
+    scenario.put_workflow()
+    scenario.put_groups("w", "a", "b")
     first = succeed("a", 1, score=0.9, seconds=30, note="m")
     second = succeed("b", 2, score=0.8, seconds=10, note="z")
     third = succeed("a", 3, score=0.7, seconds=20, note="a")
@@ -70,7 +70,7 @@ def test_another_order_ranks_the_kept_results_and_removes_the_old_board(three):
     first, second, third = three
     old = workflow_items.get("w").board
     assert shown(True) == [first, second, third]
-    contest.publish("w", BY_TIME)
+    scenario.put_workflow("w", BY_TIME)
     assert shown(True) == [first, second, third]
     before = workflow_items.get("w")
     assert go_on()
@@ -79,7 +79,7 @@ def test_another_order_ranks_the_kept_results_and_removes_the_old_board(three):
     assert head.ranking_version == before.ranking_version + 1
     assert shown(True) == [second, third, first]
     assert shown() == [second, third]
-    assert contest.stored_statuses(three, head.board) == {
+    assert ranking_model.stored_statuses(three, head.board) == {
         first: ("superseded", third),
         second: ("ranked", None),
         third: ("ranked", None),
@@ -88,32 +88,32 @@ def test_another_order_ranks_the_kept_results_and_removes_the_old_board(three):
     assert left_of(old) == 8
     assert go_on(LATER)
     assert left_of(old) == 0
-    assert rebuilds.first("w", contest.moment(10 * LATER)) is None
+    assert rebuilds.first("w", scenario.moment(10 * LATER)) is None
 
 
 def test_a_version_that_reads_results_as_the_one_before_keeps_the_board(three):
     board = workflow_items.get("w").board
-    contest.publish("w", contest.template(outputs=[{"source": "results/score.json", "title": "Score"}]))
+    scenario.put_workflow("w", packages.ranked(outputs=[{"source": "results/score.json", "title": "Score"}]))
     head = workflow_items.get("w")
     assert (head.board, head.next_board) == (board, None)
-    assert rebuilds.first("w", contest.moment(LATER)) is None
+    assert rebuilds.first("w", scenario.moment(LATER)) is None
     assert len(shown(True)) == 3
 
 
 def test_a_column_that_old_results_lack_is_why_they_are_not_ranked(three):
-    schema = [*contest.RESULTS["schema"], {"name": "depth", "label": "Depth", "dtype": "int"}]
-    contest.publish("w", contest.template(results=contest.results_by("depth", schema=schema)))
+    schema = [*packages.RESULTS["schema"], {"name": "depth", "label": "Depth", "dtype": "int"}]
+    scenario.put_workflow("w", packages.ranked(results=packages.results_by("depth", schema=schema)))
     go_on()
     board = workflow_items.get("w").board
-    assert set(contest.stored_statuses(three, board).values()) == {("not_ranked", "MISSING_COLUMN")}
+    assert set(ranking_model.stored_statuses(three, board).values()) == {("not_ranked", "MISSING_COLUMN")}
     assert shown(True) == []
 
 
 def test_a_result_file_that_was_not_kept_is_why_a_run_is_not_ranked(three):
-    contest.publish("w", contest.template(results=contest.results_by("score", file="results/other.json")))
+    scenario.put_workflow("w", packages.ranked(results=packages.results_by("score", file="results/other.json")))
     go_on()
     board = workflow_items.get("w").board
-    assert set(contest.stored_statuses(three, board).values()) == {("not_ranked", "NO_RESULT_FILE")}
+    assert set(ranking_model.stored_statuses(three, board).values()) == {("not_ranked", "NO_RESULT_FILE")}
 
 
 def test_readers_see_the_old_board_or_the_new_one_whatever_happens_on_the_way(three, monkeypatch):
@@ -123,8 +123,8 @@ def test_readers_see_the_old_board_or_the_new_one_whatever_happens_on_the_way(th
     monkeypatch.setattr(rebuild, "ENTRIES", 1)
     first, second, third = three
     present = {first: (0.9, 30, 1), second: (0.8, 10, 2), third: (0.7, 20, 3)}
-    waiting = contest.begin("w", "b")
-    contest.publish("w", BY_TIME)
+    waiting = scenario.put_run("w", "b")
+    scenario.put_workflow("w", BY_TIME)
     new = workflow_items.get("w").next_board
 
     def by_score():
@@ -137,11 +137,11 @@ def test_readers_see_the_old_board_or_the_new_one_whatever_happens_on_the_way(th
         present[succeed(group, at, score=score, seconds=seconds, run=run)] = (score, seconds, at)
 
     def remove(run):
-        contest.remove(run)
+        scenario.delete_run(run)
         del present[run]
 
     def join():
-        contest.join("w", "aa")
+        scenario.put_groups("w", "aa")
         end_one("aa", 0.99, 40, 6)
 
     events = iter(
@@ -151,7 +151,7 @@ def test_readers_see_the_old_board_or_the_new_one_whatever_happens_on_the_way(th
             join,
             lambda: end_one("a", 0.6, 1, 7),
             lambda: remove(second),
-            lambda: contest.join("w", "d"),
+            lambda: scenario.put_groups("w", "d"),
             lambda: end_one("d", 0.5, 2, 8),
         ]
     )
@@ -167,7 +167,7 @@ def test_readers_see_the_old_board_or_the_new_one_whatever_happens_on_the_way(th
     assert len(seen) == 2
     assert next(events, None) is None
     assert go_on(LATER)
-    assert rebuilds.first("w", contest.moment(10 * LATER)) is None
+    assert rebuilds.first("w", scenario.moment(10 * LATER)) is None
     best = {}
     for run in by_time():
         best.setdefault(ids.run_id(run).owner.name, run)
@@ -177,7 +177,7 @@ def test_readers_see_the_old_board_or_the_new_one_whatever_happens_on_the_way(th
 def to_the_end(at=0):
     """Rebuild although every function dies, each after one request more than the one before."""
     for requests in itertools.count(1):
-        with contextlib.suppress(requests_made.Died), requests_made.no_more_than(requests):
+        with contextlib.suppress(dynamodb_requests.Died), dynamodb_requests.no_more_than(requests):
             assert go_on(at)
             return requests
     return None
@@ -185,7 +185,7 @@ def to_the_end(at=0):
 
 def test_a_function_that_dies_after_any_of_its_requests_is_followed_by_one_that_goes_on(three):
     old = workflow_items.get("w").board
-    contest.publish("w", BY_TIME)
+    scenario.put_workflow("w", BY_TIME)
     assert to_the_end() > 5
     first, second, third = three
     assert shown(True) == [second, third, first]
@@ -195,11 +195,11 @@ def test_a_function_that_dies_after_any_of_its_requests_is_followed_by_one_that_
     assert to_the_end(LATER) > 5
     assert left_of(old) == 0
     assert shown(True) == [second, third, first]
-    assert rebuilds.first("w", contest.moment(10 * LATER)) is None
+    assert rebuilds.first("w", scenario.moment(10 * LATER)) is None
 
 
 def test_two_that_rebuild_at_the_same_time_do_no_harm(three, monkeypatch):
-    contest.publish("w", BY_TIME)
+    scenario.put_workflow("w", BY_TIME)
     real, other = run_items.rank, [lambda: go_on()]
 
     def overtaken(*arguments):
@@ -219,11 +219,11 @@ def test_two_that_rebuild_at_the_same_time_do_no_harm(three, monkeypatch):
 def test_a_newer_version_supersedes_the_board_that_is_being_filled(three, pages):
     first, second, third = three
     boards = {workflow_items.get("w").board}
-    contest.publish("w", BY_TIME)
+    scenario.put_workflow("w", BY_TIME)
     boards.add(workflow_items.get("w").next_board)
     for _ in range(pages):
         go_on(seconds=0)
-    contest.publish("w", BY_NOTE)
+    scenario.put_workflow("w", BY_NOTE)
     assert shown(True) == [first, second, third]
     assert go_on()
     assert go_on(LATER)
@@ -232,15 +232,15 @@ def test_a_newer_version_supersedes_the_board_that_is_being_filled(three, pages)
     assert boards_of("a") == boards_of("b") == {board}
     assert [left_of(gone) for gone in boards] == [0, 0]
     assert left_of(board) == 8
-    assert rebuilds.first("w", contest.moment(10 * LATER)) is None
+    assert rebuilds.first("w", scenario.moment(10 * LATER)) is None
     assert set(run_items.get(first).standings) <= {board, *boards}
 
 
 def test_a_version_that_is_published_again_begins_another_board(three):
     first, second, third = three
     boards = [workflow_items.get("w").board]
-    for document in (BY_TIME, contest.TEMPLATE):
-        contest.publish("w", document)
+    for document in (BY_TIME, packages.RANKED):
+        scenario.put_workflow("w", document)
         assert go_on()
         boards.append(workflow_items.get("w").board)
     assert shown(True) == [first, second, third]
@@ -252,7 +252,7 @@ def test_a_version_that_is_published_again_begins_another_board(three):
 
 def test_a_workflow_that_ranks_nothing_any_more_shows_nothing_and_keeps_no_entries(three):
     board = workflow_items.get("w").board
-    contest.publish("w", contest.template(results=None))
+    scenario.put_workflow("w", packages.ranked(results=None))
     assert leaderboard.show("w", None, False, 10, None) == {"schema": None, "ranking": [], "rankingVersion": 3}
     assert go_on()
     assert go_on(LATER)
@@ -261,11 +261,11 @@ def test_a_workflow_that_ranks_nothing_any_more_shows_nothing_and_keeps_no_entri
 
 
 def test_a_workflow_that_begins_to_rank_ranks_what_it_has():
-    contest.publish("w", contest.template(results=None))
-    contest.join("w", "a", "b")
+    scenario.put_workflow("w", packages.ranked(results=None))
+    scenario.put_groups("w", "a", "b")
     first, second = succeed("a", 1, score=0.5), succeed("b", 2, score=0.6)
     assert workflow_items.get("w").ranking_version == 0
-    contest.publish()
+    scenario.put_workflow()
     assert shown(True) == []
     assert go_on()
     assert shown(True) == [second, first]
@@ -273,9 +273,9 @@ def test_a_workflow_that_begins_to_rank_ranks_what_it_has():
 
 
 def test_a_group_that_is_deleted_on_the_way_is_left_out(three, monkeypatch):
-    contest.publish("w", BY_TIME)
+    scenario.put_workflow("w", BY_TIME)
     first, second, third = three
-    real, other = rebuilds.join, [lambda: (contest.remove(second), group_items.delete(group_items.get("b")))]
+    real, other = rebuilds.join, [lambda: (scenario.delete_run(second), group_items.delete(group_items.get("b")))]
 
     def overtaken(item, group):
         if group == "b" and other:
@@ -288,10 +288,10 @@ def test_a_group_that_is_deleted_on_the_way_is_left_out(three, monkeypatch):
 
 
 def test_the_new_ranking_is_post_processed(invoke):
-    contest.publish("w", contest.template(postproc=contest.POST_PROCESSING))
-    contest.join("w", "a")
+    scenario.put_workflow("w", packages.ranked(postproc=packages.POST_PROCESSING))
+    scenario.put_groups("w", "a")
     succeed("a", 1, score=0.5)
-    contest.publish("w", {**BY_TIME, "postproc": contest.POST_PROCESSING})
+    scenario.put_workflow("w", {**BY_TIME, "postproc": packages.POST_PROCESSING})
     assert workflow_items.get("w").active_run is None
     assert invoke("rebuild_ranking", {"workflow": "w"}) == {"done": True}
     run = run_items.get(workflow_items.get("w").active_run)
@@ -299,8 +299,8 @@ def test_the_new_ranking_is_post_processed(invoke):
 
 
 def test_the_reconciler_goes_on_only_with_what_nobody_is_at_work_on(three):
-    contest.publish("w", BY_TIME)
-    begun = contest.START + timedelta(seconds=10)
+    scenario.put_workflow("w", BY_TIME)
+    begun = scenario.START + timedelta(seconds=10)
     assert reconcile.all_due(begun) == {"rebuilds": 1}
     go_on(at=10, seconds=0)
     assert "rebuilds" not in reconcile.all_due(begun + timedelta(minutes=10))
@@ -314,7 +314,7 @@ def test_a_cursor_of_a_board_that_is_not_shown_any_more_is_refused(three, invoke
 
     cursor = page(limit="1").json["next"]
     assert page(limit="1", cursor=cursor).status == 200
-    contest.publish("w", BY_TIME)
+    scenario.put_workflow("w", BY_TIME)
     go_on()
     refused = page(limit="1", cursor=cursor)
     assert (refused.status, refused.json["code"]) == (400, "OUTDATED_CURSOR")
@@ -322,7 +322,7 @@ def test_a_cursor_of_a_board_that_is_not_shown_any_more_is_refused(three, invoke
 
 def test_a_run_says_which_of_its_columns_was_not_a_number_after_its_results_are_read_anew(three):
     schema = [{"name": "note", "label": "Note", "dtype": "float"}]
-    contest.publish("w", contest.template(results={"file": "results/score.json", "schema": schema}))
+    scenario.put_workflow("w", packages.ranked(results={"file": "results/score.json", "schema": schema}))
     go_on()
     standing = run_items.get(three[0]).standings[workflow_items.get("w").board]
     assert standing.code == "NOT_A_NUMBER"

@@ -20,7 +20,7 @@ from flowserverless.operations import register as registering
 from flowserverless.store import group_items, revocations, workflow_items
 from flowserverless.store import table as stored
 from local import emulator, template
-from support import aws_clients, contest, gateway, policies
+from support import aws_clients, gateway, iam, packages, scenario
 
 PASSWORD = "correct horse"
 STRANGER = "0ada0000-0000-4000-8000-00000000ffff"
@@ -754,7 +754,7 @@ def test_in_the_second_of_a_sign_out_the_password_is_asked_for_again(
 
     def meanwhile(seconds):
         waits.append(seconds)
-        with policies.asked():
+        with iam.asked():
             user_pool_calls.client.admin_set_user_password(**changed)
 
     monkeypatch.setattr(login, "wait", meanwhile)
@@ -1082,12 +1082,12 @@ def test_the_sample_events_play_a_users_story(invoke, user_pool_calls, table):
 @pytest.fixture
 def place(user_pool_calls, bucket):
     """A workflow in which groups can be made."""
-    contest.publish("w", contest.template())
+    scenario.put_workflow("w", packages.ranked())
 
 
 def found(identifier, owner, *others):
     """A group of users, straight in the table."""
-    group = contest.group("w", identifier, owner["id"])
+    group = scenario.new_group("w", identifier, owner["id"])
     group_items.create(group, {user["id"]: user["username"] for user in (owner, *others)}, workflow_items.get("w"))
 
 
@@ -1130,8 +1130,8 @@ def test_an_account_is_deleted_and_its_name_is_nowhere(invoke, register, log_in,
 def test_what_a_group_did_stays_when_its_only_member_leaves(invoke, register, log_in, place, state_machine):
     ada = register("ada")
     found("g", ada)
-    run = contest.begin("w", "g")
-    contest.end(run, score=1.0)
+    run = scenario.put_run("w", "g")
+    scenario.end_run(run, score=1.0)
     assert depart(invoke, person(log_in("ada").json)).status == 200
     board = gateway.answer(
         invoke("get_leaderboard", gateway.event("GET", "/workflows/{workflowId}/leaderboard", {"workflowId": "w"}))
@@ -1175,7 +1175,7 @@ def test_who_is_added_to_a_group_meanwhile_is_not_in_it(invoke, register, log_in
     delete = cognito.delete
 
     def late(name):
-        with policies.asked():
+        with iam.asked():
             found("late", bob, ada)
         delete(name)
 

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 import pytest
 
 from local import deployment, emulator, stack
-from support import visits
+from support import http
 
 Deploy = Callable[..., stack.Stack]
 
@@ -33,15 +33,15 @@ def deploy(request: pytest.FixtureRequest, worker_id: str) -> Iterator[Deploy]:
 
 
 @pytest.fixture(scope="module")
-def service(deployed: stack.Stack) -> visits.Visitor:
+def service(deployed: stack.Stack) -> http.Visitor:
     """The service, for a stranger."""
-    return visits.Visitor(deployed.api_url)
+    return http.Visitor(deployed.api_url)
 
 
 @pytest.fixture(scope="module")
-def ada(service: visits.Visitor) -> visits.Visitor:
+def ada(service: http.Visitor) -> http.Visitor:
     """A user."""
-    return visits.register(service)
+    return http.register(service)
 
 
 @contextlib.contextmanager

@@ -22,7 +22,7 @@ import botocore.session
 import pytest
 
 from local import emulator, reach, stack
-from support import inside, visits
+from support import http, processes
 
 LIMITS = {
     "StepMemory": "512",
@@ -93,9 +93,9 @@ def bounded(deploy: Callable[..., stack.Stack]) -> stack.Stack:
 
 
 @pytest.fixture(scope="module")
-def eve(bounded: stack.Stack) -> visits.Visitor:
+def eve(bounded: stack.Stack) -> http.Visitor:
     """A user who means harm."""
-    return visits.register(visits.Visitor(bounded.api_url))
+    return http.register(http.Visitor(bounded.api_url))
 
 
 @pytest.fixture(scope="module")
@@ -112,18 +112,18 @@ class Attack:
     """A workflow of one step, run once; what came of it."""
 
     def __init__(
-        self, bounded: stack.Stack, eve: visits.Visitor, *commands: str, outputs: list[str], **arguments: Any
+        self, bounded: stack.Stack, eve: http.Visitor, *commands: str, outputs: list[str], **arguments: Any
     ) -> None:
         template = {
             "workflow": {
                 "parameters": CONTEXT,
-                "steps": [visits.step("attack", *commands)],
+                "steps": [http.step("attack", *commands)],
                 "files": {"outputs": outputs},
             },
             "parameters": PARAMETERS,
         }
         self.eve = eve
-        self.workflow = visits.publish(bounded, template, look_dot_py=LOOK_FOR_CREDENTIALS)
+        self.workflow = http.publish(bounded, template, look_dot_py=LOOK_FOR_CREDENTIALS)
         self.group = eve.group(self.workflow)
         self.run = eve.start(self.group, **arguments)
 
@@ -137,7 +137,7 @@ class Attack:
         return self.eve.follow(f"runs/{self.run}/downloads/files/{found['id']}").body
 
 
-def test_a_step_finds_no_credentials_that_open_anything(bounded: stack.Stack, eve: visits.Visitor, apart: bool) -> None:
+def test_a_step_finds_no_credentials_that_open_anything(bounded: stack.Stack, eve: http.Visitor, apart: bool) -> None:
     attack = Attack(bounded, eve, "${python} look.py", outputs=["found.json"])
     found = json.loads(attack.file("found.json"))
     assert found["own"] == []
@@ -175,19 +175,17 @@ def granted(bounded: stack.Stack, key: str, secret: str, token: str) -> list[str
     return opened
 
 
-def test_a_step_finds_nothing_of_the_machine_around_it(bounded: stack.Stack, eve: visits.Visitor, apart: bool) -> None:
+def test_a_step_finds_nothing_of_the_machine_around_it(bounded: stack.Stack, eve: http.Visitor, apart: bool) -> None:
     """Buckets lie in a folder of the emulator, whose root key everybody knows; and both are on this machine."""
     mark = uuid.uuid4().hex
     template = {
         "workflow": {
             "parameters": {"text": "$[[text]]", "mark": mark},
-            "steps": [
-                visits.step("look", "${python} look.py", files={"inputs": ["look.py"], "outputs": ["found.json"]})
-            ],
+            "steps": [http.step("look", "${python} look.py", files={"inputs": ["look.py"], "outputs": ["found.json"]})],
         },
         "parameters": PARAMETERS,
     }
-    workflow = visits.publish(bounded, template, look_dot_py=LOOK_AROUND)
+    workflow = http.publish(bounded, template, look_dot_py=LOOK_AROUND)
     folders = [emulator.PROJECT, emulator.STATE, emulator.STATE / "stack.json", emulator.STATE / "aws.env"]
     with tempfile.NamedTemporaryFile(prefix="solution-", dir=emulator.STATE) as solution:
         os.chmod(solution.name, 0o644)
@@ -222,7 +220,7 @@ def test_a_step_finds_nothing_of_the_machine_around_it(bounded: stack.Stack, eve
     ],
     ids=["quote", "substitution", "backtick", "newline", "single quote", "100 kB"],
 )
-def test_an_argument_is_data(bounded: stack.Stack, eve: visits.Visitor, text: str) -> None:
+def test_an_argument_is_data(bounded: stack.Stack, eve: http.Visitor, text: str) -> None:
     attack = Attack(
         bounded,
         eve,
@@ -246,7 +244,7 @@ KINDS: dict[str, Any] = {
     "workflow": {
         "parameters": {"texts": "$[[texts]]", "pair": "$[[pair]]", "choice": "$[[choice]]", "given": "$[[given]]"},
         "steps": [
-            visits.step(
+            http.step(
                 "attack",
                 'for name in texts pair choice; do eval "printf %s \\"\\${$name}\\"" > "$name.txt"; done',
                 'printf %s "${given}" > given.txt; cat "${given}" > content.txt; ls -aR . > listing.txt',
@@ -263,8 +261,8 @@ KINDS: dict[str, Any] = {
 }
 
 
-def test_every_kind_of_argument_is_data(bounded: stack.Stack, eve: visits.Visitor) -> None:
-    workflow = visits.publish(bounded, KINDS)
+def test_every_kind_of_argument_is_data(bounded: stack.Stack, eve: http.Visitor) -> None:
+    workflow = http.publish(bounded, KINDS)
     group = eve.group(workflow)
     name = "$(touch injected)`touch injected`;'touch injected'"
     upload = eve.upload(group, name, b"content")
@@ -285,13 +283,13 @@ def test_every_kind_of_argument_is_data(bounded: stack.Stack, eve: visits.Visito
     "place", ["../../escaped", "/etc/passwd", "out/../../x", "..", "out/\x00", ".flowserverless/x"]
 )
 def test_an_output_outside_the_run_directory_is_refused(bounded: stack.Stack, place: str) -> None:
-    template = {"workflow": {"steps": [visits.step("attack", "true")]}, "outputs": [{"source": place}]}
-    report = visits.drop(bounded, f"w{uuid.uuid4().hex[:8]}", visits.package(template))
+    template = {"workflow": {"steps": [http.step("attack", "true")]}, "outputs": [{"source": place}]}
+    report = http.drop(bounded, f"w{uuid.uuid4().hex[:8]}", http.package(template))
     assert report["status"] == "rejected", report
     assert any("outputs[0]" in fault["place"] for fault in report["faults"]), report
 
 
-def test_a_target_does_not_leave_the_run_directory(bounded: stack.Stack, eve: visits.Visitor) -> None:
+def test_a_target_does_not_leave_the_run_directory(bounded: stack.Stack, eve: http.Visitor) -> None:
     attack = Attack(bounded, eve, "true", outputs=[])
     upload = eve.upload(attack.group, "../../x", b"x")
     for target in ("../../escaped", "/etc/escaped", "in/../../escaped", ".flowserverless/context.json", "a\\..\\b"):
@@ -300,7 +298,7 @@ def test_a_target_does_not_leave_the_run_directory(bounded: stack.Stack, eve: vi
         assert refused.status == 400, (target, refused.body)
 
 
-def test_an_upload_lands_beside_neither_solution_nor_scoring_program(bounded: stack.Stack, eve: visits.Visitor) -> None:
+def test_an_upload_lands_beside_neither_solution_nor_scoring_program(bounded: stack.Stack, eve: http.Visitor) -> None:
     attack = Attack(bounded, eve, "mkdir -p out && ls -R > out/listing.txt", outputs=["out/"])
     upload = eve.upload(attack.group, "part0.csv", b"x")
     for target in ("truth/part0.csv", "code/json.py", "GNUmakefile", "in/given.py"):
@@ -309,7 +307,7 @@ def test_an_upload_lands_beside_neither_solution_nor_scoring_program(bounded: st
         assert (refused.status, refused.json["code"]) == (400, "INVALID_ARGUMENTS"), (target, refused.body)
 
 
-def test_a_symbolic_link_is_not_followed_out(bounded: stack.Stack, eve: visits.Visitor) -> None:
+def test_a_symbolic_link_is_not_followed_out(bounded: stack.Stack, eve: http.Visitor) -> None:
     attack = Attack(
         bounded,
         eve,
@@ -320,17 +318,17 @@ def test_a_symbolic_link_is_not_followed_out(bounded: stack.Stack, eve: visits.V
     assert [file["name"] for file in attack.ended()["files"]] == ["out/file"]
 
 
-def test_a_fork_bomb_is_bounded(bounded: stack.Stack, eve: visits.Visitor) -> None:
+def test_a_fork_bomb_is_bounded(bounded: stack.Stack, eve: http.Visitor) -> None:
     marker = f"bomb{uuid.uuid4().hex}"
     bomb = (
         f"i=0; while [ $i -lt 200 ]; do i=$((i+1)); ${{python}} -c 'import time; time.sleep(20)' {marker} & done; wait"
     )
     run = Attack(bounded, eve, bomb, outputs=[]).ended()
-    assert len(inside.processes(marker)) == 0
+    assert len(processes.alive(marker)) == 0
     assert run["state"] in ("ERROR", "SUCCESS")
 
 
-def test_a_memory_hog_ends_with_a_reason(bounded: stack.Stack, eve: visits.Visitor) -> None:
+def test_a_memory_hog_ends_with_a_reason(bounded: stack.Stack, eve: http.Visitor) -> None:
     hog = "${python} -c 'x = [bytearray(1 << 20) for _ in range(1000)]; import time; time.sleep(15)'"
     run = Attack(bounded, eve, hog, outputs=[]).ended()
     assert run["state"] == "ERROR"
@@ -338,33 +336,33 @@ def test_a_memory_hog_ends_with_a_reason(bounded: stack.Stack, eve: visits.Visit
     assert run["reason"]["code"] == "OUT_OF_MEMORY" or any("MemoryError" in text for text in run["messages"])
 
 
-def test_a_huge_file_is_refused(bounded: stack.Stack, eve: visits.Visitor) -> None:
+def test_a_huge_file_is_refused(bounded: stack.Stack, eve: http.Visitor) -> None:
     run = Attack(bounded, eve, "head -c 100000000 /dev/zero > huge", outputs=["huge"]).ended()
     assert run["state"] == "ERROR"
     assert all(file["size"] <= 20_000_000 for file in run["files"])
 
 
-def test_endless_output_is_bounded(bounded: stack.Stack, eve: visits.Visitor) -> None:
+def test_endless_output_is_bounded(bounded: stack.Stack, eve: http.Visitor) -> None:
     attack = Attack(bounded, eve, "head -c 50000000 /dev/zero | tr '\\0' x", outputs=[])
     assert attack.ended()["state"] == "SUCCESS"
     log = eve.follow(f"runs/{attack.run}/logs")
     assert 0 < len(log.body) < 60_000
 
 
-def test_a_step_that_takes_too_long_times_out(bounded: stack.Stack, eve: visits.Visitor) -> None:
+def test_a_step_that_takes_too_long_times_out(bounded: stack.Stack, eve: http.Visitor) -> None:
     run = Attack(bounded, eve, "trap '' TERM; while :; do sleep 1; done", outputs=[]).ended()
     assert (run["state"], run["reason"]["code"]) == ("ERROR", "TIMEOUT")
 
 
 def test_nothing_outlives_its_step_or_is_left_for_the_next(
-    bounded: stack.Stack, eve: visits.Visitor, apart: bool
+    bounded: stack.Stack, eve: http.Visitor, apart: bool
 ) -> None:
     marker = f"lodger{uuid.uuid4().hex}"
     stay = f"setsid ${{python}} -c 'import time; time.sleep(300)' {marker} > /dev/null 2>&1 &"
     places = ["$TMPDIR", "/tmp"] if apart else ["$TMPDIR"]
     leave = "; ".join(f'echo secret > "{place}/{marker}" || true' for place in places) + "; exec >&-"
     assert Attack(bounded, eve, stay, leave, outputs=[]).ended()["state"] == "SUCCESS"
-    assert inside.processes(marker) == []
+    assert processes.alive(marker) == []
     next_one = Attack(
         bounded,
         eve,
@@ -374,7 +372,7 @@ def test_nothing_outlives_its_step_or_is_left_for_the_next(
     assert marker not in next_one.file("seen.txt").decode()
 
 
-def test_the_signed_form_is_for_this_run_only(bounded: stack.Stack, eve: visits.Visitor) -> None:
+def test_the_signed_form_is_for_this_run_only(bounded: stack.Stack, eve: http.Visitor) -> None:
     attack = Attack(bounded, eve, "true", outputs=[])
     attack.ended()
     s3 = bounded.client("s3")
@@ -407,7 +405,7 @@ def post(form: dict[str, Any], key: str, content: bytes) -> int:
     last = f'--{boundary}\r\nContent-Disposition: form-data; name="file"; filename="x"\r\n\r\n'
     body = "".join([*parts, last]).encode() + content + f"\r\n--{boundary}--\r\n".encode()
     url = urllib.parse.urlsplit(form["url"]).geturl()
-    return visits.request("POST", url, body, {"Content-Type": f"multipart/form-data; boundary={boundary}"}).status
+    return http.request("POST", url, body, {"Content-Type": f"multipart/form-data; boundary={boundary}"}).status
 
 
 @pytest.mark.parametrize("member", ["../escaped.txt", "/etc/escaped", "a/../../escaped", "C:\\escaped"])
@@ -415,11 +413,11 @@ def test_a_package_with_a_climbing_member_is_refused(bounded: stack.Stack, membe
     import io
     import zipfile
 
-    buffer = io.BytesIO(visits.package({"workflow": {"steps": [visits.step("s", "true")]}}))
+    buffer = io.BytesIO(http.package({"workflow": {"steps": [http.step("s", "true")]}}))
     with zipfile.ZipFile(buffer, "a") as archive:
         archive.writestr(member, "x")
     name = f"w{uuid.uuid4().hex[:8]}"
-    report = visits.drop(bounded, name, buffer.getvalue())
+    report = http.drop(bounded, name, buffer.getvalue())
     assert report["status"] == "rejected", report
     listed = bounded.client("s3").list_objects_v2(Bucket=bounded.bucket, Prefix=f"workflows/{name}/")
     assert listed["KeyCount"] == 0

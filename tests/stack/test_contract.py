@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 from local import emulator, stack
-from support import visits
+from support import http
 
 DOCUMENT = emulator.PROJECT / "functions" / "get_openapi" / "openapi.json"
 # May a token make a difference, by operation?
@@ -43,7 +43,7 @@ phases.coverage.enabled = false
 EXAMPLES = 2
 SECONDS = 600
 TEMPLATE: dict[str, Any] = {
-    "workflow": {"parameters": {"count": "$[[count]]"}, "steps": [visits.step("count", "true")]},
+    "workflow": {"parameters": {"count": "$[[count]]"}, "steps": [http.step("count", "true")]},
     "parameters": [{"name": "count", "dtype": "int", "defaultValue": 1}],
 }
 
@@ -51,8 +51,8 @@ TEMPLATE: dict[str, Any] = {
 @pytest.fixture(scope="module")
 def places(deployed: stack.Stack) -> dict[str, str]:
     """What there is, by path parameter; and the token of a member."""
-    user = visits.register(visits.Visitor(deployed.api_url))
-    workflow = visits.publish(deployed, TEMPLATE)
+    user = http.register(http.Visitor(deployed.api_url))
+    workflow = http.publish(deployed, TEMPLATE)
     group = user.group(workflow)
     file = user.upload(group, "data.txt", b"data")
     run = user.start(group)
@@ -96,16 +96,16 @@ def mistakes(deployed: stack.Stack) -> str:
 
 
 def test_who_polls_or_asks_for_headers_only_gets_no_body(deployed: stack.Stack, places: dict[str, str]) -> None:
-    member = visits.Visitor(deployed.api_url, places["token"])
+    member = http.Visitor(deployed.api_url, places["token"])
     for path in ("", "workflows", f"workflows/{places['workflowId']}", f"groups/{places['groupId']}/runs"):
         full, head = member.call("GET", path), member.call("HEAD", path)
         assert (head.status, head.body, head.headers["etag"]) == (200, b"", full.headers["etag"]), path
         again = member.call("GET", path, If_None_Match=full.headers["etag"])
         assert (again.status, again.body) == (304, b""), path
     file = f"uploads/{places['groupId']}/files/{places['fileId']}"
-    link = visits.Visitor(deployed.api_url, places["token"]).call("HEAD", file)
+    link = http.Visitor(deployed.api_url, places["token"]).call("HEAD", file)
     assert (link.status, link.body) == (302, b"")
-    there = visits.request("HEAD", link.headers["location"])
+    there = http.request("HEAD", link.headers["location"])
     assert (there.status, there.headers["content-length"]) == (200, "4")
 
 

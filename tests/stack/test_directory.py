@@ -3,7 +3,7 @@
 import uuid
 
 from local import stack
-from support import visits, workbench
+from support import http, packages
 
 
 def step(name: str, *commands: str) -> dict[str, object]:
@@ -36,9 +36,9 @@ TEMPLATE = {
 }
 
 
-def test_a_step_finds_what_the_one_before_left(deployed: stack.Stack, ada: visits.Visitor) -> None:
+def test_a_step_finds_what_the_one_before_left(deployed: stack.Stack, ada: http.Visitor) -> None:
     workflow, files = f"w{uuid.uuid4().hex[:8]}", {"hello.sh": b"#!/bin/sh\necho hello\n", "data.txt": b"1"}
-    report = visits.drop(deployed, workflow, workbench.package(TEMPLATE, files, {"hello.sh"}))
+    report = http.drop(deployed, workflow, packages.package(TEMPLATE, files, {"hello.sh"}))
     assert report["status"] == "accepted", report
     run = ada.finished(ada.start(ada.group(workflow)))
     assert run["state"] == "SUCCESS", run

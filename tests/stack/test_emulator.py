@@ -16,7 +16,7 @@ import botocore.exceptions
 import pytest
 
 from local import emulator, reach
-from support import doubles
+from support import functions
 
 
 @pytest.fixture
@@ -104,8 +104,8 @@ def test_it_stops_though_functions_are_busy(home, keep, monkeypatch):
     monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
     first = emulator.start(home, keep)
     emulator.client("s3", first.url).create_bucket(Bucket="kept")
-    role = doubles.role(first)
-    function = doubles.function(first, role, SLEEPING, 900)
+    role = functions.role(first)
+    function = functions.create(first, role, SLEEPING, 900)
     execution = execution_of(first, role, function, home / "executed")
     caller = threading.Thread(target=invoke, args=(first, function, home / "invoked"))
     caller.start()

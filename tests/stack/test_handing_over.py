@@ -7,7 +7,7 @@ import zipfile
 import pytest
 
 from local import stack
-from support import visits
+from support import http
 
 SCORE = """\
 import json, sys
@@ -25,8 +25,8 @@ TEMPLATE = {
         "parameters": {"code": "$[[code]]", "labels": "data/labels.csv", "bonus": 0},
         "steps": [
             {"name": "give", "action": {"func": "give.bonus", "arg": "bonus"}, "files": {"inputs": ["give.py"]}},
-            visits.step("solve", '${python} "${code}" predictions.csv', **SOLVE),
-            visits.step("score", CALL, **FENCED),
+            http.step("solve", '${python} "${code}" predictions.csv', **SOLVE),
+            http.step("score", CALL, **FENCED),
         ],
     },
     "outputs": [{"source": "results/score.json"}],
@@ -65,10 +65,10 @@ def archive() -> bytes:
 @pytest.fixture(scope="module")
 def workflow(deployed: stack.Stack) -> str:
     """A benchmark whose groups submit code, fenced as docs/templates.md advises."""
-    return visits.publish(deployed, TEMPLATE, **FILES)
+    return http.publish(deployed, TEMPLATE, **FILES)
 
 
-def submit(ada: visits.Visitor, group: str, program: str) -> str:
+def submit(ada: http.Visitor, group: str, program: str) -> str:
     """The run of a group's program."""
     file = ada.upload(group, "solve.py", program.encode())
     return ada.start(group, code={"type": "$file", "value": {"fileId": file}})
@@ -78,7 +78,7 @@ def submit(ada: visits.Visitor, group: str, program: str) -> str:
     "planted", [{}, {"labels": "predictions.csv"}, {"bonus": 1000}, {"PATH": "."}, {"python": "/bin/true"}]
 )
 def test_a_groups_program_changes_no_variable_of_the_scoring_step(
-    ada: visits.Visitor, workflow: str, planted: dict[str, object]
+    ada: http.Visitor, workflow: str, planted: dict[str, object]
 ) -> None:
     run = submit(ada, ada.group(workflow), HONEST + PLANT % planted)
     ended = ada.finished(run)
@@ -89,7 +89,7 @@ def test_a_groups_program_changes_no_variable_of_the_scoring_step(
     assert ada.follow(f"runs/{run}/logs?step=2").body == b"labels in data/labels.csv\n"
 
 
-def test_a_groups_program_executes_nothing_in_the_scoring_step(ada: visits.Visitor, workflow: str) -> None:
+def test_a_groups_program_executes_nothing_in_the_scoring_step(ada: http.Visitor, workflow: str) -> None:
     group = ada.group(workflow)
     hijack = f"import sys\nopen(sys.argv[1], 'wb').write({archive()!r})\n"
     ended = ada.finished(submit(ada, group, hijack + PLANT % {"PYTHONPATH": "predictions.csv"}))
@@ -99,7 +99,7 @@ def test_a_groups_program_executes_nothing_in_the_scoring_step(ada: visits.Visit
 
 
 def test_an_upload_that_was_replaced_since_is_not_executed(
-    deployed: stack.Stack, ada: visits.Visitor, workflow: str
+    deployed: stack.Stack, ada: http.Visitor, workflow: str
 ) -> None:
     group = ada.group(workflow)
     file = ada.upload(group, "solve.py", HONEST.encode())
@@ -110,7 +110,7 @@ def test_an_upload_that_was_replaced_since_is_not_executed(
     assert "input 'submission/solve.py' is not the file that was uploaded" in ended["reason"]["detail"]
 
 
-def test_the_reason_of_a_run_is_what_its_program_said_last(ada: visits.Visitor, workflow: str) -> None:
+def test_the_reason_of_a_run_is_what_its_program_said_last(ada: http.Visitor, workflow: str) -> None:
     run = submit(ada, ada.group(workflow), "import sys\nprint('reading')\nsys.exit('line 12: a column is missing')\n")
     ended = ada.finished(run)
     said = "step 'solve': command 1 of 1 exited with code 1: line 12: a column is missing"

@@ -1,7 +1,7 @@
 """Steps in AWS Batch on the deployed stack, with its real state machines; only Batch itself is a double.
 
 The emulator cannot deploy Batch. So the stack is told that it has Batch, and what the state machines ask of
-Batch goes to a function of ours (tests/batch_double.py) which runs the containers as processes.
+Batch goes to a function of ours (tests/support/batch.py) which runs the containers as processes.
 """
 
 import io
@@ -18,9 +18,9 @@ from typing import Any
 import pytest
 
 from local import emulator, stack
-from support import inside, visits
+from support import functions, http, processes
 
-DOUBLE = emulator.PROJECT / "tests" / "support" / "batch_double.py"
+DOUBLE = emulator.PROJECT / "tests" / "support" / "batch.py"
 # What the stack is deployed with says that it has no queue; and nobody has to wait here until Fargate has begun.
 AS_IF = {"'none' !=": "'queue' !=", "10 + ": "1 + ", '"pause": 10': '"pause": 1'}
 R = {"environment": "r-base:4.4"}
@@ -28,7 +28,7 @@ TEMPLATE: dict[str, Any] = {
     "workflow": {
         "parameters": {"words": "$[[words]]", "fail": "$[[fail]]", "seconds": "$[[seconds]]"},
         "steps": [
-            visits.step("prepare", 'printf %s "${words}" > prepared.txt'),
+            http.step("prepare", 'printf %s "${words}" > prepared.txt'),
             {
                 "name": "count",
                 "action": {
@@ -41,7 +41,7 @@ TEMPLATE: dict[str, Any] = {
                 },
                 "resources": {"vcpu": 2, "memory": 4096, "timeoutSeconds": 600},
             },
-            visits.step("report", "mkdir -p out", "printf '{\"count\": %d}' $(cat count.txt) > out/count.json"),
+            http.step("report", "mkdir -p out", "printf '{\"count\": %d}' $(cat count.txt) > out/count.json"),
         ],
     },
     "parameters": [
@@ -71,7 +71,7 @@ def with_batch(deploy: Callable[..., stack.Stack], jobs: pathlib.Path) -> stack.
         "StartRun": {"BATCH": "true"},
         "StageStep": {"API_URL": here.api_url},
     }.items():
-        inside.tell(here, function, more)
+        functions.configure(here, function, more)
     _replace_batch(here, _double(here, jobs))
     return here
 
@@ -80,13 +80,13 @@ def _double(here: stack.Stack, jobs: pathlib.Path) -> str:
     """The ARN of the function that stands for Batch."""
     code = io.BytesIO()
     with zipfile.ZipFile(code, "w") as archive:
-        archive.write(DOUBLE, "batch_double.py")
+        archive.write(DOUBLE, "batch.py")
     machine = here.client("stepfunctions").describe_state_machine(stateMachineArn=here.state_machine_arn)
     created = here.client("lambda").create_function(
         FunctionName="batch-double",
         Runtime=emulator.runtime(),
         Role=machine["roleArn"],
-        Handler="batch_double.handler",
+        Handler="batch.handler",
         Timeout=120,
         Code={"ZipFile": code.getvalue()},
         Environment={"Variables": {"JOBS": str(jobs)}},
@@ -114,18 +114,18 @@ def _replace_batch(here: stack.Stack, double: str) -> None:
 
 
 @pytest.fixture(scope="module")
-def ada(with_batch: stack.Stack) -> visits.Visitor:
+def ada(with_batch: stack.Stack) -> http.Visitor:
     """A user."""
-    return visits.register(visits.Visitor(with_batch.api_url))
+    return http.register(http.Visitor(with_batch.api_url))
 
 
 @pytest.fixture(scope="module")
 def workflow(with_batch: stack.Stack) -> str:
     """A workflow whose second step needs Batch."""
-    return visits.publish(with_batch, TEMPLATE)
+    return http.publish(with_batch, TEMPLATE)
 
 
-def test_a_step_with_another_image_runs_as_a_job(ada: visits.Visitor, workflow: str, jobs: pathlib.Path) -> None:
+def test_a_step_with_another_image_runs_as_a_job(ada: http.Visitor, workflow: str, jobs: pathlib.Path) -> None:
     run = ada.start(ada.group(workflow), words="one two three")
     ended = ada.finished(run)
     assert (ended["state"], [step["state"] for step in ended["steps"]]) == ("SUCCESS", ["SUCCESS"] * 3), ended
@@ -147,25 +147,25 @@ def test_a_step_with_another_image_runs_as_a_job(ada: visits.Visitor, workflow: 
 
 
 def test_a_job_gets_what_a_function_returned_and_hands_nothing_to_the_next(
-    with_batch: stack.Stack, ada: visits.Visitor
+    with_batch: stack.Stack, ada: http.Visitor
 ) -> None:
     plant = 'mkdir .flowserverless; echo \'{"given": 8, "own": 8}\' | tee .flowserverless/context.json > context.json'
     job = {"name": "job", "action": {**R, "commands": ['printf %s "${given}/${own}" > job.txt', plant]}}
     steps = [
         {"name": "give", "action": {"func": "m.give", "arg": "given"}},
         job,
-        visits.step("look", 'printf %s "${given}/${own}" > look.txt'),
+        http.step("look", 'printf %s "${given}/${own}" > look.txt'),
     ]
     outputs = [{"source": "job.txt"}, {"source": "look.txt"}]
     template = {"workflow": {"parameters": {"own": "mine"}, "steps": steps}, "outputs": outputs}
-    run = ada.start(ada.group(visits.publish(with_batch, template, m_dot_py="def give():\n    return 7\n")))
+    run = ada.start(ada.group(http.publish(with_batch, template, m_dot_py="def give():\n    return 7\n")))
     ended = ada.finished(run)
     assert ended["state"] == "SUCCESS", ended
     for file in ended["files"]:
         assert ada.follow(f"runs/{run}/downloads/files/{file['id']}").body == b"7/mine", file["name"]
 
 
-def test_a_job_that_fails_is_explained(ada: visits.Visitor, workflow: str, jobs: pathlib.Path) -> None:
+def test_a_job_that_fails_is_explained(ada: http.Visitor, workflow: str, jobs: pathlib.Path) -> None:
     run = ada.start(ada.group(workflow), words="one", fail=4)
     ended = ada.finished(run)
     assert (ended["state"], ended["reason"]["code"]) == ("ERROR", "STEP_FAILED"), ended
@@ -178,22 +178,22 @@ def test_a_job_that_fails_is_explained(ada: visits.Visitor, workflow: str, jobs:
 
 
 def test_a_job_of_a_canceled_run_is_terminated_and_forgotten(
-    ada: visits.Visitor, workflow: str, jobs: pathlib.Path
+    ada: http.Visitor, workflow: str, jobs: pathlib.Path
 ) -> None:
     marker = f"sleeper-{uuid.uuid4().hex}"
     run = ada.start(ada.group(workflow), words=marker, seconds=300)
-    visits.until(lambda: inside.processes(marker), bool, 60)
+    http.until(lambda: processes.alive(marker), bool, 60)
     assert ada.call("PUT", f"runs/{run}", {"reason": "enough"}).status == 200
-    visits.until(lambda: inside.processes(marker), lambda found: not found, 30)
+    http.until(lambda: processes.alive(marker), lambda found: not found, 30)
     (job,) = jobs.glob(f"{run}-*.job")
-    ended = visits.until(lambda: json.loads(job.read_text()), lambda told: told["Status"] != "RUNNING", 30)
+    ended = http.until(lambda: json.loads(job.read_text()), lambda told: told["Status"] != "RUNNING", 30)
     assert (ended["Status"], ended["StatusReason"]) == ("FAILED", "the run has ended")
-    visits.until(lambda: list(jobs.glob(f"{run}-*.definition")), lambda found: not found, 30)
+    http.until(lambda: list(jobs.glob(f"{run}-*.definition")), lambda found: not found, 30)
     assert ada.get(f"runs/{run}")["state"] == "CANCELED"
 
 
 def test_only_a_job_gets_its_manifest_and_only_while_its_run_is_active(
-    ada: visits.Visitor, workflow: str, jobs: pathlib.Path
+    ada: http.Visitor, workflow: str, jobs: pathlib.Path
 ) -> None:
     run = ada.start(ada.group(workflow), words="one")
     assert ada.finished(run)["state"] == "SUCCESS"
@@ -207,6 +207,6 @@ def test_only_a_job_gets_its_manifest_and_only_while_its_run_is_active(
 
 
 def test_a_stack_without_batch_refuses_to_publish(deployed: stack.Stack) -> None:
-    report = visits.drop(deployed, f"w{time.time_ns()}", visits.package(TEMPLATE))
+    report = http.drop(deployed, f"w{time.time_ns()}", http.package(TEMPLATE))
     assert report["status"] == "rejected"
     assert "needs AWS Batch" in json.dumps(report)

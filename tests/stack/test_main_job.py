@@ -11,15 +11,15 @@ from typing import Any
 import pytest
 
 from local import emulator, stack
-from support import visits
+from support import http
 
 TEMPLATE: dict[str, Any] = {
     "workflow": {
         "parameters": {"answers": "in/answers.txt", "factor": "$[[factor]]", "mode": "$[[mode]]"},
         "steps": [
-            visits.step("check", 'test "${mode}" != fail || { echo "it must not be" >&2; exit 3; }'),
-            visits.step("wait", 'test "${mode}" != slow || sleep 600'),
-            visits.step(
+            http.step("check", 'test "${mode}" != fail || { echo "it must not be" >&2; exit 3; }'),
+            http.step("wait", 'test "${mode}" != slow || sleep 600'),
+            http.step(
                 "score",
                 "mkdir -p out",
                 "${python} code/score.py",
@@ -46,7 +46,7 @@ TEMPLATE: dict[str, Any] = {
     "postproc": {
         "workflow": {
             "parameters": {"runs": "$[[runs]]"},
-            "steps": [visits.step("table", "${python} code/table.py")],
+            "steps": [http.step("table", "${python} code/table.py")],
         },
         "inputs": {"files": ["out/score.json"]},
         "outputs": [{"source": "table.csv", "title": "All scores"}],
@@ -70,7 +70,7 @@ open('table.csv', 'w').write(''.join(f'{name},{score}\\n' for name, score in row
 @pytest.fixture(scope="module")
 def workflow(deployed: stack.Stack) -> str:
     """A published workflow."""
-    return visits.publish(deployed, TEMPLATE, code__score_dot_py=SCORE, code__table_dot_py=TABLE)
+    return http.publish(deployed, TEMPLATE, code__score_dot_py=SCORE, code__table_dot_py=TABLE)
 
 
 def file_argument(upload: str) -> dict[str, Any]:
@@ -78,21 +78,21 @@ def file_argument(upload: str) -> dict[str, Any]:
     return {"type": "$file", "value": {"fileId": upload}}
 
 
-def started(user: visits.Visitor, group: str, answers: str, **arguments: Any) -> str:
+def started(user: http.Visitor, group: str, answers: str, **arguments: Any) -> str:
     """A run over uploaded answers."""
     upload = user.upload(group, "answers.txt", answers.encode())
     return user.start(group, answers=file_argument(upload), **arguments)
 
 
-def ranked(user: visits.Visitor, workflow: str) -> list[str]:
+def ranked(user: http.Visitor, workflow: str) -> list[str]:
     """The runs on the leaderboard."""
     return [line["run"]["id"] for line in user.get(f"workflows/{workflow}/leaderboard")["ranking"]]
 
 
 def test_groups_run_and_are_ranked_and_post_processed(
-    deployed: stack.Stack, service: visits.Visitor, ada: visits.Visitor, workflow: str
+    deployed: stack.Stack, service: http.Visitor, ada: http.Visitor, workflow: str
 ) -> None:
-    grace = visits.register(service)
+    grace = http.register(service)
     first, second = ada.group(workflow, "Ädas Gruppe"), grace.group(workflow, 'Graces, "Gruppe"')
     one = started(ada, first, "right wrong")
     two = started(grace, second, "right right")
@@ -120,14 +120,14 @@ def test_groups_run_and_are_ranked_and_post_processed(
     def processed(handle: Any) -> bool:
         return "postproc" in handle and not handle["postproc"].get("stale", True)
 
-    handle = visits.until(lambda: service.get(f"workflows/{workflow}"), processed, 90)
+    handle = http.until(lambda: service.get(f"workflows/{workflow}"), processed, 90)
     assert handle["postproc"]["state"] == "SUCCESS"
     assert [file["title"] for file in handle["postproc"]["files"]] == ["All scores"]
     table = service.follow(f"workflows/{workflow}/downloads/files/{handle['postproc']['files'][0]['id']}")
     assert table.body.decode() == 'Graces, "Gruppe",2.0\nÄdas Gruppe,1.0\n'
 
 
-def test_a_failing_step_is_explained(ada: visits.Visitor, workflow: str) -> None:
+def test_a_failing_step_is_explained(ada: http.Visitor, workflow: str) -> None:
     group = ada.group(workflow)
     run = ada.finished(started(ada, group, "right", mode="fail"))
     assert (run["state"], run["reason"]["code"]) == ("ERROR", "STEP_FAILED")
@@ -139,10 +139,10 @@ def test_a_failing_step_is_explained(ada: visits.Visitor, workflow: str) -> None
     assert b"it must not be" in log.body
 
 
-def test_a_running_run_is_canceled(ada: visits.Visitor, workflow: str) -> None:
+def test_a_running_run_is_canceled(ada: http.Visitor, workflow: str) -> None:
     group = ada.group(workflow)
     run = started(ada, group, "right", mode="slow")
-    visits.until(lambda: ada.get(f"runs/{run}"), lambda handle: handle["steps"][1]["state"] == "RUNNING", 60)
+    http.until(lambda: ada.get(f"runs/{run}"), lambda handle: handle["steps"][1]["state"] == "RUNNING", 60)
     canceled = ada.call("PUT", f"runs/{run}", {"reason": "wrong file"})
     assert (canceled.status, canceled.json["state"]) == (200, "CANCELED")
     assert canceled.json["messages"] == ["wrong file"]
@@ -150,7 +150,7 @@ def test_a_running_run_is_canceled(ada: visits.Visitor, workflow: str) -> None:
     assert ada.get(f"runs/{run}")["state"] == "CANCELED"
 
 
-def test_a_deleted_run_is_gone_with_its_files(deployed: stack.Stack, ada: visits.Visitor, workflow: str) -> None:
+def test_a_deleted_run_is_gone_with_its_files(deployed: stack.Stack, ada: http.Visitor, workflow: str) -> None:
     group = ada.group(workflow)
     run = started(ada, group, "right right right right")
     assert ada.finished(run)["state"] == "SUCCESS"
@@ -159,7 +159,7 @@ def test_a_deleted_run_is_gone_with_its_files(deployed: stack.Stack, ada: visits
     assert ada.call("GET", f"runs/{run}").status == 404
     assert run not in ranked(ada, workflow)
     s3 = deployed.client("s3")
-    visits.until(
+    http.until(
         lambda: s3.list_objects_v2(Bucket=deployed.bucket, Prefix=f"runs/{run}/")["KeyCount"],
         lambda count: count == 0,
     )
@@ -176,7 +176,7 @@ def test_a_deleted_run_is_gone_with_its_files(deployed: stack.Stack, ada: visits
         ("not a list", 400),
     ],
 )
-def test_a_run_with_bad_arguments_is_refused(ada: visits.Visitor, workflow: str, arguments: Any, status: int) -> None:
+def test_a_run_with_bad_arguments_is_refused(ada: http.Visitor, workflow: str, arguments: Any, status: int) -> None:
     group = ada.group(workflow)
     refused = ada.call("POST", f"groups/{group}/runs", {"arguments": arguments})
     assert refused.status == status, refused.body
@@ -185,22 +185,20 @@ def test_a_run_with_bad_arguments_is_refused(ada: visits.Visitor, workflow: str,
     assert ada.get(f"groups/{group}/runs") == {"runs": []}
 
 
-def test_a_broken_package_is_told_every_fault(deployed: stack.Stack, service: visits.Visitor) -> None:
+def test_a_broken_package_is_told_every_fault(deployed: stack.Stack, service: http.Visitor) -> None:
     broken = {**TEMPLATE, "parameters": [{"name": "answers", "dtype": "fiel"}, {"name": "factor", "dtype": "int"}]}
-    report = visits.drop(deployed, "broken", visits.package(broken))
+    report = http.drop(deployed, "broken", http.package(broken))
     assert report["status"] == "rejected"
     assert {"parameters[0].dtype"} <= {fault["place"].split()[-1] for fault in report["faults"]}, json.dumps(report)
     assert len(report["faults"]) >= 2
     assert service.call("GET", "workflows/broken").status == 404
 
 
-def test_a_run_of_three_steps_is_thirteen_transitions(
-    deployed: stack.Stack, ada: visits.Visitor, workflow: str
-) -> None:
+def test_a_run_of_three_steps_is_thirteen_transitions(deployed: stack.Stack, ada: http.Visitor, workflow: str) -> None:
     run = ada.finished(started(ada, ada.group(workflow), "right"))["id"]
     machines = deployed.client("stepfunctions")
     arn = deployed.state_machine_arn.replace(":stateMachine:", ":execution:") + f":{run}"
-    visits.until(lambda: machines.describe_execution(executionArn=arn)["status"], lambda status: status == "SUCCEEDED")
+    http.until(lambda: machines.describe_execution(executionArn=arn)["status"], lambda status: status == "SUCCEEDED")
     history = machines.get_execution_history(executionArn=arn, maxResults=1000)["events"]
     entered = [event["stateEnteredEventDetails"]["name"] for event in history if event["type"].endswith("StateEntered")]
     loop = ["Next Step", "Stage Step", "Run Step"]

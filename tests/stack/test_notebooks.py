@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from local import stack
-from support import notebook, visits
+from support import http, notebook
 
 TEMPLATE: dict[str, Any] = {
     "workflow": {
@@ -18,7 +18,7 @@ TEMPLATE: dict[str, Any] = {
                 "files": {"inputs": ["draw.ipynb"], "outputs": ["square.json"]},
                 "action": {"notebook": "draw.ipynb", "output": "drawn.ipynb", "params": ["n", "title"]},
             },
-            visits.step("look", "cp square.json seen.json", files={"outputs": ["seen.json"]}),
+            http.step("look", "cp square.json seen.json", files={"outputs": ["seen.json"]}),
         ],
         "files": {"outputs": ["drawn.ipynb", "seen.json"]},
     },
@@ -39,8 +39,8 @@ def with_notebooks(deploy: Callable[..., stack.Stack]) -> stack.Stack:
 
 
 def test_a_notebook_is_executed_with_the_arguments_of_a_run(with_notebooks: stack.Stack) -> None:
-    ada = visits.register(visits.Visitor(with_notebooks.api_url))
-    workflow = visits.publish(with_notebooks, TEMPLATE, draw_dot_ipynb=notebook.of(*CELLS, kernelspec=KERNEL).decode())
+    ada = http.register(http.Visitor(with_notebooks.api_url))
+    workflow = http.publish(with_notebooks, TEMPLATE, draw_dot_ipynb=notebook.of(*CELLS, kernelspec=KERNEL).decode())
     group = ada.group(workflow)
     good, bad = ada.start(group, n=4), ada.start(group, n=0)
 
@@ -55,7 +55,7 @@ def test_a_notebook_is_executed_with_the_arguments_of_a_run(with_notebooks: stac
     assert "ZeroDivisionError" in content(ada, failed, "drawn.ipynb")
 
 
-def content(who: visits.Visitor, run: Any, name: str) -> str:
+def content(who: http.Visitor, run: Any, name: str) -> str:
     """The text of a file of a run."""
     (found,) = (file for file in run["files"] if file["name"] == name)
     return who.follow(f"runs/{run['id']}/downloads/files/{found['id']}").body.decode()

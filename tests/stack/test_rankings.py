@@ -19,7 +19,7 @@ import pytest
 from flowserverless.domain import groups, ids
 from flowserverless.store import boards, run_items, table, workflow_items
 from local import publish, stack
-from support import contest
+from support import packages, ranking_model, scenario
 
 THREADS = 16
 SCORES = (0.25, 0.5, 0.5, 0.75, math.inf, math.nan)
@@ -32,7 +32,7 @@ def store(deployed: stack.Stack, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(table.Item.Meta, "table_name", deployed.table)
     monkeypatch.setattr(table.Item.Meta, "host", deployed.endpoint_url)
     # These runs have no execution. The stack's reconciler leaves alone what is not a minute old.
-    monkeypatch.setattr(contest, "START", datetime.now(UTC) + timedelta(hours=1))
+    monkeypatch.setattr(scenario, "START", datetime.now(UTC) + timedelta(hours=1))
 
 
 def new_name() -> str:
@@ -63,20 +63,20 @@ class Revisions:
         self.revise(transaction, group, *further, **named)
 
 
-def replay(changes: list[Change], told: dict[str, contest.Finished]) -> int:
+def replay(changes: list[Change], told: dict[str, ranking_model.Finished]) -> int:
     """How often the best run of a group changed, when its changes are made one after the other; compares each."""
     count = 0
     for group in {one.group for one in told.values()}:
-        present: list[contest.Finished] = []
+        present: list[ranking_model.Finished] = []
         own = sorted((one for one in changes if told[one.run].group == group), key=lambda one: one.revision)
         assert len({one.revision for one in own}) == len(own)
         for one in own:
-            before = contest.best(present)
+            before = ranking_model.best(present)
             if one.deleted:
                 present.remove(told[one.run])
             else:
                 present.append(told[one.run])
-            assert one.changed == (contest.best(present) != before)
+            assert one.changed == (ranking_model.best(present) != before)
             count += one.changed
     return count
 
@@ -88,12 +88,12 @@ def test_runs_that_end_at_the_same_time_make_the_ranking_that_follows_from_them(
     workflow = new_name()
     groups = [f"{workflow}{number}" for number in range(50)]
     chance = random.Random(4)
-    contest.publish(workflow)
+    scenario.put_workflow(workflow)
     revisions = Revisions(monkeypatch)
 
     def prepare(group: str) -> list[str]:
-        contest.join(workflow, group)
-        return [contest.begin(workflow, group) for _ in range(4)]
+        scenario.put_groups(workflow, group)
+        return [scenario.put_run(workflow, group) for _ in range(4)]
 
     with futures.ThreadPoolExecutor(THREADS) as pool:
         waiting = [run for runs in pool.map(prepare, groups) for run in runs]
@@ -104,18 +104,18 @@ def test_runs_that_end_at_the_same_time_make_the_ranking_that_follows_from_them(
         if chance.random() < 0.1:
             values = {"failing": "MISSING_COLUMN"}
         # Four at a time end at the same moment.
-        at = contest.moment(number // 4)
-        told[run] = contest.Finished(run, ids.run_id(run).owner.name, at, contest.outcome(**values))
+        at = scenario.moment(number // 4)
+        told[run] = ranking_model.Finished(run, ids.run_id(run).owner.name, at, scenario.outcome(**values))
     doomed = {run for run in waiting if chance.random() < deletes}
 
     def end(number: int) -> list[Change]:
         run = waiting[number]
         outcome = told[run].outcome
-        ended = contest.end(run, number // 4, lambda board: (contest.SCHEMA, outcome), workflow)
+        ended = scenario.end_run(run, number // 4, lambda board: (packages.SCHEMA, outcome), workflow)
         assert ended.won
         made = [Change(revisions.last.revision, run, False, ended.ranking_changed)]
         if run in doomed:
-            changed = contest.remove(run, workflow=workflow)
+            changed = scenario.delete_run(run, workflow=workflow)
             made.append(Change(revisions.last.revision, run, True, changed))
         return made
 
@@ -123,11 +123,11 @@ def test_runs_that_end_at_the_same_time_make_the_ranking_that_follows_from_them(
         changes = [change for made in pool.map(end, range(len(waiting))) for change in made]
     assert len(waiting) == 200
     assert workflow_items.get(workflow).ranking_version == replay(changes, told)
-    contest.check(workflow, [one for run, one in told.items() if run not in doomed])
+    ranking_model.check(workflow, [one for run, one in told.items() if run not in doomed])
 
 
 PACKAGE = {
-    **contest.TEMPLATE,
+    **packages.RANKED,
     "postproc": {
         "workflow": {
             "steps": [
@@ -178,8 +178,8 @@ def test_thirty_changes_in_three_seconds_are_post_processed_at_most_three_times(
     workflow = new_name()
     publish_package(deployed, tmp_path, workflow, PACKAGE)
     groups = [f"{workflow}{number}" for number in range(30)]
-    contest.join(workflow, *groups)
-    waiting = [contest.begin(workflow, group) for group in groups]
+    scenario.put_groups(workflow, *groups)
+    waiting = [scenario.put_run(workflow, group) for group in groups]
     request = {
         "FunctionName": physical_id(deployed, "PostProcessFunction"),
         "Payload": json.dumps({"workflow": workflow}),
@@ -189,7 +189,7 @@ def test_thirty_changes_in_three_seconds_are_post_processed_at_most_three_times(
     with futures.ThreadPoolExecutor(1) as executions:
         for number, run in enumerate(waiting):
             time.sleep(max(0.0, begun + number / 10 - time.monotonic()))
-            assert contest.end(run, workflow=workflow, score=0.5).ranking_changed
+            assert scenario.end_run(run, workflow=workflow, score=0.5).ranking_changed
             # What the run's execution does at its end.
             executions.submit(functions.invoke, **request)
     took = time.monotonic() - begun
@@ -210,15 +210,15 @@ def test_a_version_that_reads_results_otherwise_takes_over_with_all_runs(
     publish_package(deployed, tmp_path, workflow, PACKAGE)
     old = str(workflow_items.get(workflow).board)
     groups = [f"{workflow}{number}" for number in range(3)]
-    contest.join(workflow, *groups)
+    scenario.put_groups(workflow, *groups)
     for number, group in enumerate(groups * 2):
-        run = contest.begin(workflow, group)
+        run = scenario.put_run(workflow, group)
         document = {"metrics": {"score": number / 10}, "seconds": number}
         key = f"runs/{run}/files/results/score.json"
         deployed.client("s3").put_object(Bucket=deployed.bucket, Key=key, Body=json.dumps(document))
-        contest.end(run, at=number, workflow=workflow, score=number / 10, seconds=number)
+        scenario.end_run(run, at=number, workflow=workflow, score=number / 10, seconds=number)
     assert shown(deployed, workflow) == [5, 4, 3]
-    by_time = contest.results_by("-seconds", "score")
+    by_time = packages.results_by("-seconds", "score")
     publish_package(deployed, tmp_path, workflow, {**PACKAGE, "results": by_time})
     wait_until(lambda: workflow_items.get(workflow).next_board is None, 120)
     assert shown(deployed, workflow) == [0, 1, 2]
@@ -228,14 +228,14 @@ def test_a_version_that_reads_results_otherwise_takes_over_with_all_runs(
     # The old board is kept for a while, for those who are reading it.
     left = table.get(table.rebuild(workflow, old))
     assert left is not None
-    assert len(contest.listed(workflow, old, "ALL")) == 6
-    left.update(actions=[table.RebuildItem.due_at.set(contest.moment(-(10**6)))])
+    assert len(ranking_model.listed(workflow, old, "ALL")) == 6
+    left.update(actions=[table.RebuildItem.due_at.set(scenario.moment(-(10**6)))])
     deployed.client("stepfunctions").start_execution(
         stateMachineArn=physical_id(deployed, "RebuildRankingStateMachine"), input=json.dumps({"workflow": workflow})
     )
     wait_until(lambda: table.get(table.rebuild(workflow, old)) is None, 120)
     parts = ("ALL", "BEST", *(f"G#{group}" for group in groups))
-    assert [contest.listed(workflow, old, part) for part in parts] == [[]] * 5
+    assert [ranking_model.listed(workflow, old, part) for part in parts] == [[]] * 5
 
 
 def shown(deployed: stack.Stack, workflow: str) -> list[int]:

@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 from local import emulator, stack
-from support import inside, visits
+from support import functions, http, processes
 
 CLIENTS = 6
 RUNS = 10
@@ -26,7 +26,7 @@ CHAOS_SECONDS = 600
 SCORED: dict[str, Any] = {
     "workflow": {
         "parameters": {"score": "$[[score]]"},
-        "steps": [visits.step("score", "mkdir -p out", 'echo "{\\"score\\": ${score}}" > out/score.json')],
+        "steps": [http.step("score", "mkdir -p out", 'echo "{\\"score\\": ${score}}" > out/score.json')],
     },
     "parameters": [{"name": "score", "dtype": "int"}],
     "outputs": [{"source": "out/score.json"}],
@@ -39,7 +39,7 @@ SCORED: dict[str, Any] = {
 STUBBORN: dict[str, Any] = {
     "workflow": {
         "parameters": {"marker": "$[[marker]]"},
-        "steps": [visits.step("stay", '${python} code/stubborn.py "${marker}"')],
+        "steps": [http.step("stay", '${python} code/stubborn.py "${marker}"')],
     },
     "parameters": [{"name": "marker", "dtype": "string"}],
 }
@@ -88,7 +88,7 @@ def proxy(deployed: stack.Stack, tmp_path: pathlib.Path) -> Iterator[str | None]
         )
     url = f"http://127.0.0.1:{port}"
     try:
-        visits.until(lambda: answers(f"{url}/_microburst/health"), bool, 30)
+        http.until(lambda: answers(f"{url}/_microburst/health"), bool, 30)
         with calling_through(deployed, url):
             yield url
     finally:
@@ -98,7 +98,7 @@ def proxy(deployed: stack.Stack, tmp_path: pathlib.Path) -> Iterator[str | None]
 
 def answers(url: str) -> bool:
     with contextlib.suppress(OSError):
-        return visits.request("GET", url).status == 200
+        return http.request("GET", url).status == 200
     return False
 
 
@@ -108,12 +108,12 @@ def calling_through(deployed: stack.Stack, url: str) -> Iterator[None]:
     # A proxy in HTTP's sense, and not another endpoint: what is signed is the name of the host.
     through = {"HTTP_PROXY": url, "http_proxy": url}
     for name in PROXIED:
-        inside.tell(deployed, name, through)
+        functions.configure(deployed, name, through)
     try:
         yield
     finally:
         for name in PROXIED:
-            inside.tell(deployed, name, dict.fromkeys(through, ""))
+            functions.configure(deployed, name, dict.fromkeys(through, ""))
 
 
 @dataclass(frozen=True)
@@ -121,7 +121,7 @@ class Client:
     """One who starts runs, and starts them again with the same key when that did not work."""
 
     number: int
-    user: visits.Visitor
+    user: http.Visitor
     group: str
 
     def start(self) -> dict[str, int]:
@@ -143,17 +143,17 @@ class Client:
         return {run["id"]: run for run in self.user.get(f"groups/{self.group}/runs?limit=100")["runs"]}
 
 
-def test_chaos_loses_no_run(deployed: stack.Stack, service: visits.Visitor, proxy: str | None) -> None:
+def test_chaos_loses_no_run(deployed: stack.Stack, service: http.Visitor, proxy: str | None) -> None:
     """60 runs by 6 clients at once, while services fail; what the schedule does every few minutes is done here."""
-    workflow = visits.publish(deployed, SCORED)
-    users = [visits.register(service) for _ in range(CLIENTS)]
+    workflow = http.publish(deployed, SCORED)
+    users = [http.register(service) for _ in range(CLIENTS)]
     clients = [Client(number, user, user.group(workflow)) for number, user in enumerate(users)]
     with futures.ThreadPoolExecutor(CLIENTS) as pool:
         scores = [pool.submit(client.start) for client in clients]
         started = {run: score for one in scores for run, score in one.result().items()}
     assert len(started) == CLIENTS * RUNS
 
-    reconciler = inside.function(deployed, "ReconcileRuns")
+    reconciler = functions.named(deployed, "ReconcileRuns")
     through = emulator.client("lambda", proxy)
 
     def look() -> dict[str, Any]:
@@ -163,7 +163,7 @@ def test_chaos_loses_no_run(deployed: stack.Stack, service: visits.Visitor, prox
     def over(found: dict[str, Any]) -> bool:
         return all(run["state"] in FINAL for run in found.values())
 
-    ended = visits.until(look, over, CHAOS_SECONDS)
+    ended = http.until(look, over, CHAOS_SECONDS)
     assert set(ended) == set(started), "none is lost, and none was started twice"
     machine = deployed.client("stepfunctions").get_paginator("list_executions")
     pages = machine.paginate(stateMachineArn=deployed.state_machine_arn)
@@ -180,30 +180,30 @@ def test_chaos_loses_no_run(deployed: stack.Stack, service: visits.Visitor, prox
     best = {run.split("-")[1]: run for run in reversed(expected)}
     assert ranking(service, workflow) == sorted(best.values(), key=expected.index)
     if proxy:
-        requests = visits.Visitor(proxy).get("_microburst/stats")["requests"]
+        requests = http.Visitor(proxy).get("_microburst/stats")["requests"]
         assert requests["faulted"] > 0.15 * requests["total"] > 0, requests
 
 
-def ranking(service: visits.Visitor, workflow: str, more: str = "") -> list[str]:
+def ranking(service: http.Visitor, workflow: str, more: str = "") -> list[str]:
     """The runs of a leaderboard in its order."""
     return [line["run"]["id"] for line in service.get(f"workflows/{workflow}/leaderboard?limit=100{more}")["ranking"]]
 
 
 def test_a_step_that_ignores_signals_and_forks_is_gone_5_seconds_after_it_was_canceled(
-    deployed: stack.Stack, service: visits.Visitor
+    deployed: stack.Stack, service: http.Visitor
 ) -> None:
     """Its processes are looked for where they can be seen: on this machine, not in AWS."""
     marker = f"stubborn-{uuid.uuid4().hex}"
-    workflow = visits.publish(deployed, STUBBORN, code__stubborn_dot_py=STUBBORN_CODE)
-    user = visits.register(service)
+    workflow = http.publish(deployed, STUBBORN, code__stubborn_dot_py=STUBBORN_CODE)
+    user = http.register(service)
     run = user.start(user.group(workflow), marker=marker)
     if deployed.endpoint_url:
-        visits.until(lambda: inside.processes(marker), lambda found: len(found) == 4, 120)
+        http.until(lambda: processes.alive(marker), lambda found: len(found) == 4, 120)
     else:
-        visits.until(lambda: user.get(f"runs/{run}"), lambda handle: handle["state"] == "RUNNING", 120)
+        http.until(lambda: user.get(f"runs/{run}"), lambda handle: handle["state"] == "RUNNING", 120)
     canceled = user.call("PUT", f"runs/{run}", {"reason": "enough"})
     assert (canceled.status, canceled.json["state"]) == (200, "CANCELED")
-    visits.until(lambda: inside.processes(marker), lambda found: not found, 5)
+    http.until(lambda: processes.alive(marker), lambda found: not found, 5)
     assert user.get(f"runs/{run}")["state"] == "CANCELED"
 
 
@@ -213,15 +213,15 @@ def persistent(deploy: Callable[..., stack.Stack]) -> stack.Stack:
     return deploy("persistent", {"GraceSeconds": "0"}, keep=True)
 
 
-def test_runs_outlive_the_death_of_what_executes_their_steps(deployed: stack.Stack, service: visits.Visitor) -> None:
+def test_runs_outlive_the_death_of_what_executes_their_steps(deployed: stack.Stack, service: http.Visitor) -> None:
     """Killed is the host of the function that runs the step, which is a process of this machine."""
     marker = f"stubborn-{uuid.uuid4().hex}"
-    workflow = visits.publish(deployed, STUBBORN, code__stubborn_dot_py=STUBBORN_CODE)
-    user = visits.register(service)
+    workflow = http.publish(deployed, STUBBORN, code__stubborn_dot_py=STUBBORN_CODE)
+    user = http.register(service)
     group = user.group(workflow)
     run = user.start(group, marker=marker)
-    visits.until(lambda: inside.processes(marker), bool, 120)
-    os.kill(inside.host(marker), signal.SIGKILL)
+    http.until(lambda: processes.alive(marker), bool, 120)
+    os.kill(processes.host(marker), signal.SIGKILL)
     ended = user.finished(run)
     assert (ended["state"], ended["reason"]["code"]) == ("ERROR", "SYSTEM_ERROR")
     assert ended["messages"]
@@ -229,9 +229,9 @@ def test_runs_outlive_the_death_of_what_executes_their_steps(deployed: stack.Sta
 
 def test_runs_outlive_a_restart_of_everything(persistent: stack.Stack, worker_id: str) -> None:
     """Executions do not go on after a restart of the emulator; their runs end all the same."""
-    user = visits.register(visits.Visitor(persistent.api_url))
-    workflow = visits.publish(persistent, SCORED)
-    slow = visits.publish(persistent, STUBBORN, code__stubborn_dot_py=STUBBORN_CODE)
+    user = http.register(http.Visitor(persistent.api_url))
+    workflow = http.publish(persistent, SCORED)
+    slow = http.publish(persistent, STUBBORN, code__stubborn_dot_py=STUBBORN_CODE)
     group = user.group(workflow)
     good = user.finished(user.start(group, score=7))
     waiting = user.call(
@@ -239,7 +239,7 @@ def test_runs_outlive_a_restart_of_everything(persistent: stack.Stack, worker_id
         f"groups/{user.group(slow)}/runs",
         {"arguments": [{"name": "marker", "value": "restarted"}], "config": {"timeoutSeconds": 10}},
     ).json["id"]
-    visits.until(lambda: user.get(f"runs/{waiting}"), lambda handle: handle["state"] == "RUNNING", 60)
+    http.until(lambda: user.get(f"runs/{waiting}"), lambda handle: handle["state"] == "RUNNING", 60)
 
     home = emulator.STATE / f"test-persistent-{worker_id}"
     assert emulator.stop(home)
@@ -248,13 +248,13 @@ def test_runs_outlive_a_restart_of_everything(persistent: stack.Stack, worker_id
     assert user.get(f"runs/{good['id']}") == good
     assert ranking(user, workflow) == [good["id"]]
     assert user.follow(f"runs/{good['id']}/downloads/archive").status == 200
-    reconciler = inside.function(persistent, "ReconcileRuns")
+    reconciler = functions.named(persistent, "ReconcileRuns")
 
     def look() -> Any:
         persistent.client("lambda").invoke(FunctionName=reconciler, Payload=b"{}")["Payload"].read()
         return user.get(f"runs/{waiting}")
 
-    ended = visits.until(look, lambda handle: handle["state"] in FINAL, 60)
+    ended = http.until(look, lambda handle: handle["state"] in FINAL, 60)
     assert (ended["state"], ended["reason"]["code"]) == ("ERROR", "TIMEOUT")
     assert user.finished(user.start(group, score=9))["state"] == "SUCCESS"
     assert len(ranking(user, workflow)) == 1

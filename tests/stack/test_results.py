@@ -13,19 +13,19 @@ from typing import Any
 import pytest
 
 from local import publish, stack
-from support import visits, workbench
+from support import http, packages
 
 EXAMPLE = pathlib.Path(__file__).parents[2] / "examples" / "cluster"
 FILES = {"results/scores.json": b'{"score": 0.75}', "results/plots/a b (ü).svg": b"<svg/>" * 1000}
 
 
 @pytest.fixture(scope="module")
-def group(deployed: stack.Stack, ada: visits.Visitor) -> str:
+def group(deployed: stack.Stack, ada: http.Visitor) -> str:
     """A group of a workflow that engines outside may execute."""
-    return ada.group(visits.publish(deployed, workbench.DELIVERED))
+    return ada.group(http.publish(deployed, packages.DELIVERED))
 
 
-def start(user: visits.Visitor, group: str, **config: Any) -> Any:
+def start(user: http.Visitor, group: str, **config: Any) -> Any:
     """A run that an engine outside executes."""
     body = {"arguments": [], "config": {"engine": "external", **config}}
     reply = user.call("POST", f"groups/{group}/runs", body)
@@ -42,7 +42,7 @@ def report(deployed: stack.Stack, run: str, marker: str = "_SUCCESS") -> Any:
     """The report beside a marker, once it is there."""
     s3, key = deployed.client("s3"), f"inbox/results/{run}/{marker}.report.json"
     place = {"Bucket": deployed.bucket, "Key": key}
-    visits.until(lambda: s3.list_objects_v2(Bucket=deployed.bucket, Prefix=key)["KeyCount"], bool)
+    http.until(lambda: s3.list_objects_v2(Bucket=deployed.bucket, Prefix=key)["KeyCount"], bool)
     said = json.load(s3.get_object(**place)["Body"])
     s3.delete_object(**place)
     return said
@@ -59,7 +59,7 @@ def get(url: str, **headers: str) -> Any:
     return urllib.request.urlopen(urllib.request.Request(url, headers=headers), timeout=30)
 
 
-def test_a_shell_script_plays_the_cluster(deployed: stack.Stack, service: visits.Visitor, ada: visits.Visitor) -> None:
+def test_a_shell_script_plays_the_cluster(deployed: stack.Stack, service: http.Visitor, ada: http.Visitor) -> None:
     workflow = f"cluster_{uuid.uuid4().hex[:8]}"
     assert publish.publish(deployed, EXAMPLE, workflow)["status"] == "accepted"
     group = ada.group(workflow)
@@ -75,12 +75,12 @@ def test_a_shell_script_plays_the_cluster(deployed: stack.Stack, service: visits
     names = ["results/estimate.json", *(f"results/logs/worker {number}.txt" for number in (1, 2, 3))]
     assert [file["name"] for file in handle["files"]] == names
     # The run goes on before what was delivered is tidied up.
-    visits.until(lambda: listed(deployed, f"inbox/results/{run}/"), lambda left: left == {"_SUCCESS.report.json"})
+    http.until(lambda: listed(deployed, f"inbox/results/{run}/"), lambda left: left == {"_SUCCESS.report.json"})
     (line,) = service.get(f"workflows/{workflow}/leaderboard")["ranking"]
     assert (line["run"]["id"], line["results"][1]["value"]) == (run, 6000)
 
 
-def test_objects_put_into_the_bucket_become_results(deployed: stack.Stack, ada: visits.Visitor, group: str) -> None:
+def test_objects_put_into_the_bucket_become_results(deployed: stack.Stack, ada: http.Visitor, group: str) -> None:
     handle = start(ada, group)
     run = handle["id"]
     assert handle["state"] == "RUNNING"
@@ -106,14 +106,14 @@ def test_objects_put_into_the_bucket_become_results(deployed: stack.Stack, ada: 
         assert file["sha256"] == hashlib.sha256(FILES[file["name"]]).hexdigest()
         assert ada.follow(f"runs/{run}/downloads/files/{file['id']}").body == FILES[file["name"]]
 
-    visits.until(lambda: listed(deployed, f"inbox/results/{run}/"), lambda left: not left)
+    http.until(lambda: listed(deployed, f"inbox/results/{run}/"), lambda left: not left)
     put(deployed, run, "results/scores.json", b'{"score": 100}')
     put(deployed, run, "_SUCCESS", b'{"late": true}')
     assert report(deployed, run)["code"] == "DELIVERED_BEFORE"
     assert ada.get(f"runs/{run}") == ended
 
 
-def test_an_engine_can_fail(deployed: stack.Stack, ada: visits.Visitor, group: str) -> None:
+def test_an_engine_can_fail(deployed: stack.Stack, ada: http.Visitor, group: str) -> None:
     run = start(ada, group)["id"]
     put(deployed, run, "core.log", b"what happened")
     put(deployed, run, "_ERROR", b'{"messages": ["out of licences"]}')
@@ -127,7 +127,7 @@ def test_an_engine_can_fail(deployed: stack.Stack, ada: visits.Visitor, group: s
     assert report(deployed, run, "_ERROR")["status"] == "accepted"
 
 
-def test_the_form_is_for_this_inbox_only(deployed: stack.Stack, ada: visits.Visitor, group: str) -> None:
+def test_the_form_is_for_this_inbox_only(deployed: stack.Stack, ada: http.Visitor, group: str) -> None:
     handle = start(ada, group)
     fields = handle["ingest"]["upload"]["fields"]
     url = handle["ingest"]["upload"]["url"]
@@ -145,20 +145,18 @@ def test_the_form_is_for_this_inbox_only(deployed: stack.Stack, ada: visits.Visi
 
 
 def test_who_delivers_without_an_aws_account_learns_why_it_was_ignored(
-    deployed: stack.Stack, ada: visits.Visitor, group: str
+    deployed: stack.Stack, ada: http.Visitor, group: str
 ) -> None:
     handle = start(ada, group)
     link = handle["ingest"]["report"]
-    assert visits.request("GET", link).status in (403, 404)
+    assert http.request("GET", link).status in (403, 404)
     put(deployed, handle["id"], "_SUCCESS")
-    said = visits.until(lambda: visits.request("GET", link), lambda reply: reply.status == 200, 60)
+    said = http.until(lambda: http.request("GET", link), lambda reply: reply.status == 200, 60)
     assert (json.loads(said.body)["status"], json.loads(said.body)["code"]) == ("ignored", "INCOMPLETE")
     assert ada.get(f"runs/{handle['id']}")["state"] == "RUNNING"
 
 
-def test_a_canceled_run_waits_no_longer_and_takes_nothing(
-    deployed: stack.Stack, ada: visits.Visitor, group: str
-) -> None:
+def test_a_canceled_run_waits_no_longer_and_takes_nothing(deployed: stack.Stack, ada: http.Visitor, group: str) -> None:
     run = start(ada, group)["id"]
     assert ada.call("PUT", f"runs/{run}", {"reason": "enough"}).status == 200
     for path, content in FILES.items():
@@ -173,14 +171,14 @@ def test_a_canceled_run_waits_no_longer_and_takes_nothing(
     assert executions.describe_execution(executionArn=f"{arn}:{run}")["status"] in ("ABORTED", "SUCCEEDED")
 
 
-def test_what_a_canceled_run_left_is_listed(deployed: stack.Stack, ada: visits.Visitor) -> None:
-    steps = [visits.step("begin", "echo half > half.txt"), visits.step("go on", "echo working; sleep 600")]
-    group = ada.group(visits.publish(deployed, {"workflow": {"steps": steps}}))
+def test_what_a_canceled_run_left_is_listed(deployed: stack.Stack, ada: http.Visitor) -> None:
+    steps = [http.step("begin", "echo half > half.txt"), http.step("go on", "echo working; sleep 600")]
+    group = ada.group(http.publish(deployed, {"workflow": {"steps": steps}}))
     run = ada.start(group)
-    visits.until(lambda: ada.call("GET", f"runs/{run}/logs?step=1&tail=100").body, lambda body: b"working" in body)
+    http.until(lambda: ada.call("GET", f"runs/{run}/logs?step=1&tail=100").body, lambda body: b"working" in body)
     assert ada.call("PUT", f"runs/{run}", {}).status == 200
 
-    left = visits.until(lambda: ada.get(f"runs/{run}"), lambda handle: handle["fileCount"], 90)
+    left = http.until(lambda: ada.get(f"runs/{run}"), lambda handle: handle["fileCount"], 90)
 
     assert (left["state"], [file["name"] for file in left["files"]]) == ("CANCELED", ["half.txt"])
     assert ada.follow(f"runs/{run}/downloads/files/{left['files'][0]['id']}").body == b"half\n"
@@ -188,7 +186,7 @@ def test_what_a_canceled_run_left_is_listed(deployed: stack.Stack, ada: visits.V
 
 
 def test_downloads_are_links_for_those_who_may(
-    deployed: stack.Stack, service: visits.Visitor, ada: visits.Visitor, group: str
+    deployed: stack.Stack, service: http.Visitor, ada: http.Visitor, group: str
 ) -> None:
     run = start(ada, group)["id"]
     for path, content in FILES.items():
@@ -210,21 +208,21 @@ def test_downloads_are_links_for_those_who_may(
     part = get(link, Range="bytes=6-11")
     assert (part.status, part.read(), part.headers["Content-Range"]) == (206, content[6:12], "bytes 6-11/6000")
 
-    stranger = visits.register(service)
+    stranger = http.register(service)
     for closed in (path, f"runs/{run}/downloads/archive", f"runs/{run}/files"):
         assert service.call("GET", closed).status == 401
         assert stranger.call("GET", closed).status == 403
-    assert visits.organiser(service, deployed).call("GET", path).status == 302
+    assert http.organiser(service, deployed).call("GET", path).status == 302
 
 
-def test_a_large_file_is_announced_and_posted_to_s3(deployed: stack.Stack, ada: visits.Visitor) -> None:
-    copy = visits.step("copy", 'cp "${data}" copied')
+def test_a_large_file_is_announced_and_posted_to_s3(deployed: stack.Stack, ada: http.Visitor) -> None:
+    copy = http.step("copy", 'cp "${data}" copied')
     template = {
         "parameters": [{"name": "data", "dtype": "file", "target": "data.bin"}],
         "workflow": {"parameters": {"data": "$[[data]]"}, "steps": [copy]},
         "outputs": [{"source": "copied"}],
     }
-    group = ada.group(visits.publish(deployed, template))
+    group = ada.group(http.publish(deployed, template))
     content = bytes(range(256)) * 40_000
     digest = hashlib.sha256(content).hexdigest()
     body = {"name": "large.bin", "size": len(content), "sha256": digest}

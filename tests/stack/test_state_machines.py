@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from local import emulator
-from support import doubles, visits
+from support import functions, http
 
 STATES = json.loads((emulator.PROJECT / "statemachines" / "run_workflow.asl.json").read_text("utf-8"))["States"]
 ANSWERING = """\
@@ -37,8 +37,8 @@ def execute(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Execute]:
 
 
 def _executing(running: emulator.Emulator) -> Execute:
-    role = doubles.role(running)
-    function = doubles.function(running, role, ANSWERING)
+    role = functions.role(running)
+    function = functions.create(running, role, ANSWERING)
     machines = emulator.client("stepfunctions", running.url)
 
     def execute(name: str, variables: Mapping[str, Any], shown: list[str], **substitutions: str) -> Any:
@@ -52,7 +52,7 @@ def _executing(running: emulator.Emulator) -> Execute:
         definition = json.dumps({"QueryLanguage": "JSONata", "StartAt": "Begin", "States": states})
         machine = machines.create_state_machine(name=pathlib.Path(name).stem, definition=definition, roleArn=role)
         execution = machines.start_execution(stateMachineArn=machine["stateMachineArn"], input="{}")["executionArn"]
-        ended = visits.until(
+        ended = http.until(
             lambda: machines.describe_execution(executionArn=execution), lambda found: found["status"] != "RUNNING"
         )
         machines.delete_state_machine(stateMachineArn=machine["stateMachineArn"])

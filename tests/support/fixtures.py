@@ -17,7 +17,7 @@ from moto.utilities import paginator
 from flowserverless.aws import clients
 from flowserverless.store import transactions
 from local import emulator, template
-from support import aws_clients, policies, requests_made
+from support import aws_clients, dynamodb_requests, iam, scenario
 
 FUNCTIONS = emulator.PROJECT / "functions"
 NOTHING = json.dumps({"StartAt": "Nothing", "States": {"Nothing": {"Type": "Pass", "End": True}}})
@@ -115,11 +115,23 @@ def user_pool(cognito_calls: list[dict[str, Any]], monkeypatch: pytest.MonkeyPat
     return pool
 
 
+@pytest.fixture
+def world(
+    invoke: Callable[[str, dict[str, Any]], Any],
+    monkeypatch: pytest.MonkeyPatch,
+    table: str,
+    bucket: str,
+    state_machine: str,
+) -> scenario.World:
+    """The service, into which nothing was published."""
+    return scenario.World(invoke, monkeypatch)
+
+
 @pytest.fixture(scope="session")
 def watched() -> Iterator[None]:
     """What functions ask of AWS is noticed."""
     with pytest.MonkeyPatch.context() as monkeypatch:
-        policies.watch(monkeypatch)
+        iam.watch(monkeypatch)
         yield
 
 
@@ -132,11 +144,11 @@ def invoke() -> Callable[[str, dict[str, Any]], Any]:
     """
 
     def call(operation: str, event: dict[str, Any]) -> Any:
-        with requests_made.committed() as writes, policies.asked() as asked:
+        with dynamodb_requests.committed() as writes, iam.asked() as asked:
             answer = _handler(FUNCTIONS / operation / "app.py")(event, _context(operation))
         if isinstance(answer, dict) and 400 <= answer.get("statusCode", 0) < 500:
             assert not writes, (operation, answer, writes)
-        assert not policies.refused(operation, asked)
+        assert not iam.refused(operation, asked)
         return answer
 
     return call
@@ -173,7 +185,7 @@ def interrupted(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[], Any],
         def late(compose: Any) -> None:
             if not answers:
                 answers.append(None)
-                with requests_made.committed(), policies.asked():
+                with dynamodb_requests.committed(), iam.asked():
                     answers[0] = rival()
             commit(compose)
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from flowserverless.domain import validation
 from flowserverless.packages import documents
-from support import json_strategies
+from support import strategies
 
 
 def loaded(name="a.yaml", **files):
@@ -233,7 +233,7 @@ def test_any_bytes_are_read_or_refused(content):
             assert document.weight >= 1
 
 
-@given(json_strategies.VALUES)
+@given(strategies.VALUES)
 def test_yaml_reads_what_json_writes(value):
     try:
         text = json.dumps(value, allow_nan=False)

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from flowserverless.domain import validation
 from flowserverless.packages import package
-from support import json_strategies
+from support import strategies
 
 MOST_BYTES = 2_000_000
 MOST_FILES = 50
@@ -468,7 +468,7 @@ def test_the_folder_of_uploads_without_a_target_is_kept_apart():
 
 
 def test_with_anything_exchanged_a_manifest_is_read_or_refused():
-    manifests = [json.dumps(each) for each in json_strategies.exchanges(yaml.safe_load(MANIFEST))]
+    manifests = [json.dumps(each) for each in strategies.exchanges(yaml.safe_load(MANIFEST))]
     found = [faults_of(FILES | {"flowserv.yaml": manifest}) for manifest in manifests]
     assert found.count([]) > 5
     places = {place for each in found for place, _ in each}

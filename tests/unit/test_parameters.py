@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from flowserverless.domain import errors, validation
 from flowserverless.domain.templates import parameters, values
-from support import json_strategies
+from support import strategies
 
 UPLOADS = {"f1": "names.txt", "f2": "more.txt"}
 DECLARATIONS = [
@@ -109,13 +109,13 @@ def read_back_or_refused(declarations):
     return refused is None
 
 
-@given(json_strategies.VALUES | json_strategies.mutations(DECLARATIONS))
+@given(strategies.VALUES | strategies.mutations(DECLARATIONS))
 def test_any_declarations_are_read_back_or_refused(declarations):
     assert read_back_or_refused(declarations) in (True, False)
 
 
 def test_with_anything_exchanged_declarations_are_read_back_or_refused():
-    accepted = [read_back_or_refused(each) for each in json_strategies.exchanges(DECLARATIONS)]
+    accepted = [read_back_or_refused(each) for each in strategies.exchanges(DECLARATIONS)]
     assert accepted.count(False) > 300
     assert accepted.count(True) > 100
 
@@ -123,7 +123,7 @@ def test_with_anything_exchanged_declarations_are_read_back_or_refused():
 @pytest.mark.parametrize("wrap", ["list", "object"])
 @pytest.mark.parametrize("depth", [40, 100_000])
 def test_deep_declarations_and_arguments_are_refused(wrap, depth):
-    deep = json_strategies.nested(depth, wrap)
+    deep = strategies.nested(depth, wrap)
     assert found_in([deep])
     with pytest.raises(errors.InvalidRequest):
         parameters.bind(PARAMETERS, [NAMES, {"name": "list", "value": deep}], UPLOADS)
@@ -701,18 +701,18 @@ def bound_or_refused(arguments):
     return True
 
 
-@given(json_strategies.VALUES | json_strategies.mutations(ARGUMENTS))
+@given(strategies.VALUES | strategies.mutations(ARGUMENTS))
 def test_any_arguments_are_bound_or_refused(arguments):
     assert bound_or_refused(arguments) in (True, False)
 
 
 def test_with_anything_exchanged_arguments_are_bound_or_refused():
-    accepted = [bound_or_refused(each) for each in json_strategies.exchanges(ARGUMENTS)]
+    accepted = [bound_or_refused(each) for each in strategies.exchanges(ARGUMENTS)]
     assert accepted.count(False) > 100
     assert accepted.count(True) > 10
 
 
-@given(json_strategies.VALUES)
+@given(strategies.VALUES)
 def test_files_can_be_looked_for_in_anything(value):
     assert all(isinstance(each, str) for each in parameters.referenced_files(value))
 

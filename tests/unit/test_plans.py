@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from flowserverless.domain import errors, paths, plans
 from flowserverless.domain.templates import parameters, steps, templates
-from support import json_strategies
+from support import strategies
 
 COMMANDS = ['printf %s "$text"', "awk '{print $1}' $HOME/x", "echo $? ${missing} `true`"]
 DOCUMENT = {
@@ -280,7 +280,7 @@ def test_what_cannot_be_had_is_refused(resources, available, message):
     assert message in refused.value.detail
 
 
-@given(json_strategies.VALUES)
+@given(strategies.VALUES)
 def test_any_resources_are_had_or_refused(resources):
     try:
         answer = planned(resources=resources)[0].executor

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from flowserverless.domain import validation
 from flowserverless.domain.templates import references, steps, templates
-from support import json_strategies
+from support import strategies
 
 EVERYTHING = steps.ANYTHING
 DOCUMENT = {
@@ -168,20 +168,20 @@ def read_back_or_refused(document, available=EVERYTHING):
     return False
 
 
-@given(json_strategies.VALUES | json_strategies.mutations(DOCUMENT), st.sets(st.sampled_from(sorted(EVERYTHING))))
+@given(strategies.VALUES | strategies.mutations(DOCUMENT), st.sets(st.sampled_from(sorted(EVERYTHING))))
 def test_any_document_is_read_back_or_refused(document, available):
     assert read_back_or_refused(document, available) in (True, False)
 
 
 def test_with_anything_exchanged_a_template_is_read_back_or_refused():
-    accepted = [read_back_or_refused(document) for document in json_strategies.exchanges(DOCUMENT)]
+    accepted = [read_back_or_refused(document) for document in strategies.exchanges(DOCUMENT)]
     assert accepted.count(False) > 500
     assert accepted.count(True) > 100
 
 
 @pytest.mark.parametrize("wrap", ["list", "object"])
 def test_deep_documents_are_refused(wrap):
-    deep = json_strategies.nested(100_000, wrap)
+    deep = strategies.nested(100_000, wrap)
     assert found_in(deep) == {"document": "is nested too deeply or too large"}
     assert found_in(changed(workflow__parameters__constants=deep))
 

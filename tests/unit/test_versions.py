@@ -10,9 +10,9 @@ import pytest
 from flowserverless.domain import versions
 from flowserverless.domain.ranking import results
 from flowserverless.domain.templates import steps, templates
-from support import contest
+from support import packages
 
-DOCUMENT = templates.parse(contest.template(postproc=contest.POST_PROCESSING)).document
+DOCUMENT = templates.parse(packages.ranked(postproc=packages.POST_PROCESSING)).document
 VERSION = versions.Version("w", "v", "W", DOCUMENT, datetime(2026, 11, 23, tzinfo=UTC))
 
 
@@ -38,11 +38,11 @@ def test_a_template_is_read_though_this_installation_could_not_execute_it():
 
 def test_a_version_that_declares_results_ranks_by_their_schema():
     assert VERSION.ranks
-    assert VERSION.results_schema == results.parse(contest.RESULTS)
+    assert VERSION.results_schema == results.parse(packages.RESULTS)
     assert not changed(results=None).ranks
 
 
-@pytest.mark.parametrize("declared", [contest.results_by("seconds"), None])
+@pytest.mark.parametrize("declared", [packages.results_by("seconds"), None])
 def test_versions_share_a_board_only_if_they_read_results_alike(declared):
     assert VERSION.reads_results_like(changed(outputs=[{"source": "x", "key": "x"}], postproc=None))
     assert not VERSION.reads_results_like(changed(results=declared))
@@ -51,7 +51,7 @@ def test_versions_share_a_board_only_if_they_read_results_alike(declared):
 def test_versions_post_process_alike_or_not_whatever_else_differs():
     assert VERSION.post_processed
     assert not changed(postproc=None).post_processed
-    assert VERSION.post_processes_like(changed(results=contest.results_by("seconds")))
+    assert VERSION.post_processes_like(changed(results=packages.results_by("seconds")))
     assert not VERSION.post_processes_like(changed(postproc=None))
 
 

@@ -1,11 +1,12 @@
-"""Roles and functions in an emulator, where a test has no use for those of the stack."""
+"""Lambda functions: those of a deployed stack, and others of a test's own in an emulator."""
 
 import io
 import json
 import textwrap
 import zipfile
+from collections.abc import Mapping
 
-from local import emulator
+from local import emulator, stack
 
 
 def role(running: emulator.Emulator) -> str:
@@ -20,7 +21,7 @@ def role(running: emulator.Emulator) -> str:
     return arn
 
 
-def function(running: emulator.Emulator, role: str, program: str, seconds: int = 3) -> str:
+def create(running: emulator.Emulator, role: str, program: str, seconds: int = 3) -> str:
     """The ARN of a function with the `handler` of a program."""
     package = io.BytesIO()
     with zipfile.ZipFile(package, "w") as archive:
@@ -35,3 +36,18 @@ def function(running: emulator.Emulator, role: str, program: str, seconds: int =
     )
     arn: str = created["FunctionArn"]
     return arn
+
+
+def named(of: stack.Stack, name: str) -> str:
+    """The full name of a function that the template calls `<name>Function`."""
+    pages = of.client("lambda").get_paginator("list_functions").paginate()
+    known = [one["FunctionName"] for page in pages for one in page["Functions"]]
+    (found,) = (full for full in known if full.startswith(f"{of.name}-{name}Function-"))
+    return found
+
+
+def configure(of: stack.Stack, name: str, more: Mapping[str, str]) -> None:
+    """Give a function more environment variables, or other values."""
+    client, full = of.client("lambda"), named(of, name)
+    known = client.get_function_configuration(FunctionName=full)["Environment"]["Variables"]
+    client.update_function_configuration(FunctionName=full, Environment={"Variables": {**known, **more}})

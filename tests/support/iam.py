@@ -1,8 +1,8 @@
 """Whether a function may do what it does: each of its calls to AWS held against its policy in template.yaml.
 
-with policies.asked() as asked:
+with iam.asked() as asked:
     handler(event, context)
-assert not policies.refused("delete_upload", asked)
+assert not iam.refused("delete_upload", asked)
 
 Signing a URL or a form asks for what it allows, as in AWS: who may not read an object signs links that S3 refuses.
 """
