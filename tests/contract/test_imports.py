@@ -24,10 +24,14 @@ ONLY = {
     "jwt": {"authorize_request"},
     "multipart": {"upload_file"},
     "isal": {"update_run"},
-    "yaml": {"publish_workflow", "update_run", "rebuild_ranking"},
+    "yaml": {"publish_workflow"},
     "boto3": set(),
     "s3transfer": set(),
+    # What Powertools makes OpenAPI documents of.
+    "aws_lambda_powertools.event_handler.openapi.models": set(),
 }
+
+HTTP = ("flowserverless.api", "aws_lambda_powertools.event_handler", "pydantic")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -83,6 +87,12 @@ def everything() -> dict[str, Loaded]:
 @pytest.mark.parametrize("operation", OPERATIONS)
 def test_garbage_is_collected_again_when_an_operation_is_loaded(operation):
     assert everything()[operation].collects
+
+
+@pytest.mark.parametrize("operation", MACHINES)
+def test_what_machines_call_loads_no_http(operation):
+    loaded = everything()[operation]
+    assert not [name for name in HTTP if loaded.has(name)]
 
 
 @pytest.mark.parametrize("package", ONLY)

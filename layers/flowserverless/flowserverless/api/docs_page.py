@@ -8,7 +8,8 @@ import importlib.resources
 import json
 import urllib.parse
 
-FILES = importlib.resources.files("aws_lambda_powertools.event_handler.openapi.swagger_ui")
+# Not the files of the package `swagger_ui`, because to name it is to import it, and with it models of all of OpenAPI.
+FILES = importlib.resources.files("aws_lambda_powertools") / "event_handler" / "openapi" / "swagger_ui"
 
 
 @functools.cache

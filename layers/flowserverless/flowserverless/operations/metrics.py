@@ -5,7 +5,6 @@ from collections.abc import Callable
 
 from flowserverless.domain import runs
 from flowserverless.domain.ranking import results
-from flowserverless.packages import documents
 from flowserverless.store import boards, bucket, version_items
 
 
@@ -24,6 +23,13 @@ def of(run: runs.Run, schema_of: Callable[[str], results.ResultSchema] | None = 
     @functools.cache
     def measure(board: str) -> tuple[results.ResultSchema, boards.Measurement]:
         found = schema_of(board) if schema_of else schema(run.workflow, board)
-        return found, results.extract(found, content(found.file), documents.plain_yaml)
+        return found, results.extract(found, content(found.file), _plain_yaml)
 
     return measure
+
+
+def _plain_yaml(content: bytes) -> object:
+    # Here and not above, because nearly all result files are JSON, and this imports PyYAML.
+    from flowserverless.packages import documents
+
+    return documents.plain_yaml(content)
