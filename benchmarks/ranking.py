@@ -29,9 +29,9 @@ from typing import Any
 from benchmarks import operations
 from flowserverless.api import leaderboard
 from flowserverless.domain import groups, ids, runs, versions
-from flowserverless.domain.ranking import rank_keys, results
+from flowserverless.domain.ranking import rank_keys, results, standing
 from flowserverless.operations import metrics
-from flowserverless.store import boards, group_items, run_items, table, version_items, workflow_items
+from flowserverless.store import group_items, run_items, table, version_items, workflow_items
 from local import emulator, template
 
 SIZES = ((100, 10), (10_000, 100), (100_000, 1000))
@@ -203,7 +203,7 @@ def filled(entries: int, of_groups: int) -> Contest:
     document = {"results": results.document(SCHEMA), "postproc": {"workflow": {}}}
     published, _ = version_items.publish(versions.Version(workflow, f"{entries:016}", workflow, document, START))
     board = str(published.board)
-    best: dict[str, boards.Entry] = {}
+    best: dict[str, standing.Entry] = {}
     chance = random.Random(entries)
     with table.Item.batch_write() as batch:
         for number in range(entries):
@@ -222,14 +222,14 @@ def filled(entries: int, of_groups: int) -> Contest:
     return contest
 
 
-def _entry(contest: Contest, number: int, chance: random.Random) -> boards.Entry:
+def _entry(contest: Contest, number: int, chance: random.Random) -> standing.Entry:
     group = contest.groups[number % len(contest.groups)]
     run, at = _run_id(group, number), _moment(number)
     values = (round(chance.random(), 4), chance.randrange(10, 100), chance.choice(("baseline", "improved")))
-    return boards.Entry(rank_keys.key(SCHEMA, values, at, run), run, group, at, at, at, values)
+    return standing.Entry(rank_keys.key(SCHEMA, values, at, run), run, group, at, at, at, values)
 
 
-def _item(entry: boards.Entry, partition: str) -> table.EntryItem:
+def _item(entry: standing.Entry, partition: str) -> table.EntryItem:
     return table.EntryItem(
         partition,
         entry.key,

@@ -9,7 +9,7 @@ import pytest
 from flowserverless.api import leaderboard
 from flowserverless.domain import ids, runs
 from flowserverless.operations import metrics, rebuild, reconcile
-from flowserverless.store import boards, bucket, group_items, rebuilds, run_items, version_items, workflow_items
+from flowserverless.store import bucket, group_items, rebuilds, run_items, version_items, workflow_items
 from support import dynamodb_requests, gateway, packages, ranking_model, scenario
 
 pytestmark = pytest.mark.usefixtures("table", "bucket", "state_machine")
@@ -40,7 +40,7 @@ def shown(include_all=False):
     head = workflow_items.get("w")
     assert head.board is None or board["schema"] == [
         {"name": column["name"], "label": column["label"], "dtype": column["dtype"]}
-        for column in version_items.get("w", boards.version_of(head.board)).document["results"]["schema"]
+        for column in version_items.get("w", ids.version_of(head.board)).document["results"]["schema"]
     ]
     return [line["run"]["id"] for line in board["ranking"]]
 

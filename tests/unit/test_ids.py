@@ -52,3 +52,8 @@ def test_the_beginning_of_an_id_tells_runs_of_one_group_and_one_moment_apart(pos
 def test_what_cannot_be_a_run_id_is_an_unknown_run(text):
     with pytest.raises(errors.NotFound):
         ids.run_id(text)
+
+
+@given(some.from_regex(r"[0-9a-f]{16}", fullmatch=True), some.integers(1))
+def test_the_version_that_a_board_follows_is_read_off_its_id(version, number):
+    assert ids.version_of(ids.board(version, number)) == version

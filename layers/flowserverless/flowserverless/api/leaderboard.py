@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from flowserverless.api import cursors, handles, post_processing, views
-from flowserverless.domain import errors
+from flowserverless.domain import errors, ids
 from flowserverless.domain.ranking import rank_keys, results, standing
 from flowserverless.store import boards, version_items
 
@@ -16,7 +16,7 @@ MAX_REORDERED = 10_000
 MAX_TEXT_REORDERED = 20_000_000
 # Of a page as JSON; a function may answer 6 MB, in which every quotation mark takes one more.
 MAX_BYTES = 4_000_000
-Keyed = Sequence[tuple[str, boards.Entry]]
+Keyed = Sequence[tuple[str, standing.Entry]]
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ def show(workflow: str, order: str | None, include_all: bool, limit: int, at: st
         return board
     # While another schema's board is being filled, the old board is shown with the schema it follows.
     current = head.board == published.board
-    followed = published if current else version_items.get(workflow, boards.version_of(head.board))
+    followed = published if current else version_items.get(workflow, ids.version_of(head.board))
     schema = followed.results_schema
     view = View(workflow, head.board, schema, rank_keys.parse_order(schema, order), include_all)
     start = _start(view, at)
@@ -98,7 +98,7 @@ def _page(view: View, limit: int, after: str) -> tuple[Keyed, bool]:
 
 def _reordered(view: View) -> Keyed:
     encode = rank_keys.encoder(view.schema, view.order)
-    entries: list[boards.Entry] = []
+    entries: list[standing.Entry] = []
     text = 0
     for entry in boards.every(view.workflow, view.board, boards.ALL):
         entries.append(entry)

@@ -8,7 +8,7 @@ from typing import Any, cast
 from flowserverless.api import handles, spreadsheets
 from flowserverless.domain import groups, kept_files, moments, public_files, runs, users, versions, workflows
 from flowserverless.domain.ranking import results, standing
-from flowserverless.store import boards, table
+from flowserverless.store import table
 
 
 def session(given: users.Session) -> handles.Session:
@@ -278,7 +278,9 @@ def columns(schema: results.ResultSchema) -> list[handles.ColumnHandle]:
     return [{"name": column.name, "label": column.label, "dtype": column.dtype} for column in schema.columns]
 
 
-def ranking_line(schema: results.ResultSchema, rank: int, entry: boards.Entry, group_name: str) -> handles.RankingLine:
+def ranking_line(
+    schema: results.ResultSchema, rank: int, entry: standing.Entry, group_name: str
+) -> handles.RankingLine:
     """A line of a leaderboard: every column in its place, because flowServ's page reads them by position."""
     return {
         "rank": rank,

@@ -64,3 +64,13 @@ def run_id(text: str) -> RunId:
         raise errors.NotFound(f"unknown run '{text[:100]}'")
     random, time, kind, name = found.groups()
     return RunId(Owner(name, kind is not None), time + random)
+
+
+def board(version: str, number: int) -> str:
+    """The id of a workflow's board number `number`, which reads results as `version` says."""
+    return f"{version}-{number}"
+
+
+def version_of(board: str) -> str:
+    """The version whose results schema a board follows."""
+    return board.partition("-")[0]

@@ -3,14 +3,14 @@
 import functools
 from collections.abc import Callable
 
-from flowserverless.domain import runs
+from flowserverless.domain import ids, runs
 from flowserverless.domain.ranking import results
 from flowserverless.store import boards, bucket, version_items
 
 
 def schema(workflow: str, board: str) -> results.ResultSchema:
     """The schema that a board follows; raises NotFound."""
-    return version_items.get(workflow, boards.version_of(board)).results_schema
+    return version_items.get(workflow, ids.version_of(board)).results_schema
 
 
 def of(run: runs.Run, schema_of: Callable[[str], results.ResultSchema] | None = None) -> boards.Measure:

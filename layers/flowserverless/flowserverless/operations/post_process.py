@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from flowserverless import clock, settings
 from flowserverless.aws import step_functions
 from flowserverless.domain import errors, ids, plans, runs, versions, workflows
+from flowserverless.domain.ranking import standing
 from flowserverless.store import boards, bucket, run_items, transactions, version_items, workflow_items
 
 # The best so many runs are post-processed: each of their files is an input that has to be signed and fetched.
@@ -88,7 +89,7 @@ def take_snapshot(run: runs.Run, version: versions.Version) -> int:
     return head.ranking_version
 
 
-def _best(head: workflows.Workflow, limit: int) -> list[boards.Entry]:
+def _best(head: workflows.Workflow, limit: int) -> list[standing.Entry]:
     """The best runs of the groups, in ranking order."""
     return boards.page(head.id, head.board, boards.BEST, limit)[0] if head.board else []
 

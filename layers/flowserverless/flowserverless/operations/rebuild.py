@@ -9,8 +9,9 @@ import time
 from datetime import datetime, timedelta
 
 from flowserverless.domain import ids, runs
+from flowserverless.domain.ranking import rebuilding
 from flowserverless.operations import metrics, post_process
-from flowserverless.store import boards, group_items, rebuilds, run_items, table
+from flowserverless.store import boards, group_items, rebuilds, run_items
 
 RUNS = 25
 GROUPS = 100
@@ -26,47 +27,47 @@ def ranking(workflow: str, now: datetime, seconds: float) -> bool:
     Says whether nothing is left that can be done now.
     """
     until = time.monotonic() + seconds
-    while item := rebuilds.first(workflow, now):
-        WORK[item.phase](item, now)
+    while work := rebuilds.first(workflow, now):
+        WORK[work.phase](work, now)
         if time.monotonic() >= until:
             return False
     return True
 
 
-def _fill(item: table.RebuildItem, now: datetime) -> None:
+def _fill(work: rebuilding.Rebuild, now: datetime) -> None:
     later = now + LEASE
-    found, _ = group_items.of_workflow(item.workflow, 1, item.group)
+    found, _ = group_items.of_workflow(work.workflow, 1, work.group)
     if not found:
-        if rebuilds.show(item, now, later):
-            post_process.start_if_owed(item.workflow, now)
+        if rebuilds.show(work, now, later):
+            post_process.start_if_owed(work.workflow, now)
         return
     group = found[0].id
-    rebuilds.join(item, group)
-    page, more = run_items.newest(ids.Owner(group), RUNS, runs.State.SUCCESS, item.run)
-    schema_of = functools.cache(functools.partial(metrics.schema, item.workflow))
+    rebuilds.join(work, group)
+    page, more = run_items.newest(ids.Owner(group), RUNS, runs.State.SUCCESS, work.run)
+    schema_of = functools.cache(functools.partial(metrics.schema, work.workflow))
     for run in page:
-        if item.board not in run.standings:
-            run_items.rank(run.id, item.workflow, item.board, metrics.of(run, schema_of))
+        if work.board not in run.standings:
+            run_items.rank(run.id, work.workflow, work.board, metrics.of(run, schema_of))
     if more:
-        rebuilds.advance(item, later, rebuilds.FILL, item.group, ids.run_id(page[-1].id).ulid)
+        rebuilds.advance(work, work.advanced(later, group=work.group, run=ids.run_id(page[-1].id).ulid))
     else:
-        rebuilds.advance(item, later, rebuilds.FILL, group)
+        rebuilds.advance(work, work.advanced(later, group=group))
 
 
-def _leave(item: table.RebuildItem, now: datetime) -> None:
+def _leave(work: rebuilding.Rebuild, now: datetime) -> None:
     later = now + LEASE
-    found, more = group_items.of_workflow(item.workflow, GROUPS, item.group)
+    found, more = group_items.of_workflow(work.workflow, GROUPS, work.group)
     for group in found:
-        rebuilds.leave(item, group.id)
+        rebuilds.leave(work, group.id)
     if more:
-        rebuilds.advance(item, later, rebuilds.LEAVE, found[-1].id)
+        rebuilds.advance(work, work.advanced(later, group=found[-1].id))
     else:
-        rebuilds.advance(item, later, rebuilds.EMPTY)
+        rebuilds.advance(work, work.advanced(later, rebuilding.Phase.EMPTY))
 
 
-def _empty(item: table.RebuildItem, _: datetime) -> None:
-    if boards.clear(item.workflow, item.board, ENTRIES):
-        item.delete()
+def _empty(work: rebuilding.Rebuild, _: datetime) -> None:
+    if boards.clear(work.workflow, work.board, ENTRIES):
+        rebuilds.forget(work)
 
 
-WORK = {rebuilds.FILL: _fill, rebuilds.LEAVE: _leave, rebuilds.EMPTY: _empty}
+WORK = {rebuilding.Phase.FILL: _fill, rebuilding.Phase.LEAVE: _leave, rebuilding.Phase.EMPTY: _empty}

@@ -8,8 +8,7 @@ group these changes happen one after the other.
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import asdict, dataclass
-from datetime import datetime
+from dataclasses import asdict
 from typing import Any
 
 from pynamodb.expressions.update import Action
@@ -27,19 +26,6 @@ Measurement = results.Values | results.NotRanked
 Measure = Callable[[str], tuple[results.ResultSchema, Measurement]]
 
 
-@dataclass(frozen=True)
-class Entry:
-    """A ranked run as its board shows it."""
-
-    key: str
-    run: str
-    group: str
-    created_at: datetime
-    started_at: datetime
-    finished_at: datetime
-    values: results.Values
-
-
 def read(text: str) -> groups.Bests:
     """Which run is the group's best on each board it takes part in, as `boards` of its item says."""
     found: dict[str, dict[str, str] | None] = json.loads(text)
@@ -50,16 +36,6 @@ def written(bests: groups.Bests) -> str:
     """The text that `boards` of a group's item holds; one spelling for one content."""
     documents = {board: asdict(best) if best else None for board, best in bests.items()}
     return json.dumps(documents, sort_keys=True, separators=(",", ":"))
-
-
-def board_id(version: str, number: int) -> str:
-    """The id of the workflow's board number `number`, which reads results as `version` says."""
-    return f"{version}-{number}"
-
-
-def version_of(board: str) -> str:
-    """The version whose results schema a board follows."""
-    return board.partition("-")[0]
 
 
 def revise(transaction: TransactWrite, group: groups.Group, bests: groups.Bests, ended: int = 0) -> None:
@@ -74,7 +50,7 @@ def revise(transaction: TransactWrite, group: groups.Group, bests: groups.Bests,
     transaction.update(item, actions, condition=table.GroupItem.revision == group.revision)
 
 
-def _part(workflow: str, board: str, part: str, entry: Entry) -> table.EntryItem:
+def _part(workflow: str, board: str, part: str, entry: standing.Entry) -> table.EntryItem:
     return table.EntryItem(
         table.board(workflow, board, part),
         entry.key,
@@ -93,7 +69,7 @@ def _gone(workflow: str, board: str, part: str, key: str) -> table.EntryItem:
 
 def measured(
     run: runs.Run, boards: Iterable[str], measure: Measure
-) -> tuple[dict[str, runs.Standing], dict[str, Entry]]:
+) -> tuple[dict[str, runs.Standing], dict[str, standing.Entry]]:
     """Where a finished run stands on each board, and its entry on those that rank it."""
     standings, entries = {}, {}
     for board in boards:
@@ -104,7 +80,7 @@ def measured(
         begun, ended = run.started_at or run.created_at, run.finished_at or run.created_at
         key = rank_keys.key(schema, outcome, ended, run.id)
         standings[board] = runs.Standing(key=key, results=_kept(results.shown(schema, outcome)))
-        entries[board] = Entry(key, run.id, str(run.group), run.created_at, begun, ended, outcome)
+        entries[board] = standing.Entry(key, run.id, str(run.group), run.created_at, begun, ended, outcome)
     return standings, entries
 
 
@@ -123,7 +99,7 @@ def rank(workflow: str, board: str, key: str) -> int | None:
     return better + 1 if better <= MAX_COUNTED else None
 
 
-def enter(transaction: TransactWrite, group: groups.Group, entries: Mapping[str, Entry]) -> groups.Bests:
+def enter(transaction: TransactWrite, group: groups.Group, entries: Mapping[str, standing.Entry]) -> groups.Bests:
     """Add a run's entries to a transaction; answers what the group's best runs become."""
     after = dict(group.bests)
     for board, entry in entries.items():
@@ -139,7 +115,7 @@ def enter(transaction: TransactWrite, group: groups.Group, entries: Mapping[str,
 
 
 def leave(
-    transaction: TransactWrite, group: groups.Group, run: runs.Run, successors: Mapping[str, Entry | None]
+    transaction: TransactWrite, group: groups.Group, run: runs.Run, successors: Mapping[str, standing.Entry | None]
 ) -> groups.Bests:
     """Take a run's entries off its boards; `successors` are the group's next best where the run was the best."""
     after = dict(group.bests)
@@ -158,9 +134,9 @@ def leave(
     return after
 
 
-def successors(group: groups.Group, run: runs.Run) -> dict[str, Entry | None]:
+def successors(group: groups.Group, run: runs.Run) -> dict[str, standing.Entry | None]:
     """The group's next best on every board where `run` is its best: one Query of two entries each."""
-    found: dict[str, Entry | None] = {}
+    found: dict[str, standing.Entry | None] = {}
     for board, best in group.bests.items():
         if best and best.run == run.id:
             others = (e for e in page(group.workflow, board, table.own(group.id), 2)[0] if e.run != run.id)
@@ -168,7 +144,9 @@ def successors(group: groups.Group, run: runs.Run) -> dict[str, Entry | None]:
     return found
 
 
-def page(workflow: str, board: str, part: str, limit: int, after: str | None = None) -> tuple[list[Entry], bool]:
+def page(
+    workflow: str, board: str, part: str, limit: int, after: str | None = None
+) -> tuple[list[standing.Entry], bool]:
     """Up to `limit` entries in ranking order behind rank key `after`, strongly consistent, and whether more follow."""
     partition = table.board(workflow, board, part)
     items = table.EntryItem.query(
@@ -203,14 +181,16 @@ def _remove(items: Iterable[table.EntryItem]) -> None:
             batch.delete(item)
 
 
-def every(workflow: str, board: str, part: str) -> Iterator[Entry]:
+def every(workflow: str, board: str, part: str) -> Iterator[standing.Entry]:
     """All entries in ranking order."""
     for item in table.EntryItem.query(table.board(workflow, board, part), consistent_read=True):
         yield _entry(item)
 
 
-def _entry(item: Any) -> Entry:
-    return Entry(item.sk, item.run, item.group, item.created_at, item.started_at, item.finished_at, tuple(item.values))
+def _entry(item: Any) -> standing.Entry:
+    return standing.Entry(
+        item.sk, item.run, item.group, item.created_at, item.started_at, item.finished_at, tuple(item.values)
+    )
 
 
 def group_names(workflow: str, groups: Iterable[str]) -> dict[str, str]:

@@ -13,6 +13,7 @@ from pynamodb.expressions.update import Action
 from pynamodb.transactions import TransactWrite
 
 from flowserverless.domain import errors, groups, ids, moments, runs, workflows
+from flowserverless.domain.ranking import standing
 from flowserverless.store import boards, due, group_items, members, reads, table, transactions, workflow_items
 
 # What of a step is a moment, and text where steps are kept.
@@ -68,7 +69,7 @@ def from_item(item: Any) -> runs.Run:
         messages=tuple(item.messages or ()),
         reason=runs.Reason(**item.reason) if item.reason else None,
         archive=runs.Archive(**item.archive) if item.archive else None,
-        standings={board: runs.Standing(**standing) for board, standing in (item.standings or {}).items()},
+        standings={board: runs.Standing(**stood) for board, stood in (item.standings or {}).items()},
         ranking_version=None if item.ranking_version is None else int(item.ranking_version),
         ingest_token=item.ingest_token,
     )
@@ -119,7 +120,7 @@ def to_item(run: runs.Run, stop: bool = False) -> table.RunItem:
         messages=list(run.messages),
         reason=asdict(run.reason) if run.reason else None,
         archive=asdict(run.archive) if run.archive else None,
-        standings={board: asdict(standing) for board, standing in run.standings.items()},
+        standings={board: asdict(stood) for board, stood in run.standings.items()},
         ranking_version=run.ranking_version,
         ingest_token=run.ingest_token,
     )
@@ -325,7 +326,7 @@ def _finish_run(
     stop: bool,
     by: groups.Membership | None,
 ) -> Ended:
-    entries: dict[str, boards.Entry] = {}
+    entries: dict[str, standing.Entry] = {}
     if final.succeeded and measure:
         standings, entries = boards.measured(final, group.bests, measure)
         final = replace(final, standings=standings)
@@ -449,7 +450,7 @@ def rank(run_id: str, workflow: str, board: str, measure: boards.Measure) -> Non
 
 def _rank(run: runs.Run, group: groups.Group, board: str, measure: boards.Measure) -> None:
     standings, entries = boards.measured(run, [board], measure)
-    kept = {known: standing for known, standing in run.standings.items() if known in group.bests}
+    kept = {known: stood for known, stood in run.standings.items() if known in group.bests}
     item = to_item(replace(run, standings={**kept, **standings}))
 
     def compose(transaction: TransactWrite) -> None:

@@ -244,11 +244,7 @@ class TemplateItem(Item, discriminator="template"):
 
 
 class RebuildItem(Item, discriminator="rebuild"):
-    """A board that is being filled from kept result files, or taken down; `phase` is one of rebuilds.PHASES.
-
-    Filling and leaving go over the workflow's groups: `group` is the last one that is done, `run` is the ULID of
-    the run of the group after it that was done last. Before `due_at` the reconciler lets it be.
-    """
+    """A board that is being filled from kept result files, or taken down: domain/ranking/rebuilding.py."""
 
     workflow = UnicodeAttribute()
     board = UnicodeAttribute()

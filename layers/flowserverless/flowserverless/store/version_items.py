@@ -6,8 +6,9 @@ from typing import Any
 from pynamodb.expressions.update import Action
 from pynamodb.transactions import TransactWrite
 
-from flowserverless.domain import versions, workflows
-from flowserverless.store import boards, due, reads, rebuilds, table, transactions, workflow_items
+from flowserverless.domain import ids, versions, workflows
+from flowserverless.domain.ranking import rebuilding
+from flowserverless.store import due, reads, rebuilds, table, transactions, workflow_items
 
 ROUNDS = 20
 
@@ -133,7 +134,7 @@ def _replace(
         _save(transaction, version)
         transaction.update(item, actions, condition=(kind.version == head.version) & unchanged)
         for one in work:
-            transaction.save(one)
+            transaction.save(rebuilds.to_item(one))
 
     transactions.commit(compose)
     return version, bool(work)
@@ -141,25 +142,25 @@ def _replace(
 
 def _board_changes(
     version: versions.Version, head: workflows.Workflow, before: versions.Version
-) -> tuple[list[Action], list[table.RebuildItem]]:
+) -> tuple[list[Action], list[rebuilding.Rebuild]]:
     """What a version changes about the workflow's boards, and the work that follows from it."""
     if version.board == before.board:
         return [], []
     now, kind = version.published_at, table.WorkflowItem
     if version.board:
         given_up = [head.next_board]
-        work = [rebuilds.filling(head.id, version.board, now)]
+        work = [rebuilding.filling(head.id, version.board, now)]
         actions: list[Action] = [kind.next_board.set(version.board), kind.boards_begun.add(1)]
     else:
         given_up = [head.board, head.next_board]
         work = []
         # The list of best runs is empty now, so that post-processing results are of another one.
         actions = [kind.board.remove(), kind.next_board.remove(), kind.ranking_version.add(1 if head.board else 0)]
-    return actions, work + [rebuilds.taking_down(head.id, board, now) for board in given_up if board]
+    return actions, work + [rebuilding.taking_down(head.id, board, now) for board in given_up if board]
 
 
 def _with_new_board(version: versions.Version, number: int) -> versions.Version:
-    return replace(version, board=boards.board_id(version.id, number) if version.ranks else None)
+    return replace(version, board=ids.board(version.id, number) if version.ranks else None)
 
 
 def _save(transaction: TransactWrite, version: versions.Version) -> None:

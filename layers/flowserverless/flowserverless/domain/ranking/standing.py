@@ -26,6 +26,19 @@ class Ranked(Protocol):
 RankedRun = TypeVar("RankedRun", bound=Ranked)
 
 
+@dataclass(frozen=True)
+class Entry:
+    """A ranked run as its board shows it."""
+
+    key: str
+    run: str
+    group: str
+    created_at: datetime
+    started_at: datetime
+    finished_at: datetime
+    values: results.Values
+
+
 class Status(StrEnum):
     """What a run that succeeded is to people who look at the leaderboard."""
 
