@@ -167,7 +167,7 @@ def _tree(path: str, size: int) -> dict[str, Any]:
 
 def story() -> Iterator[tuple[str, Count]]:
     """Every operation on runs once, in the order in which a group meets them."""
-    from flowserverless.store import bucket, table
+    from flowserverless.store import bucket, upload_items
 
     content = publish.package(PROJECT / "examples" / "greetings")
     bucket.write("inbox/workflows/greetings.zip", content)
@@ -181,8 +181,7 @@ def story() -> Iterator[tuple[str, Count]]:
     upload, count = invoke("upload_file", request("POST", "/uploads/{groupId}/files", announced, groupId=group["id"]))
     yield "upload_file (announce)", count
     bucket.write(bucket.upload(group["id"], upload["id"]), b"Grace\n")
-    item = table.get(table.upload(group["id"], upload["id"]))
-    item.update(actions=[table.UploadItem.pending.set(False)])
+    upload_items.mark_arrived(upload_items.get(group["id"], upload["id"]))
     value = {"type": "$file", "value": {"fileId": upload["id"]}}
     started = request(
         "POST", "/groups/{groupId}/runs", {"arguments": [{"name": "names", "value": value}]}, groupId=group["id"]

@@ -13,7 +13,7 @@ app = api.App(public=True)
 def get_upload(groupId: api.GroupId, fileId: api.FileId) -> Response[str]:
     """Redirect to the file; the link works for a few minutes."""
     upload = authorize.downloadable_upload(api.caller(app), groupId, fileId)
-    return api.redirect(downloads.upload(groupId, upload, api.is_head(app)))
+    return api.redirect(downloads.upload(upload, api.is_head(app)))
 
 
 handler = api.handler(app)

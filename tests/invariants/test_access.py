@@ -9,9 +9,9 @@ import pytest
 
 from flowserverless import clock
 from flowserverless.auth import credentials
-from flowserverless.domain import moments
+from flowserverless.domain import uploads
 from flowserverless.store import bucket as objects
-from flowserverless.store import group_items, workflow_items
+from flowserverless.store import group_items, upload_items, workflow_items
 from flowserverless.store import table as stored
 from local import emulator, template
 from support import gateway, packages, scenario
@@ -63,7 +63,6 @@ def place(table: str, bucket: str, state_machine: str, user_pool: str) -> dict[s
     """A workflow with post-processing results, and a group with a member, an upload, an ended and an active run."""
     scenario.put_workflow("w", packages.ranked())
     head = workflow_items.get("w")
-    now = moments.text(clock.now())
     group_items.create(scenario.new_group("w", "g"), {gateway.ADA.id: "ada", "u-bob": "bob"}, head)
     ended, active = scenario.put_run("w", "g"), scenario.put_run("w", "g")
     scenario.end_run(ended, score=1.0)
@@ -86,7 +85,7 @@ def place(table: str, bucket: str, state_machine: str, user_pool: str) -> dict[s
     )
     upload = clock.new_ulid()
     objects.write(objects.upload("g", upload), b"x")
-    stored.UploadItem(*stored.upload("g", upload), file=upload, name="x", size=1, created_at=now).save()
+    upload_items.to_item(uploads.Upload("g", upload, "x", 1, clock.now())).save()
     return {"workflowId": "w", "groupId": "g", "ended": ended, "active": active, "upload": upload}
 
 

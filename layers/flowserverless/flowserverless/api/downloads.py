@@ -1,7 +1,7 @@
 """Links to files, to GET or to HEAD them: nothing that is downloaded passes through a function."""
 
-from flowserverless.domain import errors, kept_files, public_files, runs
-from flowserverless.store import bucket, run_items, table, upload_items, version_items
+from flowserverless.domain import errors, kept_files, public_files, runs, uploads
+from flowserverless.store import bucket, run_items, upload_items, version_items
 
 
 def file(run: runs.Run, file_id: str, head: bool) -> str:
@@ -36,8 +36,8 @@ def public(workflow: str, file_id: str, head: bool) -> str:
     return bucket.link(key, path.rpartition("/")[2], kept_files.media_type(path), head=head)
 
 
-def upload(group: str, item: table.UploadItem, head: bool) -> str:
+def upload(kept: uploads.Upload, head: bool) -> str:
     """A signed URL of an uploaded file. Raises Conflict before it has arrived."""
-    upload_items.arrived(item)
-    media_type = item.media_type or "application/octet-stream"
-    return bucket.link(bucket.upload(group, item.file), item.name, media_type, head=head)
+    arrived = upload_items.arrived(kept)
+    media_type = arrived.media_type or "application/octet-stream"
+    return bucket.link(bucket.upload(arrived.group, arrived.id), arrived.name, media_type, head=head)

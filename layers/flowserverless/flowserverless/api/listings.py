@@ -85,7 +85,7 @@ def uploads_of(group: str, limit: int, at: str | None) -> handles.UploadListing:
     """Uploads of a group, newest first."""
     listing = f"uploads/{group}/files"
     found, more = upload_items.page(group, limit, _after(listing, at))
-    last = found[-1].file if found else ""
+    last = found[-1].id if found else ""
     page: handles.UploadListing = _page(listing, "files", [views.upload(item) for item in found], more, last)
     return page
 

@@ -129,5 +129,5 @@ def _announce(place: upload.Place, body: bytes) -> handles.UploadHandle:
     except pydantic.ValidationError as error:
         raise errors.InvalidRequest(refusals.sentences(error.errors(), above=("body",))) from None
     name = _file_name(announced.name)
-    item = upload.announced(place, upload.Sent(name, _media_type(name), announced.size, announced.sha256.lower()))
-    return views.upload(item, upload.form(place.group.id, item) if item.pending else None)
+    kept = upload.announced(place, upload.Sent(name, _media_type(name), announced.size, announced.sha256.lower()))
+    return views.upload(kept, upload.form(kept) if kept.pending else None)

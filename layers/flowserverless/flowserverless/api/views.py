@@ -6,9 +6,18 @@ from datetime import UTC, datetime
 from typing import Any, cast
 
 from flowserverless.api import handles, spreadsheets
-from flowserverless.domain import groups, kept_files, moments, public_files, runs, users, versions, workflows
+from flowserverless.domain import (
+    groups,
+    kept_files,
+    moments,
+    public_files,
+    runs,
+    uploads,
+    users,
+    versions,
+    workflows,
+)
 from flowserverless.domain.ranking import results, standing
-from flowserverless.store import table
 
 
 def session(given: users.Session) -> handles.Session:
@@ -153,13 +162,13 @@ def _ranking(of: standing.Place) -> handles.RankingStatus:
     return status
 
 
-def upload(of: table.UploadItem, form: handles.Json | None = None) -> handles.UploadHandle:
+def upload(of: uploads.Upload, form: handles.Json | None = None) -> handles.UploadHandle:
     """An uploaded file; an announced one that has not arrived says so."""
     handle: handles.UploadHandle = _present(
-        id=of.file,
+        id=of.id,
         name=of.name,
-        createdAt=of.created_at,
-        size=int(of.size),
+        createdAt=moments.text(of.created_at),
+        size=of.size,
         sha256=of.sha256,
         state="PENDING" if of.pending else None,
         upload=form,
@@ -171,7 +180,7 @@ def group(
     of: groups.Group,
     members: Mapping[str, str],
     parameters: Sequence[handles.Json],
-    files: Sequence[table.UploadItem] = (),
+    files: Sequence[uploads.Upload] = (),
     of_runs: Sequence[handles.RunLine] | None = None,
 ) -> handles.GroupHandle:
     """A group's handle; `members` are {id: name}."""

@@ -6,8 +6,8 @@ from typing import Any
 
 from flowserverless import settings
 from flowserverless.auth import credentials
-from flowserverless.domain import errors, groups, ids, runs, users
-from flowserverless.store import group_items, members, reads, run_items, table, upload_items
+from flowserverless.domain import errors, groups, ids, runs, uploads, users
+from flowserverless.store import group_items, members, reads, run_items, upload_items
 
 
 def organiser(who: users.Caller, refusal: str) -> None:
@@ -48,11 +48,11 @@ def group_with(who: users.Caller, group_id: str, *further: reads.Wanted[Any]) ->
 
 def group_with_uploads(
     who: users.Caller, group_id: str, files: Iterable[str]
-) -> tuple[groups.Group, dict[str, table.UploadItem]]:
+) -> tuple[groups.Group, dict[str, uploads.Upload]]:
     """As `group`, with those of the uploads that there are, by their ids."""
     wanted = {file: upload_items.wanted(group_id, file) for file in files}
     found, beside = group_with(who, group_id, *wanted.values())
-    return found, {file: item for file, one in wanted.items() if (item := beside.get(one))}
+    return found, {file: upload for file, one in wanted.items() if (upload := beside.get(one))}
 
 
 def _group(who: users.Caller, group_id: str, *further: reads.Wanted[Any]) -> tuple[groups.Group, reads.Found]:
@@ -110,7 +110,7 @@ def downloadable_run(who: users.Caller, run_id: str) -> runs.Run:
     return run(who, run_id).run
 
 
-def downloadable_upload(who: users.Caller, group_id: str, file: str) -> table.UploadItem:
+def downloadable_upload(who: users.Caller, group_id: str, file: str) -> uploads.Upload:
     """An uploaded file, for its group's members, for organisers, and for all with PublicDownloads."""
     if not settings.current().public_downloads:
         if not who.user:

@@ -89,7 +89,7 @@ class Archive:
 
 
 @dataclass(frozen=True)
-class Upload:
+class TakenUpload:
     """An upload as it was when a run was started with it; its name is the only thing of it that people wrote."""
 
     size: int
@@ -120,7 +120,7 @@ class Run:
     arguments: tuple[Mapping[str, Any], ...] = ()
     parameters: tuple[Mapping[str, Any], ...] = ()
     file_names: Mapping[str, str] = field(default_factory=dict)
-    uploads: Mapping[str, Upload] = field(default_factory=dict)
+    uploads: Mapping[str, TakenUpload] = field(default_factory=dict)
     config: Mapping[str, Any] = field(default_factory=dict)
     executors: tuple[str, ...] = ()
     steps: tuple[Step, ...] = ()

@@ -7,16 +7,14 @@ from datetime import datetime, timedelta
 
 from flowserverless import clock, logs
 from flowserverless.aws import cognito, step_functions
-from flowserverless.domain import errors, groups, ids, runs, users
+from flowserverless.domain import errors, groups, ids, runs, uploads, users
 from flowserverless.domain.templates import parameters
 from flowserverless.operations import leave, post_process
 from flowserverless.store import (
     bucket,
-    due,
     group_items,
     revocations,
     run_items,
-    table,
     transactions,
     upload_items,
     usernames,
@@ -24,8 +22,6 @@ from flowserverless.store import (
 
 # A thousand objects go in one request; this many requests fit well into the function's time.
 REQUESTS = 20
-# A form for an upload is taken for an hour, but what is posted with it may be long on its way.
-POSTED_SECONDS = 86400
 ROUNDS = 20
 # What is deleted of a group before the clock is looked at, so that a request is answered in its time.
 RUNS_AT_ONCE = 10
@@ -72,49 +68,35 @@ def upload(who: users.Caller, read: Read, file: str, now: datetime) -> None:
     """
     for attempt in range(ROUNDS):
         group = read()
-        item = upload_items.get(group.id, file)
+        kept = upload_items.get(group.id, file)
         # Of a file that no run was started with, the transaction notices one that is started now.
-        if item.uses != 0 and file in _in_use(group.id):
+        if kept.uses != 0 and file in _in_use(group.id):
             raise errors.Conflict("an active run takes this file as an argument", "FILE_IN_USE")
-        note = _note(group.id, item, now)
         try:
-            upload_items.withdraw(group, item, note, who.acting(group.id))
+            upload_items.withdraw(group, kept, now, who.acting(group.id))
         except transactions.ConditionFailed:
             transactions.pause(attempt)
             continue
-        _remove_object(group.id, item, note, now)
+        _remove_object(kept, now)
         return
     raise transactions.Busy("runs are started with this file all the time; try again")
 
 
-def _note(group: str, item: table.UploadItem, now: datetime) -> table.WithdrawnItem:
-    """The note that an object is to be removed, once more when nobody can post it any more."""
-    begun = datetime.fromisoformat(item.formed_at or item.created_at)
-    late = max(now, begun + timedelta(seconds=POSTED_SECONDS))
-    return table.WithdrawnItem(*table.withdrawn(group, item.file), due=due.Kind.FORM, due_at=late)
-
-
-def _remove_object(group: str, item: table.UploadItem, note: table.WithdrawnItem, now: datetime) -> None:
+def _remove_object(deleted: uploads.Upload, now: datetime) -> None:
     try:
-        bucket.remove([bucket.upload(group, item.file)])
-        if note.due_at <= now:
-            note.delete()
+        bucket.remove([bucket.upload(deleted.group, deleted.id)])
+        if deleted.closes_at <= now:
+            upload_items.forget(deleted.group, deleted.id)
     except Exception:
         # Whatever it is: the file is deleted, and an error would say that it is not.
-        logs.logger.exception("the reconciler does the rest", extra={"file": item.file})
+        logs.logger.exception("the reconciler does the rest", extra={"file": deleted.id})
 
 
-def _remove_uploads(group: str, found: Sequence[table.UploadItem], now: datetime) -> None:
+def _remove_uploads(found: Sequence[uploads.Upload], now: datetime) -> None:
     """Delete uploads of a closed group; their rows go last, so that whoever goes on finds what is left."""
-    with table.WithdrawnItem.batch_write() as batch:
-        for item in found:
-            note = _note(group, item, now)
-            if note.due_at > now:
-                batch.save(note)
-    bucket.remove([bucket.upload(group, item.file) for item in found])
-    with table.UploadItem.batch_write() as batch:
-        for item in found:
-            batch.delete(item)
+    upload_items.bury(one for one in found if one.closes_at > now)
+    bucket.remove([bucket.upload(one.group, one.id) for one in found])
+    upload_items.delete(found)
 
 
 def remove_late(group: str, file: str) -> bool:
@@ -122,23 +104,23 @@ def remove_late(group: str, file: str) -> bool:
 
     One whose deletion was interrupted has its row still, and stays.
     """
-    gone = table.get(table.upload(group, file)) is None
+    gone = upload_items.seek(group, file) is None
     if gone:
         bucket.remove([bucket.upload(group, file)])
-    table.WithdrawnItem(*table.withdrawn(group, file)).delete()
+    upload_items.forget(group, file)
     return gone
 
 
 def remove_late_delivery(run: ids.RunId, now: datetime) -> bool:
     """Begin to remove what was delivered to a run after it was deleted, every hour until nothing can follow."""
-    note = table.get(table.inbox(run))
-    if note is None:
+    closes_at = run_items.inbox_closes_at(run)
+    if closes_at is None:
         return False
     step_functions.remove_files(str(run), f"{now:%m%d%H%M%S}")
-    if note.until <= now:
-        note.delete()
+    if closes_at <= now:
+        run_items.forget_inbox(run)
     else:
-        note.update(actions=[table.InboxItem.due_at.set(min(note.until, now + INBOX_WATCH))])
+        run_items.watch_inbox(run, min(closes_at, now + INBOX_WATCH))
     return True
 
 
@@ -206,9 +188,9 @@ def _delete_some(group: groups.Group, now: datetime) -> bool:
         # Somebody else may be deleting it, or the group, at the same moment.
         with contextlib.suppress(errors.NotFound):
             run(each, now)
-    items, _ = ([], False) if found else upload_items.page(group.id, UPLOADS_AT_ONCE)
-    _remove_uploads(group.id, items, now)
-    if found or items or not group_items.sweep(group.id):
+    kept, _ = ([], False) if found else upload_items.page(group.id, UPLOADS_AT_ONCE)
+    _remove_uploads(kept, now)
+    if found or kept or not group_items.sweep(group.id):
         return False
     group_items.delete(group)
     return True

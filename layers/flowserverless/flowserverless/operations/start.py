@@ -11,9 +11,18 @@ import botocore.exceptions
 
 from flowserverless import clock, logs, settings
 from flowserverless.aws import step_functions
-from flowserverless.domain import errors, groups, ids, limits, moments, plans, runs, users
+from flowserverless.domain import errors, groups, ids, limits, moments, plans, runs, uploads, users
 from flowserverless.domain.templates import group_parameters, parameters
-from flowserverless.store import group_items, members, run_items, table, transactions, upload_items, version_items
+from flowserverless.store import (
+    group_items,
+    members,
+    reads,
+    run_items,
+    table,
+    transactions,
+    upload_items,
+    version_items,
+)
 
 KEY_DAYS = 7
 
@@ -43,11 +52,11 @@ def wanted(arguments: Sequence[Mapping[str, Any]], config: Mapping[str, Any], ke
 
 
 def run(
-    who: users.Caller, group: groups.Group, uploads: Mapping[str, table.UploadItem], asked: Wanted, now: datetime
+    who: users.Caller, group: groups.Group, kept: Mapping[str, uploads.Upload], asked: Wanted, now: datetime
 ) -> runs.Run:
     """A new PENDING run, or the one that the idempotency key stands for already.
 
-    `uploads` are those that the arguments name and that there are, as they were read with the group. Raises
+    `kept` are the uploads that the arguments name and that there are, as they were read with the group. Raises
     InvalidRequest, NotFound (file), Forbidden, Conflict (same key, other payload), OverQuota. An execution that cannot
     be started at this moment is started by the reconciler: once the run is written, it is not lost.
     """
@@ -55,20 +64,20 @@ def run(
     first = _first(once, table.fetch([(once.pk, once.sk)]) if once else {}, now)
     if once and first:
         return _repeated(first, once)
-    _require_kept(group.id, [file for file in asked.files if file not in uploads])
-    run = _plan(group, who, asked, {file: upload_items.arrived(item) for file, item in uploads.items()}, now)
-    run = replace(
-        run, uploads={file: runs.Upload(int(item.size), item.sha256, item.name) for file, item in uploads.items()}
-    )
-    return _submit(run, once, uploads.keys(), who.acting(group.id))
+    _require_kept(group.id, [file for file in asked.files if file not in kept])
+    taken = {file: upload_items.arrived(upload) for file, upload in kept.items()}
+    run = _plan(group, who, asked, {file: upload.name for file, upload in taken.items()}, now)
+    run = replace(run, uploads={file: upload.as_taken for file, upload in taken.items()})
+    return _submit(run, once, taken.keys(), who.acting(group.id))
 
 
 def _require_kept(group_id: str, missing: Collection[str]) -> None:
     """Raise Conflict if one of these files was deleted a moment ago; of others nothing is known here."""
-    known = {file: table.withdrawn(group_id, file) for file in missing}
-    deleted = table.fetch(known.values()) if known else {}
+    known = {file: upload_items.wanted_tombstone(group_id, file) for file in missing}
+    there = reads.together(*known.values())
+    deleted = [file for file, tombstone in known.items() if tombstone in there]
     if deleted:
-        raise _deleted([file for file, key in known.items() if key in deleted])
+        raise _deleted(deleted)
 
 
 def _deleted(files: Collection[str]) -> errors.Conflict:

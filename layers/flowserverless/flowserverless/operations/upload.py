@@ -7,10 +7,9 @@ from datetime import datetime
 from typing import Any
 
 from flowserverless import clock, settings
-from flowserverless.domain import errors, groups, limits, moments, users
-from flowserverless.store import bucket, reads, table, transactions, upload_items
+from flowserverless.domain import groups, uploads, users
+from flowserverless.store import bucket, reads, transactions, upload_items
 
-FORM_SECONDS = 3600
 ROUNDS = 10
 
 
@@ -40,27 +39,26 @@ class Sent:
     sha256: str
 
 
-def file(place: Place, sent: Sent, content: bytes) -> table.UploadItem:
+def file(place: Place, sent: Sent, content: bytes) -> uploads.Upload:
     """Keep a file: its row first, so that there are no bytes that nobody knows of."""
     for _ in range(ROUNDS):
-        item = announced(place, sent)
-        if not item.pending:
-            return item
-        bucket.write_upload(bucket.upload(place.group.id, item.file), content, str(item.media_type), sent.sha256)
-        if upload_items.mark_arrived(item):
-            item.pending = False
-            return item
+        kept = announced(place, sent)
+        if not kept.pending:
+            return kept
+        bucket.write_upload(bucket.upload(kept.group, kept.id), content, str(kept.media_type), sent.sha256)
+        if arrived := upload_items.mark_arrived(kept):
+            return arrived
         # It was deleted meanwhile; its object may have been removed before it was written.
-        bucket.remove([bucket.upload(place.group.id, item.file)])
+        bucket.remove([bucket.upload(kept.group, kept.id)])
     raise _busy()
 
 
-def announced(place: Place, sent: Sent) -> table.UploadItem:
+def announced(place: Place, sent: Sent) -> uploads.Upload:
     """The upload with these bytes: the one that the group has, or a new one, of which the bytes are to come.
 
     Raises TooLarge, Forbidden, NotFound, Busy.
     """
-    _check_size(sent.size)
+    uploads.require_size(sent.size, settings.current().upload_bytes)
     group = place.group
     known: str | None = None
     for _ in range(ROUNDS):
@@ -78,58 +76,46 @@ def _busy() -> transactions.Busy:
     return transactions.Busy("others keep changing the group's files; try again")
 
 
-def _known(place: Place, group: groups.Group, sent: Sent, file: str | None) -> table.UploadItem | None:
+def _known(place: Place, group: groups.Group, sent: Sent, file: str | None) -> uploads.Upload | None:
     """The upload `file`, which has these bytes; it is called what it is called now, as people look for that.
 
     Its object is looked at: one that is gone, or has other bytes by now, is to come once more.
     """
-    if file is None:
-        return None
-    try:
-        item = upload_items.get(group.id, file)
-    except errors.NotFound:
+    upload = upload_items.seek(group.id, file) if file else None
+    if upload is None:
         return None
     changed: dict[str, Any] = {}
-    if not upload_items.is_there(item):
-        changed = {"pending": True, "formed_at": moments.text(place.now)}
-    elif item.pending and not upload_items.mark_arrived(item):
+    if not upload_items.is_there(upload):
+        changed = {"pending": True, "formed_at": place.now}
+    elif upload.pending and (upload := upload_items.mark_arrived(upload)) is None:
         return None
-    if (item.name, item.media_type) != (sent.name, sent.media_type):
+    if (upload.name, upload.media_type) != (sent.name, sent.media_type):
         changed |= {"name": sent.name, "media_type": sent.media_type}
-    if changed:
-        upload_items.bring_again(group, item, place.who.acting(group.id), **changed)
-    return item
+    if not changed:
+        return upload
+    return upload_items.bring_again(group, upload, place.who.acting(group.id), **changed)
 
 
-def _new(place: Place, group: groups.Group, sent: Sent) -> table.UploadItem:
-    file = clock.new_ulid()
-    item = table.UploadItem(
-        *table.upload(group.id, file),
-        file=file,
+def _new(place: Place, group: groups.Group, sent: Sent) -> uploads.Upload:
+    upload = uploads.Upload(
+        group=group.id,
+        id=clock.new_ulid(),
         name=sent.name,
         size=sent.size,
         sha256=sent.sha256,
         media_type=sent.media_type,
-        created_at=moments.text(place.now),
+        created_at=place.now,
         pending=True,
     )
-    upload_items.add(group, item, place.who.acting(group.id))
-    return item
+    upload_items.add(group, upload, place.who.acting(group.id))
+    return upload
 
 
-def _check_size(size: int) -> None:
-    most = settings.current().upload_bytes
-    if size > most:
-        raise errors.TooLarge(
-            f"the file has {size} bytes; up to {most} are taken: {limits.parameter('UploadBytes')}", "FILE_TOO_LARGE"
-        )
-
-
-def form(group: str, item: table.UploadItem) -> dict[str, Any]:
-    size = int(item.size)
+def form(upload: uploads.Upload) -> dict[str, Any]:
     fields = {
-        "Content-Type": item.media_type,
+        "Content-Type": str(upload.media_type),
         "x-amz-checksum-algorithm": "SHA256",
-        "x-amz-checksum-sha256": base64.b64encode(bytes.fromhex(str(item.sha256))).decode(),
+        "x-amz-checksum-sha256": base64.b64encode(bytes.fromhex(str(upload.sha256))).decode(),
     }
-    return bucket.form(bucket.upload(group, item.file), FORM_SECONDS, size, size, **fields)
+    seconds = int(uploads.FORM.total_seconds())
+    return bucket.form(bucket.upload(upload.group, upload.id), seconds, upload.size, upload.size, **fields)

@@ -60,7 +60,7 @@ def from_item(item: Any) -> runs.Run:
         arguments=tuple(item.arguments),
         parameters=tuple(item.parameters),
         file_names=item.file_names or {},
-        uploads={file: runs.Upload(**upload) for file, upload in (item.uploads or {}).items()},
+        uploads={file: runs.TakenUpload(**upload) for file, upload in (item.uploads or {}).items()},
         config=item.config,
         executors=tuple(item.executors),
         steps=tuple(_step(step) for step in item.steps),
@@ -423,7 +423,7 @@ def _quiet_at(run: runs.Run) -> datetime:
     return ended if run.succeeded else ended + STRAGGLER
 
 
-def _inbox_closes_at(run: runs.Run) -> datetime | None:
+def _delivery_ends_at(run: runs.Run) -> datetime | None:
     """When nothing more can be delivered to a run: the form for it is good until the deadline, and then it may take."""
     return run.deadline + DELIVERY if run.external else None
 
@@ -517,7 +517,7 @@ def _delete(found: Context, now: datetime, by: groups.Membership | None) -> bool
         nonlocal changed
         members.require(transaction, by)
         _forsake(transaction, parsed, _quiet_at(run), table.RunItem.state == str(run.state))
-        if (closes_at := _inbox_closes_at(run)) and closes_at > now:
+        if (closes_at := _delivery_ends_at(run)) and closes_at > now:
             transaction.save(table.InboxItem(*table.inbox(parsed), until=closes_at, due=due.Kind.FORM, due_at=now))
         if group:
             bests = boards.leave(transaction, group, run, successors)
@@ -549,6 +549,22 @@ def forget(run_id: str, now: datetime) -> None:
     except DeleteError as error:
         if error.cause_response_code != "ConditionalCheckFailedException":
             raise
+
+
+def inbox_closes_at(run: ids.RunId) -> datetime | None:
+    """When nothing more can be delivered to a deleted run; None if nothing can be any more."""
+    item = table.get(table.inbox(run))
+    return item.until if item else None
+
+
+def watch_inbox(run: ids.RunId, due_at: datetime) -> None:
+    """Have the reconciler look into the inbox of a deleted run again from `due_at` on."""
+    table.InboxItem(*table.inbox(run)).update(actions=[table.InboxItem.due_at.set(due_at)])
+
+
+def forget_inbox(run: ids.RunId) -> None:
+    """Note that nothing more can be delivered to a deleted run; harmless when repeated."""
+    table.InboxItem(*table.inbox(run)).delete()
 
 
 def save_further_files(run_id: str, pages: Sequence[Sequence[runs.ResultFile]]) -> None:

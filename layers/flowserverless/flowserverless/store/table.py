@@ -187,12 +187,12 @@ class UploadItem(Item, discriminator="upload"):
     file = UnicodeAttribute()
     name = UnicodeAttribute()
     size = NumberAttribute()
-    created_at = UnicodeAttribute()
+    created_at = Moment()
     media_type = UnicodeAttribute(null=True)
     sha256 = UnicodeAttribute(null=True)
     pending = BooleanAttribute(default=False)
     uses = NumberAttribute(null=True)
-    formed_at = UnicodeAttribute(null=True)
+    formed_at = Moment(null=True)
 
 
 class ContentItem(Item, discriminator="content"):
