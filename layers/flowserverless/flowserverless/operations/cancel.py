@@ -23,11 +23,8 @@ def run(run: runs.Run, reason: str | None, now: datetime, by: groups.Membership 
     ours = (ended.run.state, ended.run.finished_at) == (runs.State.CANCELED, now)
     if not (ended.won or ours):
         runs.require_active(ended.run)
-    try:
+    with logs.left_to_the_reconciler("execution not stopped", run=run.id):
         stop_execution(ended.run)
-    except Exception:
-        # Whatever it is: the run is canceled, and an error would say that it is not.
-        logs.logger.exception("execution not stopped; the reconciler does that", extra={"run": run.id})
     return ended.run
 
 

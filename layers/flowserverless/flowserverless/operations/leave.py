@@ -21,16 +21,13 @@ def all_groups(user: str) -> None:
 
 def _leave(group_id: str, user: str) -> None:
     """Remove the user from a group, which somebody else owns then if there is somebody. Raises Busy."""
-    for attempt in range(ROUNDS):
+
+    def attempt() -> None:
         group, members = group_items.find(group_id)
         before = groups.names(members)
-        if group is None or group.closed or user not in before:
-            # Who deletes a group removes its members.
-            return
-        try:
+        # Who deletes a group removes its members.
+        if group and not group.closed and user in before:
             group_items.update(group, before, group.roster_of(before).without(user))
-        except transactions.ConditionFailed:
-            transactions.pause(attempt)
-            continue
-        return
-    raise transactions.Busy(f"group '{group_id}' was changed by others all the time; try again")
+
+    busy = f"group '{group_id}' was changed by others all the time; try again"
+    transactions.until_settled(attempt, ROUNDS, busy, transactions.pause)

@@ -80,11 +80,8 @@ def _release(workflow: str, package: package.Package, now: datetime) -> dict[str
 
 def _draw(workflow: str, now: datetime) -> None:
     """Post-processing that is another now is run for the ranking that there is; if not by us, by the reconciler."""
-    try:
+    with logs.left_to_the_reconciler("post-processing not started", workflow=workflow):
         post_process.start_if_owed(workflow, now)
-    except Exception:
-        # Whatever it is: the version is published, and an error would say that it is not.
-        logs.logger.exception("post-processing not started; the reconciler does that", extra={"workflow": workflow})
 
 
 def _current(workflow: str) -> str | None:

@@ -167,10 +167,9 @@ def _submit(
 
 
 def _start(run: runs.Run) -> None:
-    try:
+    refused = (botocore.exceptions.ClientError, botocore.exceptions.BotoCoreError)
+    with logs.left_to_the_reconciler("execution not started", refused, run=run.id):
         step_functions.start(run)
-    except (botocore.exceptions.ClientError, botocore.exceptions.BotoCoreError):
-        logs.logger.exception("execution not started; the reconciler will", extra={"run": run.id})
 
 
 def _refused(

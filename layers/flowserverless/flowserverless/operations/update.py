@@ -32,17 +32,16 @@ def group(who: users.Caller, read: Read, changes: Changes) -> tuple[groups.Group
     the owner left out), Busy.
     """
     look = functools.cache(cognito.find)
-    for attempt in range(ROUNDS):
+
+    def attempt() -> tuple[groups.Group, Mapping[str, str]]:
         group, before = read()
         after = _judge(who, group, before, changes, look)
-        try:
-            done = group_items.update(group, before, after)
-        except transactions.ConditionFailed:
-            transactions.pause(attempt)
-            continue
-        if done:
-            return group.after(after), after.members
-    raise transactions.Busy("the group was changed by others all the time; try again")
+        if not group_items.update(group, before, after):
+            return attempt()
+        return group.after(after), after.members
+
+    busy = "the group was changed by others all the time; try again"
+    return transactions.until_settled(attempt, ROUNDS, busy, transactions.pause)
 
 
 def _judge(

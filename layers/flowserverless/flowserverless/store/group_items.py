@@ -8,7 +8,6 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from pynamodb.exceptions import UpdateError
 from pynamodb.expressions.update import Action
 from pynamodb.transactions import TransactWrite
 
@@ -274,11 +273,8 @@ def closed(group_id: str) -> groups.Group | None:
 def postpone(group: groups.Group, due_at: datetime) -> None:
     """Let the reconciler be patient with the deletion of a group that somebody works on."""
     kind = table.GroupItem
-    try:
-        _key_only(group).update(actions=[kind.due_at.set(due_at)], condition=table.is_still(kind.roster, group.roster))
-    except UpdateError as error:
-        if error.cause_response_code != "ConditionalCheckFailedException":
-            raise
+    item, same = _key_only(group), table.is_still(kind.roster, group.roster)
+    table.written(lambda: item.update(actions=[kind.due_at.set(due_at)], condition=same))
 
 
 def unlist(group_id: str) -> None:

@@ -7,7 +7,6 @@ or by another function after the first one died.
 from datetime import datetime
 from typing import Any
 
-from pynamodb.exceptions import UpdateError
 from pynamodb.expressions.update import Action
 from pynamodb.transactions import TransactWrite
 
@@ -52,11 +51,8 @@ def advance(before: rebuilding.Rebuild, after: rebuilding.Rebuild) -> None:
     actions: list[Action] = [kind.phase.set(after.phase), kind.due_at.set(after.due_at)]
     actions.append(kind.group.set(after.group) if after.group else kind.group.remove())
     actions.append(kind.run.set(after.run) if after.run else kind.run.remove())
-    try:
-        _key(before).update(actions=actions, condition=kind.phase == before.phase)
-    except UpdateError as error:
-        if error.cause_response_code != "ConditionalCheckFailedException":
-            raise
+    item = _key(before)
+    table.written(lambda: item.update(actions=actions, condition=kind.phase == before.phase))
 
 
 def forget(work: rebuilding.Rebuild) -> None:
@@ -79,17 +75,17 @@ def leave(work: rebuilding.Rebuild, group: str) -> None:
 
 
 def _take_part(work: rebuilding.Rebuild, group_id: str, joins: bool) -> None:
-    for _ in range(ROUNDS):
+    def attempt() -> None:
         group = group_items.seek(group_id)
         if group is None or (work.board in group.bests) == joins:
             return
         try:
             _change(work, group, joins)
-            return
         except transactions.ConditionFailed:
-            if joins and _waiting(work) is None:
-                return
-    raise transactions.Busy(f"group {group_id} keeps changing")
+            if not joins or _waiting(work):
+                raise
+
+    transactions.until_settled(attempt, ROUNDS, f"group {group_id} keeps changing")
 
 
 def _waiting(work: rebuilding.Rebuild) -> workflows.Workflow | None:

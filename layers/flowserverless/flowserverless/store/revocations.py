@@ -5,8 +5,6 @@ A token says in which second its user signed in, so all of the second of that mo
 
 from datetime import datetime
 
-from pynamodb.exceptions import PutError
-
 from flowserverless.store import table
 
 # No token lives longer than a day. An hour is added, because DynamoDB may delete an item once it expired.
@@ -23,11 +21,7 @@ def sign_out_everywhere(user: str, moment: datetime) -> None:
     expires = int(moment.timestamp()) + REMEMBERED_SECONDS
     head = table.TokenItem
     item = table.TokenItem(*table.token(user), expires=expires)
-    try:
-        item.save(condition=head.pk.does_not_exist() | (head.expires <= expires))
-    except PutError as error:
-        if error.cause_response_code != "ConditionalCheckFailedException":
-            raise
+    table.written(lambda: item.save(condition=head.pk.does_not_exist() | (head.expires <= expires)))
 
 
 def is_signed_out(token: str, user: str, since: int) -> bool:

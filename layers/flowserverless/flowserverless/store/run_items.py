@@ -8,7 +8,6 @@ from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from pynamodb.exceptions import DeleteError, UpdateError
 from pynamodb.expressions.update import Action
 from pynamodb.transactions import TransactWrite
 
@@ -269,13 +268,7 @@ def record_files(run: runs.Run) -> bool:
 
 
 def _update(item: table.RunItem, actions: list[Action], condition: Any) -> bool:
-    try:
-        item.update(actions=actions, condition=condition)
-    except UpdateError as error:
-        if error.cause_response_code == "ConditionalCheckFailedException":
-            return False
-        raise
-    return True
+    return table.written(lambda: item.update(actions=actions, condition=condition))
 
 
 def finish(
@@ -294,18 +287,18 @@ def finish(
     runs of the group at the same moment make this start over with what they wrote. Raises NotFound, Busy, and
     Forbidden when the member `by`, who wants it, is one no more.
     """
-    for _ in range(ROUNDS):
+
+    def attempt() -> Ended:
         now = context(run_id, workflow)
         if not now.run.active:
             return Ended(now.run, won=False)
         final = ending(now.run)
-        try:
-            if now.group is None:
-                return _finish_post_processing(final, now, stop)
-            return _finish_run(final, now, now.group, measure, stop, by)
-        except transactions.ConditionFailed:
-            members.check(by)
-    raise transactions.Busy(f"run {run_id} could not be ended: its group keeps changing")
+        if now.group is None:
+            return _finish_post_processing(final, now, stop)
+        return _finish_run(final, now, now.group, measure, stop, by)
+
+    busy = f"run {run_id} could not be ended: its group keeps changing"
+    return transactions.until_settled(attempt, ROUNDS, busy, lambda _: members.check(by))
 
 
 def settle(run: runs.Run) -> None:
@@ -433,19 +426,17 @@ def rank(run_id: str, workflow: str, board: str, measure: boards.Measure) -> Non
 
     A run that stands there already, or is gone, and a board that the group has left are no error. Raises Busy.
     """
-    for _ in range(ROUNDS):
+
+    def attempt() -> None:
         try:
             found = _settled(run_id, workflow)
         except errors.NotFound:
             return
-        if found.group is None or board not in found.group.bests or board in found.run.standings:
-            return
-        try:
+        if found.group and board in found.group.bests and board not in found.run.standings:
             _rank(found.run, found.group, board, measure)
-            return
-        except transactions.ConditionFailed:
-            continue
-    raise transactions.Busy(f"run {run_id} could not be ranked: its group keeps changing")
+
+    busy = f"run {run_id} could not be ranked: its group keeps changing"
+    transactions.until_settled(attempt, ROUNDS, busy)
 
 
 def _rank(run: runs.Run, group: groups.Group, board: str, measure: boards.Measure) -> None:
@@ -490,14 +481,14 @@ def delete(run_id: str, workflow: str, now: datetime, by: groups.Membership | No
     What is left is a note that its objects are to be removed. Raises NotFound, Conflict (active), Conflict for the
     post-processing run that the workflow shows, and Forbidden when the member `by`, who wants it, is one no more.
     """
-    for _ in range(ROUNDS):
+
+    def attempt() -> bool:
         found = _settled(run_id, workflow)
         runs.require_final(found.run)
-        try:
-            return _delete(found, now, by)
-        except transactions.ConditionFailed:
-            members.check(by)
-    raise transactions.Busy(f"run {run_id} could not be deleted: its group keeps changing")
+        return _delete(found, now, by)
+
+    busy = f"run {run_id} could not be deleted: its group keeps changing"
+    return transactions.until_settled(attempt, ROUNDS, busy, lambda _: members.check(by))
 
 
 def _settled(run_id: str, workflow: str) -> Context:
@@ -544,11 +535,8 @@ def forget(run_id: str, now: datetime) -> None:
         for page in _further_pages(parsed):
             batch.delete(page)
     gone = table.GoneItem(*table.gone(parsed))
-    try:
-        gone.delete(condition=table.GoneItem.due_at.does_not_exist() | (table.GoneItem.due_at <= now))
-    except DeleteError as error:
-        if error.cause_response_code != "ConditionalCheckFailedException":
-            raise
+    quiet = table.GoneItem.due_at.does_not_exist() | (table.GoneItem.due_at <= now)
+    table.written(lambda: gone.delete(condition=quiet))
 
 
 def inbox_closes_at(run: ids.RunId) -> datetime | None:

@@ -36,7 +36,7 @@ uploads that may still be posted, rankings whose post-processing or rebuild is o
 
 import json
 import os
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import datetime
 from typing import Any, ClassVar
 
@@ -49,6 +49,7 @@ from pynamodb.attributes import (
     UnicodeAttribute,
 )
 from pynamodb.constants import STRING
+from pynamodb.exceptions import DeleteError, PutError, UpdateError
 from pynamodb.expressions.condition import Condition
 from pynamodb.models import Model
 
@@ -443,6 +444,17 @@ def get(key: Key) -> Any | None:
         return Item.get(*key, consistent_read=True)
     except Item.DoesNotExist:
         return None
+
+
+def written(write: Callable[[], object]) -> bool:
+    """Make a conditional write of one item; says whether its condition held."""
+    try:
+        write()
+    except (PutError, UpdateError, DeleteError) as error:
+        if error.cause_response_code != "ConditionalCheckFailedException":
+            raise
+        return False
+    return True
 
 
 def is_still(attribute: Attribute[Any], value: Any) -> Condition:

@@ -4,6 +4,7 @@ import random
 import time
 import uuid
 from collections.abc import Callable
+from typing import TypeVar
 
 from pynamodb.connection import Connection
 from pynamodb.exceptions import TransactWriteError
@@ -11,6 +12,8 @@ from pynamodb.transactions import TransactWrite
 
 from flowserverless.domain import errors
 from flowserverless.store import table
+
+Result = TypeVar("Result")
 
 
 class ConditionFailed(Exception):
@@ -34,6 +37,21 @@ def _connection() -> Connection:
 def pause(attempt: int) -> None:
     """Let others go first after attempt number `attempt` (from 0) was lost to them: full jitter, at most 1.6 s."""
     time.sleep(random.uniform(0, min(1.6, 0.025 * 2**attempt)))
+
+
+def until_settled(
+    attempt: Callable[[], Result], rounds: int, busy: str, lost: Callable[[int], object] = lambda _: None
+) -> Result:
+    """Read, judge and write until nobody else changed meanwhile what was read; raises Busy after so many rounds.
+
+    `attempt` does one round and raises ConditionFailed when it was lost; `lost` is told its number (from 0) then.
+    """
+    for number in range(rounds):
+        try:
+            return attempt()
+        except ConditionFailed:
+            lost(number)
+    raise Busy(busy)
 
 
 def commit(compose: Callable[[TransactWrite], None], attempts: int = 12) -> None:

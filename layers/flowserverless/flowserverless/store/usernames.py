@@ -5,8 +5,6 @@ import json
 from collections.abc import Sequence
 from datetime import datetime
 
-from pynamodb.exceptions import DeleteError, PutError
-
 from flowserverless.domain import names
 from flowserverless.store import table
 
@@ -27,22 +25,14 @@ def take(name: str, user: str, tried: Sequence[str], now: datetime, before: tabl
     """
     item = table.UserNameItem(*_key(name), name=name, user=user, tried=json.dumps(list(tried)), created_at=now)
     head = table.UserNameItem
-    try:
-        item.save(condition=head.user == before.user if before else head.pk.does_not_exist())
-    except PutError as error:
-        if error.cause_response_code != "ConditionalCheckFailedException":
-            raise
-        return False
-    return True
+    free = head.user == before.user if before else head.pk.does_not_exist()
+    return table.written(lambda: item.save(condition=free))
 
 
 def release(name: str, user: str) -> None:
     """Let others have the name that `user` had, unless somebody has it already."""
-    try:
-        table.UserNameItem(*_key(name)).delete(condition=table.UserNameItem.user == user)
-    except DeleteError as error:
-        if error.cause_response_code != "ConditionalCheckFailedException":
-            raise
+    item = table.UserNameItem(*_key(name))
+    table.written(lambda: item.delete(condition=table.UserNameItem.user == user))
 
 
 def tried(item: table.UserNameItem | None) -> list[str]:

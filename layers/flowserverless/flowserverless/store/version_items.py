@@ -83,17 +83,16 @@ def publish(version: versions.Version) -> tuple[versions.Version, bool]:
     the same, else a new one, which takes the old one's place once it holds every run. A board that is being filled for
     a version before is given up. Raises Busy.
     """
-    for _ in range(ROUNDS):
+
+    def attempt() -> tuple[versions.Version, bool]:
         head, before = _read(version.workflow)
         if before is not None and before.id == version.id:
             return version, False
-        try:
-            if head is None or before is None:
-                return _begin(version), False
-            return _replace(version, head, before)
-        except transactions.ConditionFailed:
-            continue
-    raise transactions.Busy(f"workflow {version.workflow} keeps being published")
+        if head is None or before is None:
+            return _begin(version), False
+        return _replace(version, head, before)
+
+    return transactions.until_settled(attempt, ROUNDS, f"workflow {version.workflow} keeps being published")
 
 
 def _begin(version: versions.Version) -> versions.Version:

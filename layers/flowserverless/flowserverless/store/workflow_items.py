@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any
 
-from pynamodb.exceptions import UpdateError
+from pynamodb.expressions.update import Action
 
 from flowserverless.domain import errors, workflows
 from flowserverless.store import due, reads, table
@@ -52,12 +52,7 @@ def owe_post_processing(workflow: str, now: datetime) -> None:
     """Let a workflow owe post-processing though its ranking is as it was. Raises NotFound, Conflict if it has none."""
     get(workflow)
     kind = table.WorkflowItem
-    try:
-        kind(*table.workflow(workflow)).update(
-            actions=[kind.due.set(due.Kind.POSTPROC), kind.due_at.set(now)],
-            condition=table.is_still(kind.post_processed, True),
-        )
-    except UpdateError as error:
-        if error.cause_response_code != "ConditionalCheckFailedException":
-            raise
-        raise errors.Conflict(f"workflow '{workflow}' has no post-processing") from None
+    item, has = kind(*table.workflow(workflow)), table.is_still(kind.post_processed, True)
+    owed: list[Action] = [kind.due.set(due.Kind.POSTPROC), kind.due_at.set(now)]
+    if not table.written(lambda: item.update(actions=owed, condition=has)):
+        raise errors.Conflict(f"workflow '{workflow}' has no post-processing")
