@@ -37,13 +37,13 @@ ELSEWHERE = {
     ),
     16: (
         "Tokens are Cognito's and stand in no answer but the one to signing in.",
-        "operations/test_users.py::test_no_answer_but_the_sign_in_holds_a_token_or_a_password",
-        "operations/test_users.py::test_users_are_listed_by_id_and_name_and_nothing_else",
+        "operations/test_accounts.py::test_no_answer_but_the_sign_in_holds_a_token_or_a_password",
+        "operations/test_list_users.py::test_users_are_listed_by_id_and_name_and_nothing_else",
     ),
     17: (
         "The code for a new password goes to the user's e-mail address only.",
-        "operations/test_users.py::test_asking_for_a_reset_tells_nothing_about_users",
-        "operations/test_users.py::test_a_password_is_reset_by_the_code_from_the_e_mail",
+        "operations/test_request_password_reset.py::test_asking_for_a_reset_tells_nothing_about_users",
+        "operations/test_reset_password.py::test_a_password_is_reset_by_the_code_from_the_e_mail",
     ),
     18: (
         "Arguments reach commands as environment variables, never as part of their text.",

@@ -6,4 +6,5 @@ import pytest
 @pytest.hookimpl(trylast=True)
 def pytest_configure(config: pytest.Config) -> None:
     """Load the fixtures after tests/conftest.py gave the table its name, because modules read it when imported."""
-    config.pluginmanager.import_plugin("support.fixtures")
+    for name in ("fixtures", "accounts"):
+        config.pluginmanager.import_plugin(f"support.{name}")
