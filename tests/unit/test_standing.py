@@ -1,5 +1,7 @@
 """Whether a run is ranked, superseded by another of its group, or why it is not ranked."""
 
+from datetime import UTC, datetime
+
 import pytest
 
 from flowserverless.domain import groups, runs
@@ -7,11 +9,12 @@ from flowserverless.domain.ranking import rank_keys, results, standing
 
 COLUMN = results.Column("score", "Score", "float", ("score",))
 SCHEMA = results.ResultSchema("score.json", (COLUMN,), (results.OrderBy("score", True),))
+AT = datetime(2026, 11, 23, 5, 59, 54, 511867, tzinfo=UTC)
 
 
 def a_key(score, run):
     """The rank key of a run."""
-    return rank_keys.key(SCHEMA, (score,), "2026-11-23T05:59:54.511867+00:00", run)
+    return rank_keys.key(SCHEMA, (score,), AT, run)
 
 
 BEST = groups.Best(a_key(1.5, "r1"), "r1")
