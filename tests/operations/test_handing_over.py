@@ -8,7 +8,7 @@ import subprocess
 import pytest
 
 from flowserverless.domain import errors, plans, variable_names
-from flowserverless.domain.templates import templates
+from flowserverless.domain.templates import arguments, templates
 from flowserverless.store import run_items, table
 from runner import container
 from support import runner
@@ -254,7 +254,7 @@ def test_each_step_is_told_who_sets_its_limits(world):
 def test_a_reserved_name_is_refused_when_a_run_is_planned(name):
     parsed = templates.parse(TEMPLATE, templates.steps.ANYTHING)
     steps = tuple(templates.replace(step, arg=step.arg and name) for step in parsed.steps)
-    nothing = templates.parameters.bind((), [], {})
+    nothing = arguments.bind((), [], {})
     with pytest.raises(errors.InvalidRequest, match="is reserved"):
         plans.plan(templates.replace(parsed, steps=steps), nothing)
     with pytest.raises(errors.InvalidRequest, match="is reserved"):

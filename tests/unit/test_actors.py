@@ -3,7 +3,7 @@
 import pytest
 
 from flowserverless.domain import errors, validation
-from flowserverless.domain.templates import group_parameters, parameters, steps, templates
+from flowserverless.domain.templates import arguments, group_parameters, parameters, steps, templates
 
 DEFAULT = {"environment": "python:3", "commands": ["echo hello"]}
 WORK = {"name": "work", "action": {"environment": "python:3", "commands": ["true"]}}
@@ -94,7 +94,7 @@ def test_actors_inside_of_lists_and_records_are_refused():
 def test_no_run_and_no_group_chooses_an_actor():
     template = templates.parse(document(CHOSEN, defaultValue=DEFAULT))
     with pytest.raises(errors.InvalidRequest, match="unknown parameter 'actor'"):
-        parameters.bind(template.parameters, [{"name": "actor", "value": DEFAULT}], {})
+        arguments.bind(template.parameters, [{"name": "actor", "value": DEFAULT}], {})
     with pytest.raises(errors.InvalidRequest, match="actor"):
         group_parameters.narrow(template.document, [{"name": "actor", "dtype": "actor", "defaultValue": DEFAULT}])
 

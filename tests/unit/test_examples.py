@@ -13,7 +13,7 @@ import pytest
 
 from flowserverless.domain import errors, paths, plans
 from flowserverless.domain.ranking import results
-from flowserverless.domain.templates import parameters
+from flowserverless.domain.templates import arguments
 from flowserverless.packages import package
 from local import publish
 
@@ -66,7 +66,7 @@ class Workspace:
             for file, (name, _) in zip(contents, uploads, strict=True)
         ]
         others = [{"name": name, "value": value} for name, value in values.items()]
-        bound = parameters.bind(self.template.parameters, files + others, dict.fromkeys(contents, "upload"))
+        bound = arguments.bind(self.template.parameters, files + others, dict.fromkeys(contents, "upload"))
         for file in bound.files:
             self.write(file.target, contents[file.file_id])
         return self._execute(plans.plan(self.template, bound))

@@ -2,7 +2,7 @@
 
 import pytest
 
-from flowserverless.domain.templates import feasibility, parameters, steps, templates
+from flowserverless.domain.templates import arguments, feasibility, parameters, steps, templates
 
 STEP = {"name": "work", "action": {"environment": "python:3", "commands": ["true"]}}
 LONG = "x" * 119_000
@@ -77,4 +77,4 @@ def test_the_shortest_argument_of_every_type_can_be_bound(dtype):
     (one,) = parameters.parse([{"name": "p", "dtype": dtype, **more.get(dtype, {})}])
     given = [{"name": "p", "value": feasibility._argument(one)}]
     uploads = {feasibility.FILE["value"]["fileId"]: "f.txt"}
-    assert parameters.bind([one], given, uploads).values.keys() == {"p"}
+    assert arguments.bind([one], given, uploads).values.keys() == {"p"}

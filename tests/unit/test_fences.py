@@ -3,7 +3,7 @@
 import pytest
 
 from flowserverless.domain import fences, plans
-from flowserverless.domain.templates import parameters, templates
+from flowserverless.domain.templates import arguments, templates
 from flowserverless.packages import layout
 
 SCORE = "results/score.json"
@@ -23,7 +23,7 @@ def template(*outputs, kept=(SCORE,)):
 
 def fences_of(checked):
     """What each step of a run may write."""
-    return [step.fence for step in plans.plan(checked, parameters.bind((), [], {}))]
+    return [step.fence for step in plans.plan(checked, arguments.bind((), [], {}))]
 
 
 @pytest.mark.parametrize("named", [[SCORE], ["results/"], ["results"], ["results/*.json"], ["**/score.json"]])

@@ -3,7 +3,7 @@
 import pytest
 
 from flowserverless.domain import plans
-from flowserverless.domain.templates import parameters, steps, templates
+from flowserverless.domain.templates import arguments, steps, templates
 from flowserverless.packages import needs
 
 PACKAGE = (
@@ -81,17 +81,17 @@ def test_a_program_that_inputs_leave_out_enters_all_the_same_with_a_warning(comm
         in message
     )
     template = templates.parse({"workflow": {"steps": [step]}})
-    [planned] = plans.plan(template, parameters.Bound({}))
+    [planned] = plans.plan(template, arguments.Bound({}))
     assert name in planned.inputs
     covered = templates.parse({"workflow": {"steps": [container(command, inputs=["code/"])]}})
-    assert plans.plan(covered, parameters.Bound({}))[0].inputs == ("code/",)
+    assert plans.plan(covered, arguments.Bound({}))[0].inputs == ("code/",)
 
 
 def test_no_argument_of_a_caller_is_a_program_that_enters():
     step = container('${python} "${script}"', "sh ${script}", "python -m ${script}", inputs=["code/"])
     told = {"parameters": {"script": "$[[script]]"}, "steps": [step]}
     template = templates.parse({"workflow": told, "parameters": [{"name": "script", "dtype": "string"}]})
-    [planned] = plans.plan(template, parameters.Bound({"script": "truth/labels.py"}))
+    [planned] = plans.plan(template, arguments.Bound({"script": "truth/labels.py"}))
     assert planned.inputs == ("code/",)
 
 
@@ -175,7 +175,7 @@ def test_the_module_of_a_function_enters_all_the_same_with_a_warning():
     for func in ("code.count.lines", "code.lib.x"):
         assert [*doubtful(step(func, inputs=["data/"]))] == ["workflow.steps[0].action.func"]
     [planned] = plans.plan(
-        templates.parse({"workflow": {"steps": [step("code.count.x", inputs=[])]}}), parameters.Bound({})
+        templates.parse({"workflow": {"steps": [step("code.count.x", inputs=[])]}}), arguments.Bound({})
     )
     assert "code/count.py" in planned.inputs
     assert found(step("code.count.lines", inputs=["code/"])) == needs.Needs((), ())

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from flowserverless.domain import errors, validation
-from flowserverless.domain.templates import parameters, values
+from flowserverless.domain.templates import arguments, parameters, values
 from support import strategies
 
 UPLOADS = {"f1": "names.txt", "f2": "more.txt"}
@@ -48,7 +48,7 @@ def declared(**declaration):
 
 def bound(declarations, value, **known):
     given = [{"name": "p", "value": value}]
-    return parameters.bind(declarations, given, known.pop("uploads", UPLOADS), **known)
+    return arguments.bind(declarations, given, known.pop("uploads", UPLOADS), **known)
 
 
 def file(file_id="f1", **target):
@@ -61,10 +61,10 @@ def found_in(declarations):
     return {fault.place: fault.message for fault in refused.value.faults}
 
 
-def outcome(call, *arguments):
+def outcome(call, *sent):
     """What a call answers, and why it refuses to; one of them is None."""
     try:
-        return call(*arguments), None
+        return call(*sent), None
     except (errors.Problem, validation.Faults) as refused:
         return None, refused
 
@@ -126,9 +126,9 @@ def test_deep_declarations_and_arguments_are_refused(wrap, depth):
     deep = strategies.nested(depth, wrap)
     assert found_in([deep])
     with pytest.raises(errors.InvalidRequest):
-        parameters.bind(PARAMETERS, [NAMES, {"name": "list", "value": deep}], UPLOADS)
+        arguments.bind(PARAMETERS, [NAMES, {"name": "list", "value": deep}], UPLOADS)
     with pytest.raises(errors.InvalidRequest, match="nested too deeply"):
-        parameters.referenced_files([NAMES, deep])
+        arguments.referenced_files([NAMES, deep])
 
 
 def test_declarations_that_contain_themselves_are_refused():
@@ -423,7 +423,7 @@ def test_integers_that_python_cannot_print_are_refused(dtype):
 
 
 @pytest.mark.parametrize(
-    ("arguments", "message"),
+    ("sent", "message"),
     [
         (None, "must be a list"),
         ({}, "must be a list"),
@@ -448,16 +448,16 @@ def test_integers_that_python_cannot_print_are_refused(dtype):
         ),
     ],
 )
-def test_malformed_arguments_are_refused(arguments, message):
+def test_malformed_arguments_are_refused(sent, message):
     with pytest.raises(errors.InvalidRequest) as refused:
-        parameters.bind(PARAMETERS, arguments, UPLOADS)
+        arguments.bind(PARAMETERS, sent, UPLOADS)
     assert message in refused.value.detail
 
 
 def test_all_that_is_wrong_is_said_at_once():
-    arguments = [{"name": "times", "value": 99}, {"name": "what", "value": 1}, {"name": "mode", "value": "x"}]
+    sent = [{"name": "times", "value": 99}, {"name": "what", "value": 1}, {"name": "mode", "value": "x"}]
     with pytest.raises(errors.InvalidRequest) as refused:
-        parameters.bind(PARAMETERS, arguments, UPLOADS)
+        arguments.bind(PARAMETERS, sent, UPLOADS)
     assert [part.split(" is")[0] for part in refused.value.detail.split("; ")] == [
         "unknown parameter 'what'",
         "missing argument for 'names'",
@@ -468,7 +468,7 @@ def test_all_that_is_wrong_is_said_at_once():
 
 def test_defaults_are_filled_in_and_what_has_none_is_left_out():
     given = [NAMES, {"name": "record", "value": [{"name": "x", "value": 1}]}]
-    found = parameters.bind(PARAMETERS, given, UPLOADS)
+    found = arguments.bind(PARAMETERS, given, UPLOADS)
     assert found.values == {
         "names": "data/names.txt",
         "verbose": False,
@@ -478,12 +478,12 @@ def test_defaults_are_filled_in_and_what_has_none_is_left_out():
         "list": [1],
         "record": {"x": 1.0, "y": "-"},
     }
-    assert found.files == (parameters.FileArgument("names", "f1", "data/names.txt"),)
+    assert found.files == (arguments.FileArgument("names", "f1", "data/names.txt"),)
 
 
 def test_the_default_of_a_file_is_a_path_that_is_there_already():
     [parameter] = declared(dtype="file", defaultValue="./data/sample.txt")
-    assert parameters.bind([parameter], [], {}) == parameters.Bound({"p": "data/sample.txt"})
+    assert arguments.bind([parameter], [], {}) == arguments.Bound({"p": "data/sample.txt"})
 
 
 def test_files_are_found_in_lists_and_records():
@@ -501,7 +501,7 @@ def test_files_are_found_in_lists_and_records():
         ]
     )
     value = [[{"name": "f", "value": file("f1")}], [{"name": "f", "value": file("f2", targetPath="in/two.txt")}]]
-    assert parameters.referenced_files([{"name": "p", "value": value}]) == {"f1", "f2"}
+    assert arguments.referenced_files([{"name": "p", "value": value}]) == {"f1", "f2"}
     found = bound(declarations, value)
     assert found.values == {"p": [{"f": "in/one.txt"}, {"f": "in/two.txt"}]}
     assert [(each.file_id, each.target) for each in found.files] == [("f1", "in/one.txt"), ("f2", "in/two.txt")]
@@ -521,7 +521,7 @@ def test_no_two_files_share_a_place():
     for second in ("b", "c"):
         given = [{"name": "a", "value": file()}, {"name": second, "value": file("f2")}]
         with pytest.raises(errors.InvalidRequest, match=f"'a' and '{second}' both claim the path"):
-            parameters.bind([declarations[0], *[one for one in declarations if one.name == second]], given, UPLOADS)
+            arguments.bind([declarations[0], *[one for one in declarations if one.name == second]], given, UPLOADS)
 
 
 STATIC = ("code/score.py", "data/labels.csv", "data/names.txt", "truth/part1.csv")
@@ -605,7 +605,7 @@ def test_callers_put_nothing_among_the_files_of_the_package_nor_in_place_of_anot
     for target in ("in/o", "in/o/x.csv", "in/o/x.csv/y"):
         given = [{"name": "p", "value": [file(targetPath=target)]}, {"name": "o", "value": file("f2")}]
         with pytest.raises(errors.InvalidRequest, match="the place of another argument"):
-            parameters.bind(other, given, UPLOADS)
+            arguments.bind(other, given, UPLOADS)
 
 
 @pytest.mark.parametrize(
@@ -634,7 +634,7 @@ def test_an_upload_whose_name_is_no_path_has_a_place_of_its_own(name):
 def test_each_parameter_without_a_target_has_a_folder_of_its_own(name):
     declarations = parameters.parse([{"name": name, "dtype": "file"}, {"name": "other", "dtype": "file"}])
     given = [{"name": name, "value": file()}, {"name": "other", "value": file("f2", targetPath="names.txt")}]
-    first, second = (each.target for each in parameters.bind(declarations, given, UPLOADS).files)
+    first, second = (each.target for each in arguments.bind(declarations, given, UPLOADS).files)
     assert first.split("/")[0] == second.split("/")[0] == "uploads"
     assert len(first.split("/")) == 3
     assert first.split("/")[1] != second.split("/")[1]
@@ -657,8 +657,8 @@ def test_only_lists_have_a_folder_as_target():
 def test_the_number_of_files_is_bounded():
     many = [file(f"f{n}", targetPath=f"t{n}") for n in range(101)]
     with pytest.raises(errors.InvalidRequest, match="at most 90 files"):
-        parameters.referenced_files(many)
-    assert len(parameters.referenced_files(many[:90])) == 90
+        arguments.referenced_files(many)
+    assert len(arguments.referenced_files(many[:90])) == 90
     declarations = declared(dtype="list", para={"name": "e", "dtype": "file"})
     same = [file("f1", targetPath=f"t{n}") for n in range(101)]
     with pytest.raises(errors.InvalidRequest, match="at most 90 files"):
@@ -667,7 +667,7 @@ def test_the_number_of_files_is_bounded():
 
 @pytest.mark.parametrize("file_id", ["", "a/b", "a b", "a" * 65, "é", "a\n"])
 def test_what_cannot_be_the_id_of_an_upload_is_not_looked_up(file_id):
-    assert parameters.referenced_files([{"name": "p", "value": file(file_id)}]) == frozenset()
+    assert arguments.referenced_files([{"name": "p", "value": file(file_id)}]) == frozenset()
     with pytest.raises(errors.NotFound):
         bound(declared(dtype="file", target="t"), file(file_id))
 
@@ -685,14 +685,14 @@ ARGUMENTS = [
 ]
 
 
-def bound_or_refused(arguments):
+def bound_or_refused(sent):
     """Whether arguments are accepted; either way it must be so without any other error."""
-    found, refused = outcome(parameters.bind, PARAMETERS, arguments, UPLOADS)
+    found, refused = outcome(arguments.bind, PARAMETERS, sent, UPLOADS)
     if refused:
         assert refused.detail.encode()
         assert len(refused.detail) <= 2000
         return False
-    assert {each.file_id for each in found.files} <= parameters.referenced_files(arguments)
+    assert {each.file_id for each in found.files} <= arguments.referenced_files(sent)
     assert {parameter.name for parameter in PARAMETERS if parameter.required} <= found.values.keys()
     for value in found.values.values():
         assert "\0" not in values.text(value)
@@ -702,8 +702,8 @@ def bound_or_refused(arguments):
 
 
 @given(strategies.VALUES | strategies.mutations(ARGUMENTS))
-def test_any_arguments_are_bound_or_refused(arguments):
-    assert bound_or_refused(arguments) in (True, False)
+def test_any_arguments_are_bound_or_refused(sent):
+    assert bound_or_refused(sent) in (True, False)
 
 
 def test_with_anything_exchanged_arguments_are_bound_or_refused():
@@ -714,17 +714,17 @@ def test_with_anything_exchanged_arguments_are_bound_or_refused():
 
 @given(strategies.VALUES)
 def test_files_can_be_looked_for_in_anything(value):
-    assert all(isinstance(each, str) for each in parameters.referenced_files(value))
+    assert all(isinstance(each, str) for each in arguments.referenced_files(value))
 
 
 @given(st.lists(st.sampled_from(ARGUMENTS), unique_by=lambda argument: argument["name"]))
-def test_binding_twice_gives_the_same(arguments):
-    found, refused = outcome(parameters.bind, PARAMETERS, arguments, UPLOADS)
-    if NAMES not in arguments:
+def test_binding_twice_gives_the_same(sent):
+    found, refused = outcome(arguments.bind, PARAMETERS, sent, UPLOADS)
+    if NAMES not in sent:
         assert refused.detail == "missing argument for 'names'"
         return
     again = tuple(parameters.parse([parameters.document(each) for each in PARAMETERS]))
-    assert parameters.bind(again, json.loads(json.dumps(arguments)), UPLOADS) == found
+    assert arguments.bind(again, json.loads(json.dumps(sent)), UPLOADS) == found
 
 
 @pytest.mark.parametrize(
@@ -752,7 +752,7 @@ def test_the_empty_default_of_a_record_is_filled_in_with_those_of_its_fields():
     warned = []
     declared = parameters.parse([record({"name": "x", "dtype": "int", "defaultValue": 3})], warned=warned)
     assert (declared[0].required, warned) == (False, [])
-    assert parameters.bind(declared, [], {}).values == {"r": {"x": 3}}
+    assert arguments.bind(declared, [], {}).values == {"r": {"x": 3}}
 
 
 @pytest.mark.parametrize(("more", "required"), [({}, True), ({"isRequired": False}, False)])
@@ -764,4 +764,4 @@ def test_the_empty_default_of_a_record_that_misses_a_field_is_none_and_warned_of
     assert (warning.place, "misses the field 'x'" in warning.message) == ("parameters[0].defaultValue", True)
     if required:
         with pytest.raises(errors.InvalidRequest, match="missing argument for 'r'"):
-            parameters.bind(declared, [], {})
+            arguments.bind(declared, [], {})

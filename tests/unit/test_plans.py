@@ -11,7 +11,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from flowserverless.domain import errors, paths, plans
-from flowserverless.domain.templates import parameters, steps, templates
+from flowserverless.domain.templates import arguments, steps, templates
 from support import strategies
 
 COMMANDS = ['printf %s "$text"', "awk '{print $1}' $HOME/x", "echo $? ${missing} `true`"]
@@ -94,8 +94,8 @@ TEMPLATE = templates.parse(DOCUMENT, steps.ANYTHING)
 NAMES = {"name": "names", "value": {"type": "$file", "value": {"fileId": "f1"}}}
 
 
-def planned(*arguments, template=TEMPLATE, **options):
-    bound = parameters.bind(template.parameters, [NAMES, *arguments], {"f1": "x", "f2": "y"})
+def planned(*sent, template=TEMPLATE, **options):
+    bound = arguments.bind(template.parameters, [NAMES, *sent], {"f1": "x", "f2": "y"})
     return plans.plan(template, bound, **options)
 
 
@@ -181,7 +181,7 @@ def test_conditions(value, declared, expected):
         "parameters": [{"name": "p", **declared}],
     }
     template = templates.parse(document, steps.ANYTHING)
-    bound = parameters.bind(template.parameters, [] if value is None else [argument("p", value)], {})
+    bound = arguments.bind(template.parameters, [] if value is None else [argument("p", value)], {})
     assert plans.plan(template, bound)[0].variables == {"x": expected}
 
 
@@ -299,7 +299,7 @@ def test_variables_that_no_process_takes_are_refused():
 
 
 def test_an_external_engine_gets_one_step_with_all_variables():
-    bound = parameters.bind(TEMPLATE.parameters, [NAMES], {"f1": "x"})
+    bound = arguments.bind(TEMPLATE.parameters, [NAMES], {"f1": "x"})
     [step] = plans.external_plan(TEMPLATE, bound)
     assert step.executor == "external"
     assert step.variables == planned()[0].variables
@@ -308,12 +308,12 @@ def test_an_external_engine_gets_one_step_with_all_variables():
 def test_only_a_workflow_that_says_so_runs_on_external_engines():
     template = templates.parse(DOCUMENT | {"flowserverless": {}}, steps.ANYTHING)
     with pytest.raises(errors.InvalidRequest, match="may not be executed by an external engine"):
-        plans.external_plan(template, parameters.Bound({}))
+        plans.external_plan(template, arguments.Bound({}))
 
 
 def test_two_dollar_signs_of_a_command_are_one_for_the_shell():
     step = {"name": "pay", "action": {"environment": "python:3", "commands": ["echo '5 $$'"]}}
     template = templates.parse({"workflow": {"steps": [step]}})
     assert template.steps[0].commands == ("echo '5 $$'",)
-    (planned,) = plans.plan(template, parameters.Bound({}))
+    (planned,) = plans.plan(template, arguments.Bound({}))
     assert planned.commands == ("echo '5 $'",)

@@ -1,14 +1,14 @@
 """What a run says of itself, by its fields."""
 
 import dataclasses
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from flowserverless.domain import runs
 
-RUN = runs.Run(
-    "r", "w", "v", runs.State.PENDING, "2026-11-23T06:00:00.000000+00:00", "2026-11-23T07:00:00.000000+00:00"
-)
+CREATED = datetime(2026, 11, 23, 6, tzinfo=UTC)
+RUN = runs.Run("r", "w", "v", runs.State.PENDING, CREATED, CREATED + timedelta(hours=1))
 
 
 def changed(**fields):

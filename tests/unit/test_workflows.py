@@ -1,12 +1,14 @@
 """What a workflow says of its boards and of the runs of its post-processing."""
 
 import dataclasses
+from datetime import UTC, datetime
 
 import pytest
 
 from flowserverless.domain import runs, workflows
 
-RESULT = runs.Run("good", "w", "v", runs.State.SUCCESS, "", "", ranking_version=3)
+NOW = datetime(2026, 11, 23, tzinfo=UTC)
+RESULT = runs.Run("good", "w", "v", runs.State.SUCCESS, NOW, NOW, ranking_version=3)
 WORKFLOW = workflows.Workflow("w", "v", ranking_version=3)
 
 

@@ -4,7 +4,16 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from flowserverless.domain import errors, fences, paths, runs, validation, variable_names
-from flowserverless.domain.templates import commands, parameters, references, shell_words, steps, templates, values
+from flowserverless.domain.templates import (
+    arguments,
+    commands,
+    parameters,
+    references,
+    shell_words,
+    steps,
+    templates,
+    values,
+)
 
 # Linux gives arguments and environment of a process a quarter of its stack, by default 2 MiB, together.
 MAX_ENVIRONMENT_BYTES = 1_000_000
@@ -47,7 +56,7 @@ class Step:
 
 def plan(
     template: templates.Template,
-    bound: parameters.Bound,
+    bound: arguments.Bound,
     resources: Mapping[str, object] | None = None,
     available: Collection[str] = steps.ANYTHING,
     lambda_images: Iterable[str] = steps.LAMBDA_IMAGES,
@@ -109,7 +118,7 @@ def _require_external(template: templates.Template) -> None:
         raise errors.InvalidRequest("this workflow may not be executed by an external engine")
 
 
-def external_plan(template: templates.Template, bound: parameters.Bound) -> tuple[Step, ...]:
+def external_plan(template: templates.Template, bound: arguments.Bound) -> tuple[Step, ...]:
     """One step for the whole of a run that an engine outside executes; it is told the variables."""
     _require_external(template)
     values = _values(template.context, bound.values)
@@ -168,10 +177,10 @@ def _require_free(named: Iterable[str]) -> None:
             raise errors.InvalidRequest(f"the workflow has to be published anew: {validation.shown(name)} {problem}")
 
 
-def _values(context: Mapping[str, object], arguments: Mapping[str, object]) -> dict[str, object]:
+def _values(context: Mapping[str, object], given: Mapping[str, object]) -> dict[str, object]:
     """The context with its references replaced; what has no value is left out, and so unset for the shell."""
     _require_free(context)
-    replaced = {name: _value(declared, arguments) for name, declared in context.items()}
+    replaced = {name: _value(declared, given) for name, declared in context.items()}
     return {name: values.json_value(value) for name, value in replaced.items() if value is not None}
 
 
@@ -186,8 +195,8 @@ def _value(declared: object, values: Mapping[str, object]) -> object:
     return named.yes if str(value).lower() == "true" else named.no
 
 
-def _variables(arguments: Mapping[str, object]) -> dict[str, str]:
-    variables = {name: values.text(value) for name, value in arguments.items()}
+def _variables(visible: Mapping[str, object]) -> dict[str, str]:
+    variables = {name: values.text(value) for name, value in visible.items()}
     size = sum(len(name) + len(text.encode()) + 2 for name, text in variables.items())
     if size > MAX_ENVIRONMENT_BYTES:
         raise errors.InvalidRequest(f"the arguments make {size} bytes, more than {MAX_ENVIRONMENT_BYTES}")
@@ -230,8 +239,8 @@ def of_run(run: runs.Run, template: templates.Template) -> tuple[Step, ...]:
     return plan(changed, given, run.config.get("resources"), steps.ANYTHING)
 
 
-def bound(run: runs.Run) -> tuple[tuple[parameters.Parameter, ...], parameters.Bound]:
+def bound(run: runs.Run) -> tuple[tuple[parameters.Parameter, ...], arguments.Bound]:
     """The parameters that a run was started with, and its arguments for them."""
     declared = parameters.parse(list(run.parameters), "parameters")
-    known = {file: run.file_names.get(file, file) for file in parameters.referenced_files(list(run.arguments))}
-    return declared, parameters.bind(declared, list(run.arguments), known)
+    known = {file: run.file_names.get(file, file) for file in arguments.referenced_files(list(run.arguments))}
+    return declared, arguments.bind(declared, list(run.arguments), known)

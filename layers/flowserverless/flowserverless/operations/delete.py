@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from flowserverless import clock, logs
 from flowserverless.aws import cognito, step_functions
 from flowserverless.domain import errors, groups, ids, runs, uploads, users
-from flowserverless.domain.templates import parameters
+from flowserverless.domain.templates import arguments
 from flowserverless.operations import leave, post_process
 from flowserverless.store import (
     bucket,
@@ -129,7 +129,7 @@ def _in_use(group: str) -> set[str]:
     for state in runs.ACTIVE:
         found, _ = run_items.newest(ids.Owner(group), 1000, state, None)
         for run in found:
-            used |= parameters.referenced_files(list(run.arguments))
+            used |= arguments.referenced_files(list(run.arguments))
     return used
 
 

@@ -12,7 +12,7 @@ import botocore.exceptions
 from flowserverless import clock, logs, settings
 from flowserverless.aws import step_functions
 from flowserverless.domain import errors, groups, ids, limits, moments, plans, runs, uploads, users
-from flowserverless.domain.templates import group_parameters, parameters
+from flowserverless.domain.templates import arguments, group_parameters, parameters
 from flowserverless.store import (
     group_items,
     members,
@@ -41,14 +41,14 @@ class Wanted:
     payload: str
 
 
-def wanted(arguments: Sequence[Mapping[str, Any]], config: Mapping[str, Any], key: str | None) -> Wanted:
+def wanted(given: Sequence[Mapping[str, Any]], config: Mapping[str, Any], key: str | None) -> Wanted:
     """What a caller asks for. Raises InvalidRequest, TooLarge."""
-    files = parameters.referenced_files(arguments)
-    payload = json.dumps([list(arguments), dict(config)], sort_keys=True, ensure_ascii=False)
-    most = parameters.MAX_ARGUMENT_BYTES
+    files = arguments.referenced_files(given)
+    payload = json.dumps([list(given), dict(config)], sort_keys=True, ensure_ascii=False)
+    most = arguments.MAX_BYTES
     if len(payload.encode(errors="surrogatepass")) > most:
         raise errors.TooLarge(f"arguments take more than {most} bytes; upload a file instead")
-    return Wanted(arguments, config, key, files, payload)
+    return Wanted(given, config, key, files, payload)
 
 
 def run(
@@ -118,7 +118,7 @@ def _plan(
     if group.parameters is not None:
         # Once more: the workflow may have been published anew since the group was created.
         declared = group_parameters.narrow(published.document, group.parameters)
-    bound = parameters.bind(declared, asked.arguments, uploads, [path for path, _ in published.files])
+    bound = arguments.bind(declared, asked.arguments, uploads, [path for path, _ in published.files])
     config = {**(group.config or {}), **asked.config}
     external = plans.is_external(config)
     template = replace(template, parameters=declared)

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from flowserverless.domain import plans, validation
-from flowserverless.domain.templates import parameters, references, steps, templates, values
+from flowserverless.domain.templates import arguments, parameters, references, steps, templates, values
 
 # A run's item has its parameters, its arguments and more, and takes 400 KB; a version's item has the whole template.
 MAX_DOCUMENT_BYTES = 150_000
@@ -18,13 +18,13 @@ def obstacles(template: templates.Template, declared: Sequence[parameters.Parame
     """All that keeps every run of the template with these parameters from starting, whatever its arguments are."""
     needed = [one for one in declared if _is_needed(one)]
     files = sum(_files(one) for one in needed)
-    if files > parameters.MAX_FILES:
-        yield f"require {files} files, and a run takes at most {parameters.MAX_FILES}"
+    if files > arguments.MAX_FILES:
+        yield f"require {files} files, and a run takes at most {arguments.MAX_FILES}"
     for one in needed:
         yield from (f"'{each.name}' has no integer in its range {each.range}" for each in _impossible(one))
     least = len(_json([{"name": one.name, "value": _argument(one)} for one in needed]))
-    if least > parameters.MAX_ARGUMENT_BYTES:
-        yield f"need arguments of {least} bytes, and a run takes at most {parameters.MAX_ARGUMENT_BYTES}"
+    if least > arguments.MAX_BYTES:
+        yield f"need arguments of {least} bytes, and a run takes at most {arguments.MAX_BYTES}"
     variables = _variables(template.context, {one.name: one for one in needed})
     if variables > plans.MAX_ENVIRONMENT_BYTES:
         yield f"make variables of {variables} bytes, and a process takes at most {plans.MAX_ENVIRONMENT_BYTES}"

@@ -1,17 +1,17 @@
-"""The parameters of a workflow: what a template declares, and what a run gets for the arguments it is given.
+"""The parameters of a workflow: what a template may declare of them, and which values they take.
 
-Declarations and arguments have flowServ's JSON form. Declarations are checked when a workflow is published
-and arguments when a run is started, each completely, so that nothing about them can fail once a run exists.
+Declarations have flowServ's JSON form. They are checked when a workflow is published, with their defaults, so that
+nothing about them can fail once a run exists. What a run gets for its arguments is in arguments.py.
 """
 
 import itertools
 import math
 import re
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal, TypeAlias, cast
 
-from flowserverless.domain import errors, validation
+from flowserverless.domain import validation
 from flowserverless.domain.templates import former, placement, values
 
 Dtype: TypeAlias = Literal["bool", "int", "float", "string", "select", "file", "list", "record"]
@@ -32,10 +32,6 @@ MAX_PARAMETERS = 200
 MAX_OPTIONS = 500
 MAX_NESTING = 5
 NO_ACTOR = "actor parameters would let a caller bring code of their own; they are not supported if they must be chosen"
-# Each is read from the table before a run starts, in one BatchGetItem of 100 with what else a start reads.
-MAX_FILES = 90
-# Of all arguments as they are sent: the run's item keeps them.
-MAX_ARGUMENT_BYTES = 120_000
 NUMBER = r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?"
 RANGE = re.compile(rf"\s*([\[(])\s*({NUMBER}|-inf|)\s*,\s*({NUMBER}|\+?inf|)\s*([\])])\s*")
 
@@ -96,27 +92,6 @@ class Parameter:
         return (self.target or cast("str | None", self.default)) if self.dtype == "file" else None
 
 
-@dataclass(frozen=True)
-class FileArgument:
-    """An uploaded file and the place in the run directory at which the steps find it; `name` if that made the place."""
-
-    parameter: str
-    file_id: str
-    target: str
-    name: str | None = None
-
-
-@dataclass(frozen=True)
-class Bound:
-    """The values of a run's parameters, of the declared types and with defaults.
-
-    A file's value is its target path. A parameter that is optional and has neither argument nor default has no value.
-    """
-
-    values: Mapping[str, object]
-    files: tuple[FileArgument, ...] = ()
-
-
 def parse(
     declarations: object, place: str = "parameters", warned: list[validation.Fault] | None = None
 ) -> tuple[Parameter, ...]:
@@ -165,86 +140,18 @@ def document(parameter: Parameter) -> dict[str, object]:
     return declaration
 
 
-def referenced_files(arguments: object) -> frozenset[str]:
-    """The ids of all uploads that arguments name, in lists and records too, whatever else is wrong with them.
-
-    Raises InvalidRequest for more than MAX_FILES, and for what is nested so deeply that no parameter can take it.
-    """
-    files: set[str] = set()
-    # A loop, not a recursion: a caller decides how deeply this is nested.
-    pending: list[tuple[object, int]] = [(arguments, 0)]
-    while pending:
-        value, depth = pending.pop()
-        if depth > validation.MAX_DEPTH:
-            raise errors.InvalidRequest("arguments are nested too deeply", "INVALID_ARGUMENTS")
-        if isinstance(value, list):
-            pending += [(each, depth + 1) for each in value]
-        elif isinstance(value, Mapping):
-            pending += [(each, depth + 1) for each in value.values()]
-            file_id = _handle(value).get("fileId")
-            if isinstance(file_id, str) and _is_file_id(file_id):
-                files.add(file_id)
-    if len(files) > MAX_FILES:
-        raise errors.InvalidRequest(f"a run takes at most {MAX_FILES} files", "INVALID_ARGUMENTS")
-    return frozenset(files)
-
-
-def bind(
-    parameters: Sequence[Parameter],
-    arguments: object,
-    uploads: Mapping[str, str],
-    static: Collection[str] = (),
-) -> Bound:
-    """The values that a run gets for `arguments`, a list of `{name, value}`.
-
-    `uploads` are the group's files that exist (id -> name), `static` the paths of the workflow's own files.
-    Raises InvalidRequest with everything that is wrong, naming the arguments, and NotFound if all that is
-    wrong is that files do not exist.
-    """
-    binding = _Binding(uploads, static, {one.place for one in _all(parameters) if one.place})
-    found = dict(_values(parameters, _given(parameters, arguments, binding), binding))
-    for name, value in found.items():
-        size = len(values.text(value).encode(errors="replace"))
-        if size > MAX_TEXT_BYTES:
-            binding.problems.append(
-                f"argument '{validation.clipped(name)}' has {size} bytes, more than {MAX_TEXT_BYTES}"
-            )
-    binding.refuse_shared_targets()
-    if len(binding.files) > MAX_FILES:
-        binding.problems.append(f"a run takes at most {MAX_FILES} files")
-    if binding.problems:
-        raise errors.InvalidRequest("; ".join(binding.problems)[:2000], "INVALID_ARGUMENTS")
-    if binding.unknown:
-        raise errors.NotFound(f"unknown file {', '.join(binding.unknown)}"[:2000], "UNKNOWN_FILE")
-    return Bound(found, tuple(binding.files))
-
-
-def _values(
-    parameters: Sequence[Parameter], given: Mapping[str, object], binding: "_Binding"
-) -> Iterator[tuple[str, object]]:
-    """The value of each parameter that has an argument or a default; what is wrong is noted."""
-    for parameter in parameters:
-        name = validation.clipped(parameter.name)
-        if parameter.name in given:
-            seat = placement.seat(parameter.name)
-            value = binding.attempt(parameter, given[parameter.name], f"argument '{name}'", seat)
-            yield parameter.name, value
-        elif parameter.default is not None:
-            yield parameter.name, _default(parameter)
-        elif parameter.required:
-            binding.problems.append(f"missing argument for '{name}'")
+def nested(parameter: Parameter) -> Iterator[Parameter]:
+    """The parameter and all that it is made of."""
+    yield parameter
+    for inner in (*parameter.fields, *([parameter.para] if parameter.para else [])):
+        yield from nested(inner)
 
 
 @dataclass
-class _Binding:
-    """What is gathered while the arguments of one run are read."""
+class Cast:
+    """Reads JSON values as parameters declare them; what is wrong is noted. Of files it takes none."""
 
-    uploads: Mapping[str, str] | None
-    static: Collection[str] = ()
-    places: Collection[str] = ()
     problems: list[str] = field(default_factory=list)
-    unknown: list[str] = field(default_factory=list)
-    files: list[FileArgument] = field(default_factory=list)
 
     def attempt(self, parameter: Parameter, value: object, place: str, seat: placement.Seat) -> object:
         """The value cast to the parameter's type. What is wrong is noted; the answer then means nothing."""
@@ -255,21 +162,15 @@ class _Binding:
                 return self._record(parameter, value, place, seat)
         try:
             if parameter.dtype == "file":
-                return self._file(parameter, value, seat)
+                return self.file(parameter, value, seat)
             return _scalar(parameter, value)
         except ValueError as error:
             self.problems.append(f"{place} {error}")
             return None
 
-    def refuse_shared_targets(self) -> None:
-        """Two files at one path would be decided by chance."""
-        taken: dict[str, str] = {}
-        for file in sorted(self.files, key=lambda file: file.target.split("/")):
-            parents = [file.target[:end] for end in _ends(file.target)]
-            other = next((taken[path] for path in parents if path in taken), None)
-            if other is not None:
-                self.problems.append(f"arguments '{other}' and '{file.parameter}' both claim the path '{file.target}'")
-            taken.setdefault(file.target, file.parameter)
+    def file(self, parameter: Parameter, value: object, seat: placement.Seat) -> str:  # noqa: ARG002
+        """The path of a file in the run directory; here is none."""
+        raise ValueError("cannot be an uploaded file")
 
     def _list(self, element: Parameter, value: object, place: str, seat: placement.Seat) -> object:
         if not isinstance(value, list):
@@ -283,7 +184,7 @@ class _Binding:
             return None
         given: dict[str, object] = {}
         for index, each in enumerate(value):
-            name, content = _pair(each)
+            name, content = pair(each)
             if name is None:
                 self.problems.append(f"{place}[{index}] must be an object with `name` and `value`")
             elif name in given:
@@ -298,72 +199,24 @@ class _Binding:
                 here = f"{place}.{validation.clipped(known.name)}"
                 record[known.name] = self.attempt(known, given[known.name], here, seat.field(known.name))
             elif known.default is not None:
-                record[known.name] = _default(known)
+                record[known.name] = default_of(known)
             elif known.required:
                 self.problems.append(f"{place} misses the field '{validation.clipped(known.name)}'")
         return record
 
-    def _file(self, parameter: Parameter, value: object, seat: placement.Seat) -> str:
-        if self.uploads is None:
-            raise ValueError("cannot be an uploaded file")
-        handle = _handle(value)
-        file_id = handle.get("fileId")
-        if handle.keys() - {"fileId", "targetPath"} or not isinstance(file_id, str):
-            raise ValueError('must be a file: {"type": "$file", "value": {"fileId": ...}}')
-        if file_id not in self.uploads:
-            self.unknown.append(f"'{validation.clipped(file_id)}'")
-        name, declared, chosen = self.uploads.get(file_id, file_id), parameter.place, handle.get("targetPath")
-        target = placement.choose(seat, declared, chosen, name)
-        taken = placement.taken(target, declared, self.static, set(self.places) - {declared})
-        if taken:
-            raise ValueError(taken)
-        naming = chosen is None and (declared is None or declared.endswith("/"))
-        self.files.append(FileArgument(seat.argument, file_id, target, name if naming else None))
-        return target
 
-
-def nested(parameter: Parameter) -> Iterator[Parameter]:
-    """The parameter and all that it is made of."""
-    yield parameter
-    for inner in (*parameter.fields, *([parameter.para] if parameter.para else [])):
-        yield from nested(inner)
-
-
-def _all(parameters: Iterable[Parameter]) -> Iterator[Parameter]:
-    return itertools.chain.from_iterable(nested(parameter) for parameter in parameters)
-
-
-def _given(parameters: Sequence[Parameter], arguments: object, binding: _Binding) -> dict[str, object]:
-    """The arguments by name; what is malformed, unknown or given twice is noted."""
-    if not isinstance(arguments, Sequence) or isinstance(arguments, str | bytes):
-        raise errors.InvalidRequest("arguments must be a list of objects with `name` and `value`", "INVALID_ARGUMENTS")
-    known = {parameter.name for parameter in parameters}
-    given: dict[str, object] = {}
-    for index, argument in enumerate(arguments):
-        name, value = _pair(argument)
-        if name is None:
-            binding.problems.append(f"argument {index + 1} must be an object with `name` and `value`")
-        elif name in given:
-            binding.problems.append(f"duplicate argument '{validation.clipped(name)}'")
-        elif name not in known:
-            binding.problems.append(f"unknown parameter '{validation.clipped(name)}'")
-        else:
-            given[name] = value
-    return given
-
-
-def _pair(argument: object) -> tuple[str | None, object]:
+def pair(argument: object) -> tuple[str | None, object]:
+    """What `{name, value}` says; no name for what has another form."""
     if isinstance(argument, Mapping) and set(argument) == {"name", "value"} and isinstance(argument["name"], str):
         return argument["name"], argument["value"]
     return None, None
 
 
-def _handle(value: object) -> Mapping[object, object]:
-    """What `{"type": "$file", "value": {...}}` says of its file; nothing for a value of another form."""
-    if isinstance(value, Mapping) and value.keys() == {"type", "value"} and value["type"] == "$file":
-        handle = value["value"]
-        return handle if isinstance(handle, Mapping) else {}
-    return {}
+def default_of(parameter: Parameter) -> object:
+    """The value of a parameter that has no argument; `parse` has made sure that its default has one."""
+    if parameter.dtype == "file":
+        return parameter.default
+    return Cast().attempt(parameter, parameter.default, "", placement.seat(parameter.name))
 
 
 def _scalar(parameter: Parameter, value: object) -> object:
@@ -386,24 +239,6 @@ def _within(parameter: Parameter, number: float) -> float:
     if parameter.range is not None and number not in parameter.range:
         raise ValueError(f"is {number}, not in {parameter.range}")
     return number
-
-
-def _is_file_id(text: str) -> bool:
-    """Whether an upload can have this id; what cannot be an id need not be looked up."""
-    return re.fullmatch(r"[A-Za-z0-9_-]{1,64}", text) is not None
-
-
-def _ends(path: str) -> Iterator[int]:
-    """Where the directories above a file, and then the file itself, end in its path."""
-    yield from (index for index, letter in enumerate(path) if letter == "/")
-    yield len(path)
-
-
-def _default(parameter: Parameter) -> object:
-    """The value of a parameter that has no argument; `parse` has made sure that its default has one."""
-    if parameter.dtype == "file":
-        return parameter.default
-    return _Binding(None).attempt(parameter, parameter.default, "", placement.seat(parameter.name))
 
 
 def _declarations(
@@ -603,8 +438,8 @@ def _fields(reader: validation.Reader, nesting: int, listed: bool) -> tuple[Para
 
 
 def _default_problems(parameter: Parameter) -> list[str]:
-    binding = _Binding(None)
-    value = binding.attempt(parameter, parameter.default, "the default", placement.seat(parameter.name))
-    if not binding.problems and len(values.text(value).encode()) > MAX_TEXT_BYTES:
-        binding.problems.append(f"has more than {MAX_TEXT_BYTES} bytes")
-    return binding.problems
+    cast = Cast()
+    value = cast.attempt(parameter, parameter.default, "the default", placement.seat(parameter.name))
+    if not cast.problems and len(values.text(value).encode()) > MAX_TEXT_BYTES:
+        cast.problems.append(f"has more than {MAX_TEXT_BYTES} bytes")
+    return cast.problems
