@@ -22,9 +22,9 @@ TESTS = pathlib.Path(__file__).parents[1]
 ELSEWHERE = {
     5: (
         "A run is known to Step Functions and to the table; the reconciler brings them into line.",
-        "operations/test_reconciliation.py::test_a_run_without_an_execution_is_started_once_it_cannot_be_on_its_way_any_more",
-        "operations/test_reconciliation.py::test_how_an_execution_ended_is_taken_over",
-        "operations/test_reconciliation.py::test_a_run_whose_deadline_passed_ends_and_so_does_its_work",
+        "operations/test_reconcile_runs.py::test_a_run_without_an_execution_is_started_once_it_cannot_be_on_its_way_any_more",
+        "operations/test_reconcile_runs.py::test_how_an_execution_ended_is_taken_over",
+        "operations/test_reconcile_runs.py::test_a_run_whose_deadline_passed_ends_and_so_does_its_work",
     ),
     6: (
         "A step is ended with every process that it started, whether it is canceled or its run deleted.",
@@ -33,7 +33,7 @@ ELSEWHERE = {
     ),
     15: (
         "Runs expire, but for active ones and those that the leaderboard shows.",
-        "operations/test_reconciliation.py::test_runs_expire_but_for_active_ones_and_the_best_of_each_group",
+        "operations/test_reconcile_runs.py::test_runs_expire_but_for_active_ones_and_the_best_of_each_group",
     ),
     16: (
         "Tokens are Cognito's and stand in no answer but the one to signing in.",

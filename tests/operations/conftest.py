@@ -6,5 +6,5 @@ import pytest
 @pytest.hookimpl(trylast=True)
 def pytest_configure(config: pytest.Config) -> None:
     """Load the fixtures after tests/conftest.py gave the table its name, because modules read it when imported."""
-    for name in ("fixtures", "accounts"):
+    for name in ("fixtures", "accounts", "teams", "uploads"):
         config.pluginmanager.import_plugin(f"support.{name}")

@@ -7,7 +7,7 @@ import pytest
 
 from local import emulator
 
-MODULES = ("rankings", "leaderboard", "rebuild_ranking", "post_processing")
+MODULES = ("rankings", "get_leaderboard", "rebuild_ranking", "post_process")
 
 
 @pytest.fixture(scope="module")
