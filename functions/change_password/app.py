@@ -1,7 +1,7 @@
 """PUT /users/password: another password for the caller, who knows the present one."""
 
 from flowserverless import api, clock
-from flowserverless.api import handles, requests, views
+from flowserverless.api import handles, requests, user_views
 from flowserverless.operations import change
 
 app = api.App()
@@ -11,7 +11,7 @@ app = api.App()
 def change_password(body: requests.ChangePassword) -> handles.Session:
     """Change the password; all sessions end, and the answer is a new one."""
     session = change.password(api.caller(app).name, body.password, body.new_password, clock.now)
-    return views.session(session)
+    return user_views.session(session)
 
 
 handler = api.handler(app)

@@ -1,7 +1,7 @@
 """GET /workflows/{workflowId}/leaderboard: the ranking, as JSON or as CSV."""
 
 from flowserverless import api
-from flowserverless.api import handles, leaderboard, listings, views
+from flowserverless.api import handles, leaderboard, listings
 
 app = api.App(public=True)
 ROUTE = "/workflows/<workflowId>/leaderboard"
@@ -19,7 +19,7 @@ def get_leaderboard(
 ) -> api.Answer:
     """A page of the ranking; `Accept: text/csv` gives a table with labels as header."""
     board = leaderboard.show(workflowId, order, listings.switch(everything), limit, cursor)
-    return api.as_accepted(accept, board, views.leaderboard_csv)
+    return api.as_accepted(accept, board, leaderboard.csv)
 
 
 handler = api.handler(app)

@@ -5,7 +5,7 @@ from typing import Annotated
 from aws_lambda_powertools.event_handler.openapi.params import Query
 
 from flowserverless import api
-from flowserverless.api import handles, listings
+from flowserverless.api import handles, user_views
 from flowserverless.aws import cognito
 
 app = api.App()
@@ -17,8 +17,8 @@ Cursor = Annotated[str | None, Query(max_length=6000, description="`next` of the
 @app.get("/users", **api.operation("list_users", 200, 429, tag="users"))
 def list_users(query: Prefix = "", limit: api.Limit = 1000, cursor: Cursor = None) -> handles.UserListing:
     """List users by the beginning of their name: all of them, up to 1000; `next` says whether there are more."""
-    found, following = cognito.search(query, limit, listings.users_after(cursor))
-    return listings.users_found(found, following)
+    found, following = cognito.search(query, limit, user_views.after(cursor))
+    return user_views.page(found, following)
 
 
 handler = api.handler(app)

@@ -1,7 +1,7 @@
 """POST /users/login: a name and a password for a token."""
 
 from flowserverless import api
-from flowserverless.api import handles, requests, views
+from flowserverless.api import handles, requests, user_views
 from flowserverless.operations import login
 
 app = api.App(public=True)
@@ -10,7 +10,7 @@ app = api.App(public=True)
 @app.post("/users/login", **api.operation("login_user", 200, 401, 429, tag="users", public=True))
 def login_user(body: requests.LogIn) -> handles.Session:
     """Sign in. Further requests bring the token as `Authorization: Bearer ...` (or as `api_key`)."""
-    return views.session(login.user(body.username, body.password))
+    return user_views.session(login.user(body.username, body.password))
 
 
 handler = api.handler(app)

@@ -3,7 +3,7 @@
 import functools
 
 from flowserverless import api
-from flowserverless.api import details, handles, requests
+from flowserverless.api import group_details, handles, requests
 from flowserverless.auth import authorize
 from flowserverless.operations import update
 
@@ -15,7 +15,9 @@ def update_group(groupId: api.GroupId, body: requests.UpdateGroup) -> handles.Gr
     """Change a group; what the body does not name stays as it is."""
     who = api.caller(app)
     read = functools.partial(authorize.roster, who, groupId)
-    return details.changed_group(who, *update.group(who, read, update.Changes(body.name, body.members, body.owner)))
+    return group_details.changed_group(
+        who, *update.group(who, read, update.Changes(body.name, body.members, body.owner))
+    )
 
 
 app.post("/groups/<groupId>", **api.operation("update_group_by_post", 200, 409, tag="groups"))(update_group)

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from flowserverless.api import cursors, leaderboard, views
+from flowserverless.api import cursors, leaderboard
 from flowserverless.operations import metrics
 from flowserverless.store import bucket, run_items, workflow_items
 from support import dynamodb_requests, gateway, packages, scenario
@@ -315,7 +315,7 @@ def test_nothing_in_a_table_is_a_formula_and_numbers_stay_numbers():
     ]
     results = [{"name": "score", "value": "-inf"}, {"name": "note", "value": "-inf"}]
     line = {"rank": 1, "run": {"id": "r"}, "group": {"id": "g", "name": " =cmd|' /C calc'!A0"}, "results": results}
-    table = views.leaderboard_csv({"schema": schema, "ranking": [line], "rankingVersion": 1})
+    table = leaderboard.csv({"schema": schema, "ranking": [line], "rankingVersion": 1})
     assert list(csv.reader(io.StringIO(table, newline=""))) == [
         ["Rank", "Group", "Run", "'=1+1", "'\uff20x"],
         ["1", "' =cmd|' /C calc'!A0", "r", "-inf", "'-inf"],

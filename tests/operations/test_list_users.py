@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 from botocore import awsrequest
 
-from flowserverless.api import cursors, listings
+from flowserverless.api import cursors, user_views
 from flowserverless.aws import cognito
 from flowserverless.operations import register as registering
 from local import emulator
@@ -100,7 +100,9 @@ def test_a_made_up_cursor(invoke, register, user_pool_calls, subtests):
         with subtests.test(at):
             asked = gateway.event("GET", "/users", query={"cursor": at}, user=gateway.ADA)
             assert accounts.refused(gateway.answer(invoke("list_users", asked))) == (400, "INVALID_CURSOR")
-    asked = gateway.event("GET", "/users", query={"cursor": cursors.write(listings.USERS, "made up")}, user=gateway.ADA)
+    asked = gateway.event(
+        "GET", "/users", query={"cursor": cursors.write(user_views.LISTING, "made up")}, user=gateway.ADA
+    )
     with user_pool_calls.failing("ListUsers", "InvalidParameterException"):
         assert accounts.refused(gateway.answer(invoke("list_users", asked))) == (400, "INVALID_CURSOR")
 

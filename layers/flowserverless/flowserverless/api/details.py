@@ -4,18 +4,15 @@ import json
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
-from flowserverless.api import handles, post_processing, views
+from flowserverless.api import handles, views
 from flowserverless.auth import authorize
-from flowserverless.domain import groups, ids, runs, users
+from flowserverless.domain import groups, runs, users
 from flowserverless.domain.ranking import standing
 from flowserverless.store import (
     boards,
-    group_items,
     members,
     reads,
     run_items,
-    upload_items,
-    version_items,
     workflow_items,
 )
 
@@ -69,34 +66,3 @@ def lines(
         room -= len(json.dumps(line))
         shown.append(line)
     return shown
-
-
-def workflow(who: users.Caller, workflow_id: str) -> handles.WorkflowHandle:
-    """A workflow with its post-processing results, and the caller's groups of it. Raises NotFound."""
-    head, published = version_items.with_workflow(workflow_id)
-    handle = views.workflow(head, published, views.post_processing(head, *post_processing.shown_whole(head)))
-    if who.user:
-        mine, _ = group_items.of_user(who.user, MAX_SHOWN, None, workflow_id)
-        handle["groups"] = [views.group_line(link) for link in mine]
-    return handle
-
-
-def changed_group(who: users.Caller, group: groups.Group, members: Mapping[str, str]) -> handles.GroupHandle:
-    """A group that the caller changed; who is no member any more is told no more than strangers are."""
-    if who.user not in members and not who.organiser:
-        return views.group_from_outside(group)
-    shown = group.declared(version_items.get(group.workflow).document)
-    files, _ = upload_items.page(group.id, MAX_SHOWN)
-    return views.group(group, members, shown, files)
-
-
-def group(who: users.Caller, group_id: str) -> handles.GroupHandle:
-    """A group with its newest uploads and runs. Raises NotFound, Forbidden."""
-    authorize.group(who, group_id)
-    found, listed = group_items.with_members(group_id)
-    head, published = version_items.with_workflow(found.workflow)
-    files, _ = upload_items.page(group_id, MAX_SHOWN)
-    newest, _ = run_items.newest(ids.Owner(group_id), MAX_SHOWN, None, None)
-    names = groups.names(listed)
-    shown = lines(newest, found, head.board, names)
-    return views.group(found, names, found.declared(published.document), files, shown)

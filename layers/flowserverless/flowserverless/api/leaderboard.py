@@ -5,9 +5,10 @@ import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import cast
 
-from flowserverless.api import cursors, handles, post_processing, views
-from flowserverless.domain import errors, ids
+from flowserverless.api import cursors, handles, post_processing, spreadsheets
+from flowserverless.domain import errors, ids, moments
 from flowserverless.domain.ranking import rank_keys, results, standing
 from flowserverless.store import boards, version_items
 
@@ -53,7 +54,7 @@ class Position:
 def show(workflow: str, order: str | None, include_all: bool, limit: int, at: str | None) -> handles.Leaderboard:
     """A page of the ranking. Raises NotFound, InvalidRequest (unknown column, cursor, too many entries to reorder)."""
     head, published = version_items.with_workflow(workflow)
-    postproc = views.post_processing(head, *post_processing.shown_whole(head))
+    postproc = post_processing.handle(head)
     board: handles.Leaderboard = {"schema": None, "ranking": [], "rankingVersion": head.ranking_version}
     if postproc:
         board["postproc"] = postproc
@@ -67,7 +68,7 @@ def show(workflow: str, order: str | None, include_all: bool, limit: int, at: st
     start = _start(view, at)
     keyed, more = _page(view, limit, start.key)
     lines = _lines(view, keyed, start, MAX_BYTES - len(json.dumps(postproc)))
-    board["schema"] = views.columns(schema)
+    board["schema"] = _columns(schema)
     board["ranking"] = lines
     if more or len(lines) < len(keyed):
         last = Position(lines[-1]["rank"], start.number + len(lines), keyed[len(lines) - 1][0])
@@ -117,9 +118,44 @@ def _lines(view: View, keyed: Keyed, start: Position, room: int) -> list[handles
     lines: list[handles.RankingLine] = []
     size = 0
     for rank, (_, entry) in zip(standing.ranks(parts, start.rank, start.number, previous), keyed, strict=True):
-        line = views.ranking_line(view.schema, rank, entry, names.get(entry.group, entry.group))
+        line = _line(view.schema, rank, entry, names.get(entry.group, entry.group))
         size += len(json.dumps(line))
         if lines and size > room:
             break
         lines.append(line)
     return lines
+
+
+def _columns(schema: results.ResultSchema) -> list[handles.ColumnHandle]:
+    """The columns of a leaderboard."""
+    return [{"name": column.name, "label": column.label, "dtype": column.dtype} for column in schema.columns]
+
+
+def _line(schema: results.ResultSchema, rank: int, entry: standing.Entry, group_name: str) -> handles.RankingLine:
+    """A line of a leaderboard: every column in its place, because flowServ's page reads them by position."""
+    return {
+        "rank": rank,
+        "run": {
+            "id": entry.run,
+            "createdAt": moments.text(entry.created_at),
+            "startedAt": moments.text(entry.started_at),
+            "finishedAt": moments.text(entry.finished_at),
+        },
+        "group": {"id": entry.group, "name": group_name},
+        "results": cast("list[handles.Result]", results.shown(schema, entry.values)),
+    }
+
+
+def csv(board: handles.Leaderboard) -> str:
+    """A leaderboard as CSV with labels as header."""
+    columns = board["schema"] or []
+    rows: list[list[spreadsheets.Cell]] = [["Rank", "Group", "Run", *(column["label"] for column in columns)]]
+    for line in board["ranking"]:
+        values = [_number(column, one["value"]) for column, one in zip(columns, line["results"], strict=True)]
+        rows.append([line["rank"], line["group"]["name"], line["run"]["id"], *values])
+    return spreadsheets.csv(rows)
+
+
+def _number(column: handles.ColumnHandle, value: spreadsheets.Cell) -> spreadsheets.Cell:
+    """The value; JSON has no infinite numbers, which are texts there."""
+    return float(value) if column["dtype"] == "float" and isinstance(value, str) else value

@@ -1,15 +1,10 @@
 """Pages of things: newest first or by identifier, with `next` in the answer while there is more."""
 
-from collections.abc import Sequence
 from typing import Any
 
 from flowserverless.api import cursors, details, handles, views
 from flowserverless.domain import errors, groups, ids, kept_files, runs, users
 from flowserverless.store import group_items, run_items, upload_items, workflow_items
-
-USERS = "users"
-# Cognito says nowhere how long its own tokens may get; the operation takes cursors in which this fits.
-MAX_TOKEN_LENGTH = 4000
 
 
 def state(text: str | None) -> runs.State | None:
@@ -111,20 +106,6 @@ def _groups(listing: str, found: tuple[list[groups.Line], bool]) -> handles.Grou
     last = lines[-1].id if lines else ""
     page: handles.GroupListing = _page(listing, "groups", [views.group_line(line) for line in lines], more, last)
     return page
-
-
-def users_after(at: str | None) -> str | None:
-    """Cognito's own token of where a page of users begins."""
-    position = cursors.read(USERS, at, str, longest=MAX_TOKEN_LENGTH)
-    if position == [""]:
-        raise errors.InvalidCursor
-    return position[0] if position else None
-
-
-def users_found(found: Sequence[users.User], following: str | None) -> handles.UserListing:
-    """A page of users, and the cursor of what follows."""
-    page: handles.UserListing = {"users": [{"id": user.id, "username": user.name} for user in found]}
-    return {**page, "next": cursors.write(USERS, following)} if following else page
 
 
 def workflows_published(limit: int, at: str | None) -> handles.WorkflowListing:

@@ -1,5 +1,6 @@
 """The post-processing runs that a workflow shows: the last good one, and the newest one."""
 
+from flowserverless.api import handles, views
 from flowserverless.domain import errors, runs, workflows
 from flowserverless.store import run_items, workflow_items
 
@@ -13,7 +14,7 @@ def shown(of: workflows.Workflow) -> tuple[runs.Run | None, runs.Run | None]:
     return found.get(str(of.good_run)), found.get(str(of.newest_run))
 
 
-def shown_whole(of: workflows.Workflow) -> tuple[runs.Run | None, runs.Run | None]:
+def _shown_whole(of: workflows.Workflow) -> tuple[runs.Run | None, runs.Run | None]:
     """As `shown`, with the files that a handle has room for."""
     good, last = shown(of)
     return good and run_items.complete(good, FILES_BYTES), last and run_items.complete(last, FILES_BYTES)
@@ -25,3 +26,27 @@ def result(workflow: str) -> runs.Run:
     if good is None:
         raise errors.NotFound(f"workflow '{workflow[:100]}' has no post-processing results")
     return good
+
+
+def handle(of: workflows.Workflow) -> handles.PostProcessingHandle | handles.RunHandle | None:
+    """The last good result, and beside it the newest run when that is active or failed; without a good one, that."""
+    good, last = _shown_whole(of)
+    if good is None:
+        return _without_output(last) if last else None
+    shown: handles.PostProcessingHandle = {
+        **views.run(good),  # type: ignore[typeddict-item]
+        "stale": of.is_outdated(good),
+        "version": good.ranking_version or 0,
+    }
+    shown["rankingVersion"] = of.ranking_version
+    if last and last.id != good.id:
+        shown["last"] = _without_output(last)
+    return shown
+
+
+def _without_output(of: runs.Run) -> handles.RunHandle:
+    """The handle of a run with why it failed, and not what its steps printed, which is for who looks into the run."""
+    shown = views.run(of)
+    if "messages" in shown:
+        shown["messages"] = [of.reason.detail] if of.reason else []
+    return shown
