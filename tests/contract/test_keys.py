@@ -1,4 +1,4 @@
-"""Each of these facts has one home: keys in the table, keys in the bucket, kinds of due work."""
+"""Each of these has one home: keys in the table and in the bucket, kinds of due work, and what would be repeated."""
 
 import ast
 import fnmatch
@@ -14,14 +14,20 @@ CODE = [emulator.PROJECT / "layers" / "flowserverless" / "flowserverless", emula
 RELIABILITY = emulator.PROJECT / "docs" / "reliability.md"
 
 
+def trees() -> Iterator[tuple[str, ast.Module]]:
+    """The file and syntax of every module that is deployed."""
+    for path in (path for folder in CODE for path in folder.rglob("*.py")):
+        name = path.relative_to(emulator.PROJECT).as_posix().removeprefix("layers/flowserverless/")
+        yield name, ast.parse(path.read_text("utf-8"))
+
+
 def literals() -> Iterator[tuple[str, str]]:
     """The file and text of every string literal in the code that is deployed, but docstrings."""
-    for path in (path for folder in CODE for path in folder.rglob("*.py")):
-        tree = ast.parse(path.read_text("utf-8"))
+    for path, tree in trees():
         said = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
         for node in ast.walk(tree):
             if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in said:
-                yield path.relative_to(emulator.PROJECT).as_posix().removeprefix("layers/flowserverless/"), node.value
+                yield path, node.value
 
 
 def homes(*texts: str) -> set[str]:
@@ -191,3 +197,27 @@ def test_what_is_dropped_in_an_inbox_calls_its_function():
     dropped = {wildcard for wildcard in placed() if wildcard.startswith("inbox/") and wildcard.count("*") == 1}
     assert {bucket.package("*"), bucket.inbox("*", "_SUCCESS"), bucket.inbox("*", "_ERROR")} <= dropped
     assert bucket.inbox("", "")[:-1] + "*" in dropped, "objects in the inbox of runs do not stay for ever"
+
+
+def test_only_one_module_starts_over_after_others():
+    """Elsewhere a failed condition is an answer, and no loop goes on after it."""
+    found = {
+        path
+        for path, tree in trees()
+        for loop in ast.walk(tree)
+        if isinstance(loop, (ast.For, ast.While))
+        for node in ast.walk(loop)
+        if isinstance(node, ast.ExceptHandler) and node.type and "ConditionFailed" in ast.unparse(node.type)
+        if not isinstance(node.body[-1], ast.Raise)
+    }
+    assert found == {"flowserverless/store/transactions.py"}
+
+
+def test_only_one_function_knows_how_dynamodb_says_that_a_condition_failed():
+    assert homes("ConditionalCheckFailedException") == {"flowserverless/store/table.py"}
+    # Of each item of a transaction it says so in another word.
+    assert homes("ConditionalCheckFailed") == {"flowserverless/store/transactions.py"}
+
+
+def test_only_one_function_leaves_work_to_the_reconciler():
+    assert {path for path, text in literals() if "the reconciler" in text} == {"flowserverless/logs.py"}

@@ -38,13 +38,10 @@ def run(run: runs.Run, now: datetime, by: groups.Membership | None = None) -> No
     Once the transaction is through, the rest is owed: what fails here is done by the reconciler.
     """
     changed = run_items.delete(run.id, run.workflow, now, by)
-    try:
+    with logs.left_to_the_reconciler("objects not removed or post-processing not started", run=run.id):
         step_functions.remove_files(run.id, "0")
         if changed:
             post_process.start_if_owed(run.workflow, clock.now())
-    except Exception:
-        # Whatever it is: the run is deleted, and an error would say that it is not.
-        logs.logger.exception("the reconciler does the rest", extra={"run": run.id})
 
 
 def files(run_id: str, now: datetime) -> bool:
@@ -66,30 +63,25 @@ def upload(who: users.Caller, read: Read, file: str, now: datetime) -> None:
 
     The row goes first, so that nothing begins with a file that is half gone; its object is owed then.
     """
-    for attempt in range(ROUNDS):
+
+    def attempt() -> uploads.Upload:
         group = read()
         kept = upload_items.get(group.id, file)
         # Of a file that no run was started with, the transaction notices one that is started now.
         if kept.uses != 0 and file in _in_use(group.id):
             raise errors.Conflict("an active run takes this file as an argument", "FILE_IN_USE")
-        try:
-            upload_items.withdraw(group, kept, now, who.acting(group.id))
-        except transactions.ConditionFailed:
-            transactions.pause(attempt)
-            continue
-        _remove_object(kept, now)
-        return
-    raise transactions.Busy("runs are started with this file all the time; try again")
+        upload_items.withdraw(group, kept, now, who.acting(group.id))
+        return kept
+
+    busy = "runs are started with this file all the time; try again"
+    _remove_object(transactions.until_settled(attempt, ROUNDS, busy, transactions.pause), now)
 
 
 def _remove_object(deleted: uploads.Upload, now: datetime) -> None:
-    try:
+    with logs.left_to_the_reconciler("object not removed", file=deleted.id):
         bucket.remove([bucket.upload(deleted.group, deleted.id)])
         if deleted.closes_at <= now:
             upload_items.forget(deleted.group, deleted.id)
-    except Exception:
-        # Whatever it is: the file is deleted, and an error would say that it is not.
-        logs.logger.exception("the reconciler does the rest", extra={"file": deleted.id})
 
 
 def _remove_uploads(found: Sequence[uploads.Upload], now: datetime) -> None:
@@ -143,27 +135,22 @@ def group(read: Read, now: datetime) -> bool:
     group_items.unlist(group_id)
     if rest_of_group(group_id, now, SECONDS):
         return True
-    try:
+    with logs.left_to_the_reconciler("rest not deleted", group=group_id):
         step_functions.remove_group(group_id, f"{now:%Y%m%d%H%M%S}")
-    except Exception:
-        # Whatever it is: the group is closed, and an error would say that it is not.
-        logs.logger.exception("the reconciler does the rest", extra={"group": group_id})
     return False
 
 
 def _close(read: Read, now: datetime) -> str:
     """Let nothing of the group begin any more, and answer its id."""
-    for attempt in range(ROUNDS):
+
+    def attempt() -> str:
         group = read()
-        if group.closed:
-            return group.id
-        try:
+        if not group.closed:
             group_items.close(group, now + groups.PATIENCE)
-        except transactions.ConditionFailed:
-            transactions.pause(attempt)
-            continue
         return group.id
-    raise transactions.Busy("the group was changed by others all the time; try again")
+
+    busy = "the group was changed by others all the time; try again"
+    return transactions.until_settled(attempt, ROUNDS, busy, transactions.pause)
 
 
 def rest_of_group(group_id: str, now: datetime, seconds: float) -> bool:

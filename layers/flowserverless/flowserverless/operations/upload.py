@@ -11,8 +11,7 @@ from flowserverless.domain import groups, uploads, users
 from flowserverless.store import bucket, reads, transactions, upload_items
 
 ROUNDS = 10
-
-
+BUSY = "others keep changing the group's files; try again"
 Read = Callable[[reads.Wanted[Any]], tuple[groups.Group, reads.Found]]
 
 
@@ -41,7 +40,8 @@ class Sent:
 
 def file(place: Place, sent: Sent, content: bytes) -> uploads.Upload:
     """Keep a file: its row first, so that there are no bytes that nobody knows of."""
-    for _ in range(ROUNDS):
+
+    def attempt() -> uploads.Upload:
         kept = announced(place, sent)
         if not kept.pending:
             return kept
@@ -50,7 +50,9 @@ def file(place: Place, sent: Sent, content: bytes) -> uploads.Upload:
             return arrived
         # It was deleted meanwhile; its object may have been removed before it was written.
         bucket.remove([bucket.upload(kept.group, kept.id)])
-    raise _busy()
+        raise transactions.ConditionFailed
+
+    return transactions.until_settled(attempt, ROUNDS, BUSY)
 
 
 def announced(place: Place, sent: Sent) -> uploads.Upload:
@@ -61,19 +63,18 @@ def announced(place: Place, sent: Sent) -> uploads.Upload:
     uploads.require_size(sent.size, settings.current().upload_bytes)
     group = place.group
     known: str | None = None
-    for _ in range(ROUNDS):
-        try:
-            return _known(place, group, sent, known) or _new(place, group, sent)
-        except transactions.ConditionFailed:
-            # There are these bytes already, or who brings them was removed from the group: both are judged anew.
-            content = upload_items.wanted_content(group.id, sent.size, sent.sha256)
-            group, beside = place.read(content)
-            known = beside.get(content)
-    raise _busy()
 
+    def attempt() -> uploads.Upload:
+        return _known(place, group, sent, known) or _new(place, group, sent)
 
-def _busy() -> transactions.Busy:
-    return transactions.Busy("others keep changing the group's files; try again")
+    def look(_: int) -> None:
+        # There are these bytes already, or who brings them was removed from the group: both are judged anew.
+        nonlocal group, known
+        content = upload_items.wanted_content(group.id, sent.size, sent.sha256)
+        group, beside = place.read(content)
+        known = beside.get(content)
+
+    return transactions.until_settled(attempt, ROUNDS, BUSY, look)
 
 
 def _known(place: Place, group: groups.Group, sent: Sent, file: str | None) -> uploads.Upload | None:

@@ -5,7 +5,6 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from pynamodb.exceptions import UpdateError
 from pynamodb.expressions.update import Action
 from pynamodb.transactions import TransactWrite
 
@@ -114,13 +113,8 @@ def is_there(upload: uploads.Upload) -> bool:
 def mark_arrived(upload: uploads.Upload) -> uploads.Upload | None:
     """Note that an upload's bytes are there; the upload as it is then, None when it was deleted meanwhile."""
     item = _key_only(upload)
-    try:
-        item.update(actions=[table.UploadItem.pending.set(False)], condition=table.UploadItem.pk.exists())
-    except UpdateError as error:
-        if error.cause_response_code != "ConditionalCheckFailedException":
-            raise
-        return None
-    return from_item(item)
+    arrived, there = table.UploadItem.pending.set(False), table.UploadItem.pk.exists()
+    return from_item(item) if table.written(lambda: item.update(actions=[arrived], condition=there)) else None
 
 
 def _same_content(upload: uploads.Upload) -> table.Key | None:
