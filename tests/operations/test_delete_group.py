@@ -5,7 +5,7 @@ import itertools
 import pytest
 
 from flowserverless.operations import delete
-from flowserverless.store import bucket, table
+from flowserverless.store import bucket, group_items
 from support import gateway, moto_state, packages, scenario, teams
 
 
@@ -107,9 +107,10 @@ def test_a_deletion_that_nobody_asks_for_again_is_carried_on(full, monkeypatch):
 
 
 def test_a_group_with_more_members_than_there_may_be_can_be_deleted(world):
+    group = group_items.get("g")
     for person in teams.many(0, 118):
         scenario.enrol("g", person.id, person.name)
-        table.GroupLinkItem(f"USER#{person.id}", "GROUP#g", group="g", workflow="w", name="Group g").save()
+        scenario.show_group_to(group, person.id)
     assert teams.delete_it(world) == 204
     assert teams.left_of() == []
     assert teams.linked() == []

@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 
 from flowserverless.api import details
-from flowserverless.store import boards, run_items, table
+from flowserverless.store import boards, run_items
 from support import dynamodb_requests, gateway, packages, scenario
 
 ADA = {"id": gateway.ADA.id, "username": gateway.ADA.name}
@@ -90,7 +90,7 @@ def test_a_run_tells_who_started_it_with_which_files(world):
 
 def test_who_has_left_the_group_is_no_name_any_more(world):
     run = scored(world, "g", 0.5)
-    table.MemberItem(*table.member("g", gateway.ADA.id)).delete()
+    scenario.dismiss("g", gateway.ADA.id)
     assert shown(world, run, user=gateway.ORGANISER)["startedBy"] == {"id": gateway.ADA.id}
 
 

@@ -32,7 +32,7 @@ from flowserverless.aws import step_functions
 from flowserverless.domain import groups, ids, moments, runs, versions
 from flowserverless.domain.ranking import results
 from flowserverless.domain.templates import templates
-from flowserverless.store import boards, bucket, group_items, members, run_items, version_items, workflow_items
+from flowserverless.store import boards, bucket, group_items, members, run_items, table, version_items, workflow_items
 from flowserverless.store import due as due_index
 from support import aws_clients, gateway, iam, moto_state, packages
 
@@ -261,8 +261,24 @@ def new_group(workflow: str, identifier: str, owner: str = gateway.ADA.id, **fur
 
 
 def enrol(group: str, user: str, name: str) -> None:
-    """List a member straight in the table, past all rules."""
+    """List a member straight in the table, past all rules; the user's own list does not show the group."""
     members.to_item(group, groups.Member(user, name)).save()
+
+
+def dismiss(group: str, user: str) -> None:
+    """Take a member off a group straight in the table, past all rules."""
+    members.to_item(group, groups.Member(user, "")).delete()
+
+
+def show_group_to(group: groups.Group, user: str) -> None:
+    """Let a user's own list show a group."""
+    group_items.user_line_item(group, user).save()
+
+
+def deleted_post_processing(workflow: str) -> list[str]:
+    """The runs of a workflow's post-processing that were deleted, and of which objects may be left."""
+    partition, prefix = table.gone(ids.RunId(ids.Owner(workflow, post_processing=True), ""))
+    return [item.run for item in table.GoneItem.query(partition, table.GoneItem.sk.startswith(prefix))]
 
 
 def put_run(workflow: str, group: str) -> str:

@@ -74,3 +74,28 @@ def test_a_group_has_room_for_forty():
 
 def test_what_is_said_of_an_unknown_group_is_no_longer_than_people_read():
     assert str(groups.unknown("g" * 200)) == f"unknown group '{'g' * 100}'"
+
+
+def test_a_group_keeps_a_member_and_its_owner_as_one():
+    before = {"a": "ada", "b": "bob"}
+    groups.require_owner(roster("b", b="bob"), before, named=True)
+    groups.require_owner(roster("a", a="ada"), before, named=False)
+
+
+@pytest.mark.parametrize(
+    ("after", "named", "code"),
+    [
+        (roster("a"), False, "INVALID_REQUEST"),
+        (roster("c", b="bob"), True, "OWNER_NOT_A_MEMBER"),
+        (roster("a", b="bob"), True, "OWNER_NOT_A_MEMBER"),
+        (roster("a", b="bob"), False, "OWNER_LEFT_OUT"),
+    ],
+)
+def test_a_group_without_members_or_without_its_owner_among_them_is_refused(after, named, code):
+    with pytest.raises(errors.Problem) as refused:
+        groups.require_owner(after, {"a": "ada", "b": "bob"}, named)
+    assert refused.value.code == code
+
+
+def test_an_owner_who_had_left_may_stay_away():
+    groups.require_owner(roster("a", b="bob"), {}, named=False)

@@ -69,8 +69,8 @@ class Group:
     """A group of users that submits to one workflow.
 
     `bests` has each board that the group takes part in. `revision` is a counter that the changes of these depend on;
-    `roster` is another text after each change of name, owner or members, and such changes depend on it. A negative
-    number of active runs marks a group that is being deleted: nothing of it begins any more.
+    `roster_id` is another one after each change of its roster, and such changes depend on it. A negative number of
+    active runs marks a group that is being deleted: nothing of it begins any more.
     """
 
     id: str
@@ -83,7 +83,7 @@ class Group:
     bests: Bests = field(default_factory=dict)
     active_runs: int = 0
     revision: int = 0
-    roster: str | None = None
+    roster_id: str | None = None
 
     @property
     def closed(self) -> bool:
@@ -118,6 +118,20 @@ def require_room(members: Mapping[str, str]) -> None:
     """Raise InvalidRequest if these are more members than a group may have."""
     if len(members) > MAX_MEMBERS:
         raise errors.InvalidRequest(f"a group has at most {MAX_MEMBERS} members")
+
+
+def require_owner(after: Roster, before: Mapping[str, str], named: bool) -> None:
+    """Raise unless a group keeps a member, and its owner, whom the request `named` or not, as one.
+
+    An owner who was no member `before`, as the last who left the group is, may stay so.
+    """
+    if not after.members:
+        raise errors.InvalidRequest("a group keeps at least one member")
+    if named and after.owner not in after.members:
+        raise errors.InvalidRequest("the owner has to be one of the members", "OWNER_NOT_A_MEMBER")
+    if after.owner in before and after.owner not in after.members:
+        detail = "the owner is not among the members; hand the group over first, or name another 'owner' as well"
+        raise errors.Conflict(detail, "OWNER_LEFT_OUT")
 
 
 def unknown(group_id: str) -> errors.NotFound:

@@ -13,10 +13,10 @@ from typing import Any
 
 from flowserverless import settings
 from flowserverless.aws import step_functions
-from flowserverless.domain import deliveries, errors, ids, moments, result_files, runs
+from flowserverless.domain import deliveries, errors, groups, ids, moments, result_files, runs
 from flowserverless.domain.ranking.results import MAX_FILE_BYTES
 from flowserverless.domain.templates import templates
-from flowserverless.store import bucket, inbox, run_items, table, version_items
+from flowserverless.store import bucket, inbox, members, run_items, version_items
 
 Json = dict[str, Any]
 # What S3 takes in one POST.
@@ -126,10 +126,10 @@ def _said(delivery: inbox.Delivery) -> Json:
 def _clear_deleted(run_id: str) -> bool:
     """Remove what was delivered to a run that was deleted, whose form is still good; says whether it is such a run."""
     try:
-        deleted = table.get(table.inbox(ids.run_id(run_id)))
+        closes_at = run_items.inbox_closes_at(ids.run_id(run_id))
     except errors.NotFound:
         return False
-    if deleted is None:
+    if closes_at is None:
         return False
     while keys := bucket.some(bucket.inbox(run_id)):
         bucket.remove(keys)
@@ -162,7 +162,7 @@ def _starter_left(run: runs.Run) -> str | None:
 
     Organisers need not have been one.
     """
-    if not run.group or run.as_organiser or table.get(table.member(run.group, str(run.started_by))):
+    if not run.group or run.as_organiser or members.get(groups.Membership(run.group, str(run.started_by))):
         return None
     return f"who started the run is no member of group '{run.group}' any more"
 

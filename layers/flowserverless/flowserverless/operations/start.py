@@ -1,6 +1,5 @@
 """Starting a run: bind the arguments, plan the steps, write the run and its key at once, then start the execution."""
 
-import hashlib
 import json
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -11,20 +10,18 @@ import botocore.exceptions
 
 from flowserverless import clock, logs, settings
 from flowserverless.aws import step_functions
-from flowserverless.domain import errors, groups, ids, limits, moments, plans, runs, uploads, users
+from flowserverless.domain import errors, groups, idempotency, ids, limits, plans, runs, uploads, users
 from flowserverless.domain.templates import arguments, group_parameters, parameters
 from flowserverless.store import (
     group_items,
+    idempotency_keys,
     members,
     reads,
     run_items,
-    table,
     transactions,
     upload_items,
     version_items,
 )
-
-KEY_DAYS = 7
 
 
 @dataclass(frozen=True)
@@ -60,15 +57,15 @@ def run(
     InvalidRequest, NotFound (file), Forbidden, Conflict (same key, other payload), OverQuota. An execution that cannot
     be started at this moment is started by the reconciler: once the run is written, it is not lost.
     """
-    once = _once(group, asked.key, asked.payload, now) if asked.key is not None else None
-    first = _first(once, table.fetch([(once.pk, once.sk)]) if once else {}, now)
-    if once and first:
-        return _repeated(first, once)
+    use = idempotency.use(group, asked.key, asked.payload, now) if asked.key is not None else None
+    first = _first(use, reads.together(idempotency_keys.wanted(use)), now) if use else None
+    if use and first:
+        return _repeated(first, use)
     _require_kept(group.id, [file for file in asked.files if file not in kept])
     taken = {file: upload_items.arrived(upload) for file, upload in kept.items()}
     run = _plan(group, who, asked, {file: upload.name for file, upload in taken.items()}, now)
     run = replace(run, uploads={file: upload.as_taken for file, upload in taken.items()})
-    return _submit(run, once, taken.keys(), who.acting(group.id))
+    return _submit(run, use and replace(use, run=run.id), taken.keys(), who.acting(group.id))
 
 
 def _require_kept(group_id: str, missing: Collection[str]) -> None:
@@ -85,24 +82,10 @@ def _deleted(files: Collection[str]) -> errors.Conflict:
     return errors.Conflict(f"deleted meanwhile: file {names}"[:2000], "FILE_DELETED")
 
 
-def _once(group: groups.Group, key: str, payload: str, now: datetime) -> table.OnceItem:
-    # A group that was deleted may have had the same identifier, and other members.
-    return table.OnceItem(
-        *table.once(group.id, _digest(f"{moments.text(group.created_at)} {key}")),
-        run="",
-        payload=_digest(payload),
-        expires=int(now.timestamp()) + KEY_DAYS * 86400,
-    )
-
-
-def _first(once: table.OnceItem | None, found: Mapping[table.Key, Any], now: datetime) -> table.OnceItem | None:
-    """The earlier use of the same key, unless it has expired: DynamoDB removes such an item days later."""
-    first = found.get((once.pk, once.sk)) if once else None
-    return first if first and first.expires > int(now.timestamp()) else None
-
-
-def _digest(text: str) -> str:
-    return hashlib.sha256(text.encode(errors="surrogatepass")).hexdigest()
+def _first(use: idempotency.Use, found: reads.Found, now: datetime) -> idempotency.Use | None:
+    """The first use of the same key, unless it has expired."""
+    first = found.get(idempotency_keys.wanted(use))
+    return first if first and first.holds(now) else None
 
 
 def _plan(
@@ -153,15 +136,13 @@ def _plan(
 
 
 def _submit(
-    run: runs.Run, once: table.OnceItem | None, files: Collection[str], by: groups.Membership | None
+    run: runs.Run, use: idempotency.Use | None, files: Collection[str], by: groups.Membership | None
 ) -> runs.Run:
     quota = settings.current().max_active_runs
-    if once:
-        once.run = run.id
     try:
-        run_items.create(run, once, quota, files, by)
+        run_items.create(run, use, quota, files, by)
     except transactions.ConditionFailed:
-        return _refused(run, once, quota, files, by)
+        return _refused(run, use, quota, files, by)
     _start(run)
     return run
 
@@ -173,22 +154,23 @@ def _start(run: runs.Run) -> None:
 
 
 def _refused(
-    run: runs.Run, once: table.OnceItem | None, quota: int, files: Collection[str], by: groups.Membership | None
+    run: runs.Run, use: idempotency.Use | None, quota: int, files: Collection[str], by: groups.Membership | None
 ) -> runs.Run:
     members.check(by)
-    keys = [table.group(str(run.group)), table.run(ids.run_id(run.id))]
-    uploads = {file: table.upload(str(run.group), file) for file in files}
-    found = table.fetch([*keys, *uploads.values(), *([(once.pk, once.sk)] if once else [])])
-    if keys[1] in found:
+    own, written = group_items.wanted(str(run.group)), run_items.wanted(ids.run_id(run.id))
+    kept = {file: upload_items.wanted(str(run.group), file) for file in files}
+    found = reads.together(own, written, *kept.values(), *([idempotency_keys.wanted(use)] if use else []))
+    if written in found:
         # The transaction was ours and its answer was lost.
         _start(run)
         return run
-    first = _first(once, found, run.created_at)
-    if once and first:
-        return _repeated(first, once)
-    if keys[0] not in found or group_items.from_item(found[keys[0]]).closed:
+    first = _first(use, found, run.created_at) if use else None
+    if use and first:
+        return _repeated(first, use)
+    group = found.get(own)
+    if group is None or group.closed:
         raise groups.unknown(str(run.group))
-    if gone := [file for file, key in uploads.items() if key not in found]:
+    if gone := [file for file, upload in kept.items() if upload not in found]:
         raise _deleted(gone)
     raise errors.OverQuota(
         f"the group has {quota} active runs, as many as it may have: {limits.parameter('MaxActiveRuns')}",
@@ -196,10 +178,8 @@ def _refused(
     )
 
 
-def _repeated(first: table.OnceItem, again: table.OnceItem) -> runs.Run:
-    if first.payload != again.payload:
-        detail = f"this Idempotency-Key was used for another request, which started run {first.run}"
-        raise errors.Conflict(detail, "IDEMPOTENCY_KEY_REUSED", run=first.run)
+def _repeated(first: idempotency.Use, again: idempotency.Use) -> runs.Run:
+    idempotency.require_same(first, again)
     try:
         run = run_items.get(first.run)
     except errors.NotFound:

@@ -52,15 +52,10 @@ def _judge(
     owner = group.owner if changes.owner is None else next(iter(_named([changes.owner], {**before, **members}, look)))
     if owner != group.owner and who.user != group.owner and not who.organiser:
         raise errors.Forbidden("only the group's owner or an organiser hands it over", "OWNERS_ONLY")
-    if not members:
-        raise errors.InvalidRequest("a group keeps at least one member")
-    if changes.owner is not None and owner not in members:
-        raise errors.InvalidRequest("the owner has to be one of the members", "OWNER_NOT_A_MEMBER")
-    if owner in before and owner not in members:
-        detail = "the owner is not among the members; hand the group over first, or name another 'owner' as well"
-        raise errors.Conflict(detail, "OWNER_LEFT_OUT")
+    after = groups.Roster(changes.name or group.name, owner, members)
+    groups.require_owner(after, before, named=changes.owner is not None)
     groups.require_room(members)
-    return groups.Roster(changes.name or group.name, owner, members)
+    return after
 
 
 def _named(named: Sequence[str], known: Mapping[str, str], look: Look) -> dict[str, str]:

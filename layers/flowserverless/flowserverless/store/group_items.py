@@ -34,7 +34,7 @@ def from_item(item: Any) -> groups.Group:
         bests=boards.read(item.boards),
         active_runs=int(item.active_runs),
         revision=int(item.revision),
-        roster=item.roster,
+        roster_id=item.roster,
     )
 
 
@@ -52,7 +52,7 @@ def to_item(group: groups.Group) -> table.GroupItem:
         boards=boards.written(group.bests),
         active_runs=group.active_runs,
         revision=group.revision,
-        roster=group.roster,
+        roster=group.roster_id,
     )
 
 
@@ -103,6 +103,11 @@ def line_item(group: groups.Group) -> table.GroupLinkItem:
     return _link(group, table.workflow_group(group.workflow, group.id), group.name)
 
 
+def user_line_item(group: groups.Group, user: str) -> table.GroupLinkItem:
+    """The item by which a user's own listing leads to the group."""
+    return _link(group, table.user_group(user, group.id), group.name)
+
+
 def _name(workflow: str, name: str) -> table.Key:
     digest = hashlib.sha256(names.skeleton(name).encode()).hexdigest()
     return table.group_name(workflow, digest)
@@ -119,7 +124,7 @@ def create(group: groups.Group, people: Mapping[str, str], workflow: workflows.W
     group. Raises Conflict when its id or its name is taken, Busy when the workflow changed.
     """
     bests = dict.fromkeys(workflow.boards)
-    item = to_item(replace(group, bests=bests, roster=_another()))
+    item = to_item(replace(group, bests=bests, roster_id=_another()))
     head = table.WorkflowItem
     same = table.is_still(head.board, workflow.board) & table.is_still(head.next_board, workflow.next_board)
     name = _name(group.workflow, group.name)
@@ -154,7 +159,7 @@ def _name_taken(name: str) -> errors.Conflict:
 
 def is_as(group: groups.Group) -> Any:
     """The condition that a group is open, and that its name, owner and members are as they were read."""
-    return OPEN & table.is_still(table.GroupItem.roster, group.roster)
+    return OPEN & table.is_still(table.GroupItem.roster, group.roster_id)
 
 
 def update(group: groups.Group, members: Mapping[str, str], after: groups.Roster) -> bool:
@@ -273,7 +278,7 @@ def closed(group_id: str) -> groups.Group | None:
 def postpone(group: groups.Group, due_at: datetime) -> None:
     """Let the reconciler be patient with the deletion of a group that somebody works on."""
     kind = table.GroupItem
-    item, same = _key_only(group), table.is_still(kind.roster, group.roster)
+    item, same = _key_only(group), table.is_still(kind.roster, group.roster_id)
     table.written(lambda: item.update(actions=[kind.due_at.set(due_at)], condition=same))
 
 
@@ -311,7 +316,7 @@ def delete(group: groups.Group) -> None:
     _remove([*ways, *(table.member(group.id, one.id) for one in people)])
 
     def compose(transaction: TransactWrite) -> None:
-        transaction.delete(_key_only(group), condition=table.is_still(table.GroupItem.roster, group.roster))
+        transaction.delete(_key_only(group), condition=table.is_still(table.GroupItem.roster, group.roster_id))
         transaction.delete(table.GroupLinkItem(*_name(group.workflow, group.name)))
         transaction.delete(table.GroupLinkItem(*table.workflow_group(group.workflow, group.id)))
 

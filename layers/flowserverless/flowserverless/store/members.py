@@ -26,6 +26,11 @@ def wanted(group_id: str, user: str) -> reads.Wanted[groups.Member]:
     return reads.Wanted(table.member(group_id, user), from_item)
 
 
+def get(membership: groups.Membership) -> groups.Member | None:
+    """The member; None when there is none."""
+    return reads.one(wanted(membership.group, membership.user))
+
+
 def require(transaction: TransactWrite, by: groups.Membership | None) -> None:
     """Let a transaction fail if who asks for it is a member no more."""
     if by:
@@ -35,5 +40,5 @@ def require(transaction: TransactWrite, by: groups.Membership | None) -> None:
 
 def check(by: groups.Membership | None) -> None:
     """Raise Forbidden if who asks is a member no more: for those who look for what made a transaction fail."""
-    if by and reads.one(wanted(by.group, by.user)) is None:
+    if by and get(by) is None:
         raise groups.refusal(f"group '{by.group}'")

@@ -11,9 +11,19 @@ from typing import Any
 from pynamodb.expressions.update import Action
 from pynamodb.transactions import TransactWrite
 
-from flowserverless.domain import errors, groups, ids, moments, runs, workflows
+from flowserverless.domain import errors, groups, idempotency, ids, moments, runs, workflows
 from flowserverless.domain.ranking import standing
-from flowserverless.store import boards, due, group_items, members, reads, table, transactions, workflow_items
+from flowserverless.store import (
+    boards,
+    due,
+    group_items,
+    idempotency_keys,
+    members,
+    reads,
+    table,
+    transactions,
+    workflow_items,
+)
 
 # What of a step is a moment, and text where steps are kept.
 STEP_TIMES = ("started_at", "finished_at")
@@ -193,7 +203,7 @@ def oldest(owner: ids.Owner, before: str, limit: int) -> list[runs.Run]:
 
 def create(
     run: runs.Run,
-    once: table.OnceItem | None,
+    use: idempotency.Use | None,
     quota: int,
     files: Iterable[str] = (),
     by: groups.Membership | None = None,
@@ -217,9 +227,8 @@ def create(
             [table.GroupItem.active_runs.add(1)],
             condition=table.GroupItem.active_runs.between(0, quota - 1),
         )
-        if once:
-            expired = table.OnceItem.expires <= int(run.created_at.timestamp())
-            transaction.save(once, condition=table.OnceItem.pk.does_not_exist() | expired)
+        if use:
+            idempotency_keys.bind(transaction, use, run.created_at)
 
     transactions.commit(compose)
 
