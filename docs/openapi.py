@@ -63,13 +63,10 @@ def document() -> dict[str, Any]:
         servers=[Server(url="/v1")],
         on_conflict="error",
     )
-    said: dict[str, str] = {}
-    for path in sorted((PROJECT / "functions").glob("*/app.py")):
-        module = _module(path)
-        if module is not None:
-            schema = module.app.get_openapi_schema(security_schemes=_schemes())
-            merge.add_schema(schema)
-            said |= dict.fromkeys(_operations(schema), getattr(module, path.parent.name).__doc__)
+    routes = {}
+    for app in apps().values():
+        merge.add_schema(app.resolver.get_openapi_schema(security_schemes=_schemes()))
+        routes |= {route.operation: (app, route) for route in app.routes}
     found: dict[str, Any] = json.loads(merge.get_openapi_json_schema())
     components = found.setdefault("components", {})
     components.setdefault("schemas", {})["Problem"] = PROBLEM
@@ -78,8 +75,10 @@ def document() -> dict[str, Any]:
         components["schemas"].pop(unused, None)
     for path in found["paths"].values():
         for method, operation in path.items():
-            _finish(method, operation, components["schemas"])
-            _describe(operation, said[operation["operationId"]])
+            app, route = routes[operation["operationId"]]
+            _finish(method, operation, route.methods)
+            _add_bodies(operation, app.bodies, components["schemas"])
+            _describe(operation, route.act.__doc__)
         for operation in path.values():
             _share_problems(operation["responses"], components.setdefault("responses", {}))
     for name, example in EXAMPLES["schemas"].items():
@@ -87,19 +86,18 @@ def document() -> dict[str, Any]:
     return found
 
 
+def apps() -> dict[str, Any]:
+    """What each operation says of itself that people call: its sample event is a request, and not the authorizer's."""
+    samples = {path.stem: json.loads(path.read_text("utf-8")) for path in sorted((PROJECT / "events").glob("*.json"))}
+    names = [name for name, event in samples.items() if "httpMethod" in event and "methodArn" not in event]
+    return {name: _module(PROJECT / "functions" / name / "app.py").app for name in names}
+
+
 def _module(path: pathlib.Path) -> Any:
-    source = path.read_text("utf-8")
-    if "\napp = api.App(" not in source:
-        return None
     specification = importlib.util.spec_from_file_location(f"documented_{path.parent.name}", path)
     module = importlib.util.module_from_spec(specification)
     specification.loader.exec_module(module)
     return module
-
-
-def _operations(schema: Any) -> list[str]:
-    paths = json.loads(schema.model_dump_json(by_alias=True, exclude_none=True))["paths"]
-    return [operation["operationId"] for path in paths.values() for operation in path.values()]
 
 
 def _describe(operation: dict[str, Any], text: str) -> None:
@@ -117,31 +115,34 @@ def _schemes() -> dict[str, Any]:
     return {"bearer": HTTPBearer(), "apiKey": APIKey(name="api_key", in_=APIKeyIn.header)}
 
 
-def _finish(method: str, operation: dict[str, Any], schemas: dict[str, Any]) -> None:
+def _finish(method: str, operation: dict[str, Any], methods: tuple[str, ...]) -> None:
     from flowserverless.api import openapi
 
     responses = operation["responses"]
     # Beside every GET it would only be in the way; the document's description says that it is answered.
-    if operation.pop("x-head") and method == "get":
+    if "HEAD" in methods:
         operation["x-head"] = True
     # Powertools documents the status that it would answer with; this service answers 400.
     responses.pop("422", None)
     if method in ("post", "put"):
-        responses["415"] = openapi.described_problem(415)
+        responses["415"] = openapi.problem(415)
     if method == "get" and "200" in responses:
         responses["200"]["headers"] = TAG
         responses["304"] = {"description": "Not Modified", "headers": TAG}
         operation.setdefault("parameters", []).append(IF_NONE_MATCH)
-    for kind, part in operation.pop("x-request-body", {}).items():
-        body = operation.setdefault("requestBody", {"required": True, "content": {}})
-        body["content"][kind] = _form(part) if kind.startswith("multipart") else {"schema": _schema(part, schemas)}
-
     for status, response in responses.items():
         for kind, content in response.get("content", {}).items():
             if kind == "application/problem+json":
                 content["example"] = _problem(int(status))
             elif kind in EXAMPLES["answers"].get(operation["operationId"], {}):
                 content["example"] = EXAMPLES["answers"][operation["operationId"]][kind]
+
+
+def _add_bodies(operation: dict[str, Any], bodies: dict[str, str], schemas: dict[str, Any]) -> None:
+    """Describe what the operation reads by itself and not by a typed parameter."""
+    for kind, part in bodies.items():
+        body = operation.setdefault("requestBody", {"required": True, "content": {}})
+        body["content"][kind] = _form(part) if kind.startswith("multipart") else {"schema": _schema(part, schemas)}
 
 
 def _share_problems(responses: dict[str, Any], shared: dict[str, Any]) -> None:

@@ -4,14 +4,14 @@ from flowserverless import api
 from flowserverless.api import handles, requests
 from flowserverless.aws import cognito
 
-app = api.App(public=True)
+app = api.App(tag="users", access="anybody")
 
 
-@app.post("/users/activate", **api.operation("activate_user", 200, 429, tag="users", public=True))
+@app.post("/users/activate", refuses=[429])
 def activate_user(body: requests.ActivateUser) -> handles.UserHandle:
     """Activate a user."""
     user = cognito.activate(body.user, body.code)
     return {"id": user.id, "username": user.name}
 
 
-handler = api.handler(app)
+handler = app.handler()

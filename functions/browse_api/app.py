@@ -8,17 +8,16 @@ from flowserverless import api
 from flowserverless.api import descriptor, docs_page
 from flowserverless.store import bucket
 
-app = api.App(public=True)
-HTML = {"text/html": {"schema": {"type": "string"}}}
+app = api.App(tag="service", access="anybody")
 
 
-@app.get("/docs", **api.operation("browse_api", 200, tag="service", public=True, content=HTML))
+@app.get("/docs", content={"text/html": str})
 def browse_api() -> Response[Any]:
     """The API as a page (Swagger UI)."""
-    document = f"{descriptor.url(app.current_event.raw_event)}/openapi.json"
+    document = f"{descriptor.url(app.event)}/openapi.json"
     policy = docs_page.policy(document, bucket.origins())
     headers = {"Cache-Control": "public, max-age=3600", "Content-Security-Policy": policy}
     return Response(200, "text/html; charset=utf-8", docs_page.page(document), headers)
 
 
-handler = api.handler(app)
+handler = app.handler()

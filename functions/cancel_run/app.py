@@ -5,16 +5,16 @@ from flowserverless.api import handles, requests, views
 from flowserverless.auth import authorize
 from flowserverless.operations import cancel
 
-app = api.App()
+app = api.App(tag="runs")
 
 
-@app.put("/runs/<runId>", **api.operation("cancel_run", 200, 409, tag="runs"))
+@app.put("/runs/<runId>", refuses=[409])
 def cancel_run(runId: api.RunId, body: requests.CancelRun | None = None) -> handles.RunHandle:
     """Cancel a run; its step ends within seconds. A run that has ended stays as it is (409)."""
-    who = api.caller(app)
+    who = app.caller()
     run = authorize.changeable_run(who, runId).run
     reason = body.reason if body else None
     return views.run(cancel.run(run, reason, clock.now(), authorize.acting_on(who, run)))
 
 
-handler = api.handler(app)
+handler = app.handler()

@@ -4,14 +4,14 @@ from flowserverless import api, clock
 from flowserverless.api import handles, requests, user_views
 from flowserverless.operations import change
 
-app = api.App()
+app = api.App(tag="users")
 
 
-@app.put("/users/password", **api.operation("change_password", 200, 429, tag="users"))
+@app.put("/users/password", refuses=[429])
 def change_password(body: requests.ChangePassword) -> handles.Session:
     """Change the password; all sessions end, and the answer is a new one."""
-    session = change.password(api.caller(app).name, body.password, body.new_password, clock.now)
+    session = change.password(app.caller().name, body.password, body.new_password, clock.now)
     return user_views.session(session)
 
 
-handler = api.handler(app)
+handler = app.handler()

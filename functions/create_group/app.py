@@ -4,15 +4,15 @@ from flowserverless import api, clock
 from flowserverless.api import handles, requests, views
 from flowserverless.operations import create
 
-app = api.App()
+app = api.App(tag="groups")
 
 
-@app.post("/workflows/<workflowId>/groups", **api.operation("create_group", 201, 409, tag="groups"))
+@app.post("/workflows/<workflowId>/groups", answers=201, refuses=[409])
 def create_group(workflowId: api.WorkflowId, body: requests.CreateGroup) -> handles.GroupHandle:
     """Create a group. Its name is unique in the workflow; the caller is always a member."""
     wanted = create.Wanted(body.name, body.called(), body.members or [], body.parameters, body.chosen())
-    made = create.group(api.caller(app), workflowId, wanted, clock.now())
+    made = create.group(app.caller(), workflowId, wanted, clock.now())
     return views.group(made.group, made.members, made.parameters, of_runs=[])
 
 
-handler = api.handler(app)
+handler = app.handler()

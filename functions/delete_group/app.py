@@ -8,15 +8,15 @@ from flowserverless import api, clock
 from flowserverless.auth import authorize
 from flowserverless.operations import delete
 
-app = api.App()
+app = api.App(tag="groups")
 LATER = {202: "The group is closed; what is left of it is being deleted"}
 
 
-@app.delete("/groups/<groupId>", **api.operation("delete_group", 204, 409, tag="groups", also=LATER))
+@app.delete("/groups/<groupId>", answers=204, refuses=[409], also=LATER)
 def delete_group(groupId: api.GroupId) -> api.Answer:
     """Delete a group; refused (409) while it has active runs. 202 where that takes longer than a request may."""
-    done = delete.group(functools.partial(authorize.owned_group, api.caller(app), groupId), clock.now())
+    done = delete.group(functools.partial(authorize.owned_group, app.caller(), groupId), clock.now())
     return Response(204 if done else 202, None, "")
 
 
-handler = api.handler(app)
+handler = app.handler()

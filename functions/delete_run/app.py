@@ -4,15 +4,15 @@ from flowserverless import api, clock
 from flowserverless.auth import authorize
 from flowserverless.operations import delete
 
-app = api.App()
+app = api.App(tag="runs")
 
 
-@app.delete("/runs/<runId>", **api.operation("delete_run", 204, 409, tag="runs"))
+@app.delete("/runs/<runId>", answers=204, refuses=[409])
 def delete_run(runId: api.RunId) -> None:
     """Delete a run; the ranking changes at once, its files are removed within moments."""
-    who = api.caller(app)
+    who = app.caller()
     run = authorize.changeable_run(who, runId).run
     delete.run(run, clock.now(), authorize.acting_on(who, run))
 
 
-handler = api.handler(app)
+handler = app.handler()

@@ -6,14 +6,14 @@ from flowserverless import api, clock
 from flowserverless.auth import authorize
 from flowserverless.operations import delete
 
-app = api.App()
+app = api.App(tag="uploads")
 
 
-@app.delete("/uploads/<groupId>/files/<fileId>", **api.operation("delete_upload", 204, 409, tag="uploads"))
+@app.delete("/uploads/<groupId>/files/<fileId>", answers=204, refuses=[409])
 def delete_upload(groupId: api.GroupId, fileId: api.FileId) -> None:
     """Delete an uploaded file; refused (409) while an active run takes it as an argument."""
-    who = api.caller(app)
+    who = app.caller()
     delete.upload(who, functools.partial(authorize.group, who, groupId), fileId, clock.now())
 
 
-handler = api.handler(app)
+handler = app.handler()

@@ -4,15 +4,15 @@ from flowserverless import api, clock
 from flowserverless.api import handles, requests
 from flowserverless.operations import delete
 
-app = api.App()
+app = api.App(tag="users")
 
 
-@app.post("/users/delete", **api.operation("delete_user", 200, 429, tag="users"))
+@app.post("/users/delete", refuses=[429])
 def delete_user(body: requests.DeleteUser) -> handles.UserHandle:
     """Delete the caller's account. Groups, runs and rows of leaderboards stay, without the name."""
-    who = api.caller(app)
+    who = app.caller()
     delete.user(who.user, who.name, body.password, clock.now())
     return {"id": who.user, "username": who.name}
 
 
-handler = api.handler(app)
+handler = app.handler()

@@ -3,13 +3,13 @@
 from flowserverless import api
 from flowserverless.api import group_details, handles
 
-app = api.App()
+app = api.App(tag="groups")
 
 
-@app.get("/groups/<groupId>", **api.operation("get_group", 200, tag="groups"))
+@app.get("/groups/<groupId>")
 def get_group(groupId: api.GroupId) -> handles.GroupHandle:
     """Show a group."""
-    return group_details.group(api.caller(app), groupId)
+    return group_details.group(app.caller(), groupId)
 
 
-handler = api.handler(app)
+handler = app.handler()

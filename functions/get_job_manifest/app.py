@@ -8,17 +8,14 @@ from aws_lambda_powertools.event_handler.openapi.params import Path
 from flowserverless import api, clock
 from flowserverless.operations import stage
 
-app = api.App(public=True)
+app = api.App(tag="runs", access="anybody")
 JobId = Annotated[str, Path(description="Number of the step and the job's secret, by which it is let in")]
 
 
-described = api.operation("get_job_manifest", 302, 409, tag="runs", public=True, head=False)
-
-
-@app.get("/runs/<runId>/jobs/<jobId>", **described)
+@app.get("/runs/<runId>/jobs/<jobId>", answers=302, refuses=[409], head=False)
 def get_job_manifest(runId: api.RunId, jobId: JobId) -> Response[str]:
     """Redirect to a manifest whose signed URLs work for some hours; for containers, not for people."""
     return api.redirect(stage.job(runId, jobId, clock.now()))
 
 
-handler = api.handler(app)
+handler = app.handler()

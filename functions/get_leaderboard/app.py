@@ -3,12 +3,10 @@
 from flowserverless import api
 from flowserverless.api import handles, leaderboard, listings
 
-app = api.App(public=True)
-ROUTE = "/workflows/<workflowId>/leaderboard"
-FORMS = {"application/json": {"model": handles.Leaderboard}, "text/csv": {"schema": {"type": "string"}}}
+app = api.App(tag="workflows", access="anybody")
 
 
-@app.get(ROUTE, **api.operation("get_leaderboard", 200, tag="workflows", public=True, content=FORMS))
+@app.get("/workflows/<workflowId>/leaderboard", content={"application/json": handles.Leaderboard, "text/csv": str})
 def get_leaderboard(
     workflowId: api.WorkflowId,
     order: api.Order = None,
@@ -22,4 +20,4 @@ def get_leaderboard(
     return api.as_accepted(accept, board, leaderboard.csv)
 
 
-handler = api.handler(app)
+handler = app.handler()

@@ -6,17 +6,14 @@ from flowserverless import api
 from flowserverless.api import downloads
 from flowserverless.auth import authorize
 
-app = api.App(public=True)
+app = api.App(tag="downloads", access="anybody, more to users")
 
 
-@app.get(
-    "/runs/<runId>/downloads/archive",
-    **api.operation("get_result_archive", 302, 409, tag="downloads", optional=True),
-)
+@app.get("/runs/<runId>/downloads/archive", answers=302, refuses=[409])
 def get_result_archive(runId: api.RunId) -> Response[str]:
     """Redirect to the archive (tar.gz); the link works for a few minutes."""
-    run = authorize.downloadable_run(api.caller(app), runId)
-    return api.redirect(downloads.archive(run, "run.tar.gz", api.is_head(app)))
+    run = authorize.downloadable_run(app.caller(), runId)
+    return api.redirect(downloads.archive(run, "run.tar.gz", app.is_head()))
 
 
-handler = api.handler(app)
+handler = app.handler()

@@ -6,17 +6,14 @@ from flowserverless import api
 from flowserverless.api import downloads
 from flowserverless.auth import authorize
 
-app = api.App(public=True)
+app = api.App(tag="downloads", access="anybody, more to users")
 
 
-@app.get(
-    "/runs/<runId>/downloads/files/<fileId>",
-    **api.operation("get_result_file", 302, tag="downloads", optional=True),
-)
+@app.get("/runs/<runId>/downloads/files/<fileId>", answers=302)
 def get_result_file(runId: api.RunId, fileId: api.FileId) -> Response[str]:
     """Redirect to the file; the link works for a few minutes."""
-    run = authorize.downloadable_run(api.caller(app), runId)
-    return api.redirect(downloads.file(run, fileId, api.is_head(app)))
+    run = authorize.downloadable_run(app.caller(), runId)
+    return api.redirect(downloads.file(run, fileId, app.is_head()))
 
 
-handler = api.handler(app)
+handler = app.handler()

@@ -4,14 +4,14 @@ from flowserverless import api
 from flowserverless.api import details, handles
 from flowserverless.auth import authorize
 
-app = api.App()
+app = api.App(tag="runs")
 
 
-@app.get("/runs/<runId>", **api.operation("get_run", 200, tag="runs"))
+@app.get("/runs/<runId>")
 def get_run(runId: api.RunId) -> handles.RunHandle:
     """Show a run."""
-    who = api.caller(app)
+    who = app.caller()
     return details.run(who, authorize.run(who, runId))
 
 
-handler = api.handler(app)
+handler = app.handler()

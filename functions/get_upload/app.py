@@ -6,14 +6,14 @@ from flowserverless import api
 from flowserverless.api import downloads
 from flowserverless.auth import authorize
 
-app = api.App(public=True)
+app = api.App(tag="uploads", access="anybody, more to users")
 
 
-@app.get("/uploads/<groupId>/files/<fileId>", **api.operation("get_upload", 302, 409, tag="uploads", optional=True))
+@app.get("/uploads/<groupId>/files/<fileId>", answers=302, refuses=[409])
 def get_upload(groupId: api.GroupId, fileId: api.FileId) -> Response[str]:
     """Redirect to the file; the link works for a few minutes."""
-    upload = authorize.downloadable_upload(api.caller(app), groupId, fileId)
-    return api.redirect(downloads.upload(upload, api.is_head(app)))
+    upload = authorize.downloadable_upload(app.caller(), groupId, fileId)
+    return api.redirect(downloads.upload(upload, app.is_head()))
 
 
-handler = api.handler(app)
+handler = app.handler()

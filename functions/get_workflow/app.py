@@ -3,13 +3,13 @@
 from flowserverless import api
 from flowserverless.api import handles, workflow_details
 
-app = api.App(public=True, personal=True)
+app = api.App(tag="workflows", access="anybody, more to users")
 
 
-@app.get("/workflows/<workflowId>", **api.operation("get_workflow", 200, tag="workflows", optional=True))
+@app.get("/workflows/<workflowId>")
 def get_workflow(workflowId: api.WorkflowId) -> handles.WorkflowHandle:
     """Show a workflow; to who is signed in also their groups of it."""
-    return workflow_details.workflow(api.caller(app), workflowId)
+    return workflow_details.workflow(app.caller(), workflowId)
 
 
-handler = api.handler(app)
+handler = app.handler()

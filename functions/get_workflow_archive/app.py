@@ -5,15 +5,14 @@ from aws_lambda_powertools.event_handler import Response
 from flowserverless import api
 from flowserverless.api import downloads, post_processing
 
-app = api.App(public=True)
-ROUTE = "/workflows/<workflowId>/downloads/archive"
+app = api.App(tag="downloads", access="anybody")
 
 
-@app.get(ROUTE, **api.operation("get_workflow_archive", 302, tag="downloads", public=True))
+@app.get("/workflows/<workflowId>/downloads/archive", answers=302)
 def get_workflow_archive(workflowId: api.WorkflowId) -> Response[str]:
     """Redirect to the archive (tar.gz); the link works for a few minutes."""
     result = post_processing.result(workflowId)
-    return api.redirect(downloads.archive(result, "results.tar.gz", api.is_head(app)))
+    return api.redirect(downloads.archive(result, "results.tar.gz", app.is_head()))
 
 
-handler = api.handler(app)
+handler = app.handler()

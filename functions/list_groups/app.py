@@ -3,13 +3,13 @@
 from flowserverless import api
 from flowserverless.api import handles, listings
 
-app = api.App()
+app = api.App(tag="groups")
 
 
-@app.get("/groups", **api.operation("list_groups", 200, tag="groups"))
+@app.get("/groups")
 def list_groups(limit: api.Limit = 1000, cursor: api.Cursor = None) -> handles.GroupListing:
     """List the caller's groups by identifier."""
-    return listings.groups_of(api.caller(app), limit, cursor)
+    return listings.groups_of(app.caller(), limit, cursor)
 
 
-handler = api.handler(app)
+handler = app.handler()

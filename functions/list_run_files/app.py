@@ -4,13 +4,13 @@ from flowserverless import api
 from flowserverless.api import handles, listings
 from flowserverless.auth import authorize
 
-app = api.App()
+app = api.App(tag="runs")
 
 
-@app.get("/runs/<runId>/files", **api.operation("list_run_files", 200, tag="runs"))
+@app.get("/runs/<runId>/files")
 def list_run_files(runId: api.RunId, limit: api.Limit = 100, cursor: api.Cursor = None) -> handles.FileListing:
     """List the files of a run in the order of the template's outputs; the run's handle has the first hundred."""
-    return listings.files_of(authorize.run(api.caller(app), runId).run, limit, cursor)
+    return listings.files_of(authorize.run(app.caller(), runId).run, limit, cursor)
 
 
-handler = api.handler(app)
+handler = app.handler()

@@ -8,17 +8,17 @@ from flowserverless import api
 from flowserverless.api import handles, listings
 from flowserverless.auth import authorize
 
-app = api.App()
+app = api.App(tag="runs")
 State = Annotated[str | None, Query(description="Only runs in this state", examples=["SUCCESS"])]
 
 
-@app.get("/groups/<groupId>/runs", **api.operation("list_runs", 200, tag="runs"))
+@app.get("/groups/<groupId>/runs")
 def list_runs(
     groupId: api.GroupId, state: State = None, limit: api.Limit = 1000, cursor: api.Cursor = None
 ) -> handles.RunListing:
     """List runs of a group, newest first; `next` leads to the following page."""
-    group = authorize.group(api.caller(app), groupId)
+    group = authorize.group(app.caller(), groupId)
     return listings.runs_of(group, listings.state(state), limit, cursor)
 
 
-handler = api.handler(app)
+handler = app.handler()

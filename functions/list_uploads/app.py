@@ -4,14 +4,14 @@ from flowserverless import api
 from flowserverless.api import handles, listings
 from flowserverless.auth import authorize
 
-app = api.App()
+app = api.App(tag="uploads")
 
 
-@app.get("/uploads/<groupId>/files", **api.operation("list_uploads", 200, tag="uploads"))
+@app.get("/uploads/<groupId>/files")
 def list_uploads(groupId: api.GroupId, limit: api.Limit = 1000, cursor: api.Cursor = None) -> handles.UploadListing:
     """List uploaded files, newest first. An announced one stays PENDING here until it is asked for by its id."""
-    authorize.group(api.caller(app), groupId)
+    authorize.group(app.caller(), groupId)
     return listings.uploads_of(groupId, limit, cursor)
 
 
-handler = api.handler(app)
+handler = app.handler()

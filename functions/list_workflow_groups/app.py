@@ -3,15 +3,15 @@
 from flowserverless import api
 from flowserverless.api import handles, listings
 
-app = api.App()
+app = api.App(tag="groups")
 
 
-@app.get("/workflows/<workflowId>/groups", **api.operation("list_workflow_groups", 200, tag="groups"))
+@app.get("/workflows/<workflowId>/groups")
 def list_workflow_groups(
     workflowId: api.WorkflowId, limit: api.Limit = 1000, cursor: api.Cursor = None
 ) -> handles.GroupListing:
     """List the caller's groups in a workflow; an organiser sees all of them."""
-    return listings.groups_in(api.caller(app), workflowId, limit, cursor)
+    return listings.groups_in(app.caller(), workflowId, limit, cursor)
 
 
-handler = api.handler(app)
+handler = app.handler()

@@ -6,13 +6,13 @@ from flowserverless.auth import credentials
 from flowserverless.store import revocations
 
 # Open, because a repeated call comes with a token that is refused already, and is no mistake.
-app = api.App(public=True)
+app = api.App(tag="users", access="users, signed out too")
 
 
-@app.post("/users/logout", **api.operation("logout_user", 200, tag="users"))
+@app.post("/users/logout")
 def logout_user() -> handles.SignedOut:
     """Sign out."""
-    said = api.authorizer(app)
+    said = app.said()
     if said.get("user"):
         revocations.sign_out(said["tokenId"], int(said["expires"]))
         return {"id": said["user"], "username": said["name"]}
@@ -21,4 +21,4 @@ def logout_user() -> handles.SignedOut:
     raise credentials.refusal(said.get("problem", ""))
 
 
-handler = api.handler(app)
+handler = app.handler()

@@ -5,10 +5,10 @@ from flowserverless.api import handles, requests, user_views
 from flowserverless.domain import users
 from flowserverless.operations import register
 
-app = api.App(public=True)
+app = api.App(tag="users", access="anybody")
 
 
-@app.post("/users/register", **api.operation("register_user", 201, 403, 409, 429, tag="users", public=True))
+@app.post("/users/register", answers=201, refuses=[403, 409, 429])
 def register_user(body: requests.RegisterUser) -> handles.NewUser:
     """Register; active at once, or with the code that is sent to an e-mail address to be verified."""
     by_code = users.needs_code(settings.current().self_registration, body.email, body.verify)
@@ -16,4 +16,4 @@ def register_user(body: requests.RegisterUser) -> handles.NewUser:
     return user_views.new_user(user, body.email)
 
 
-handler = api.handler(app)
+handler = app.handler()

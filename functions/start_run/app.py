@@ -9,17 +9,17 @@ from flowserverless.api import handles, requests, views
 from flowserverless.auth import authorize
 from flowserverless.operations import ingest, start
 
-app = api.App()
+app = api.App(tag="runs")
 Key = Annotated[str | None, Header(alias="Idempotency-Key", min_length=1, max_length=255)]
 
 
-@app.post("/groups/<groupId>/runs", **api.operation("start_run", 201, 409, 413, 429, tag="runs"))
+@app.post("/groups/<groupId>/runs", answers=201, refuses=[409, 413, 429])
 def start_run(groupId: api.GroupId, body: requests.StartRun, key: Key = None) -> handles.RunHandle:
     """Start a run. A repeat with the same Idempotency-Key answers the run that the first call started."""
-    who, now = api.caller(app), clock.now()
+    who, now = app.caller(), clock.now()
     wanted = start.wanted(body.given(), body.chosen(), key)
     run = start.run(who, *authorize.group_with_uploads(who, groupId, wanted.files), wanted, now)
     return views.started_run(run, who, ingest.block(run, who.user, now))
 
 
-handler = api.handler(app)
+handler = app.handler()

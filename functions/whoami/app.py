@@ -3,15 +3,15 @@
 from flowserverless import api
 from flowserverless.api import handles
 
-app = api.App()
+app = api.App(tag="users")
 
 
-@app.get("/users/whoami", **api.operation("whoami", 200, tag="users"))
+@app.get("/users/whoami")
 def whoami() -> handles.Me:
     """Show the user whom the token speaks for."""
-    said = api.authorizer(app)
+    said = app.said()
     roles = [role for role in said.get("roles", "").split(",") if role]
     return {"id": said["user"], "username": said["name"], "roles": roles}
 
 
-handler = api.handler(app)
+handler = app.handler()

@@ -1,15 +1,17 @@
 """The plan of the house: which package may import which, and where an operation happens."""
 
 import ast
+import importlib
 import pathlib
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 
 from local import emulator
+from support import handlers
 
 PACKAGE = emulator.PROJECT / "layers" / "flowserverless" / "flowserverless"
-FUNCTIONS = emulator.PROJECT / "functions"
-OPERATIONS = sorted(path.parent.name for path in FUNCTIONS.glob("*/app.py"))
 # What a package imports of ours, beside itself; `domain` gets the moment and the limits as arguments.
 EVERYWHERE = {"clock", "logs", "settings"}
 ALLOWED = {
@@ -25,6 +27,27 @@ ALLOWED = {
     "cold_start": set(),
     "logs": set(),
     "settings": set(),
+}
+
+
+# Operations that are not `operations/verb.py`, function `noun`, and where they happen instead.
+READS = "in api/, because to read is to present"
+CALLS = "one call of aws/cognito.py, which has nothing to add to"
+ELSEWHERE = {
+    "activate_user": CALLS,
+    "authorize_request": "auth/authenticate.py: the authorizer changes nothing, it says who is calling",
+    "await_results": "ingest.wait: results that came before the token are ingested then",
+    "browse_api": READS,
+    "describe_service": READS,
+    "get_job_manifest": "stage.job: what a job is handed is staged when its containers ask for it",
+    "logout_user": "one write of store/revocations.py",
+    "post_process": "operations/post_process.py: a verb without a noun",
+    "remove_files": "delete.files: it goes on with what delete_run and delete_group began",
+    "request_activation": CALLS,
+    "request_password_reset": CALLS,
+    "run_step": "its own package `runner`, which has no permission and imports nothing of ours",
+    "update_run": "finish.run: the name comes from flowServ",
+    "whoami": READS,
 }
 
 
@@ -51,3 +74,52 @@ MODULES = sorted(path for path in PACKAGE.rglob("*.py") if path != PACKAGE / "__
 def test_a_module_imports_what_its_package_may(path: pathlib.Path) -> None:
     own = room(".".join(path.relative_to(PACKAGE).with_suffix("").parts))
     assert imported(path) <= ALLOWED[own] | {own}
+
+
+def breaks_the_law(operation: str, act: Callable[..., Any]) -> str:
+    """Why a handler's function is not one that leads to `operations/verb.py`, function `noun`; "" for one that is."""
+    verb, _, noun = operation.partition("_")
+    try:
+        module = importlib.import_module(f"flowserverless.operations.{verb}")
+    except ModuleNotFoundError:
+        return f"there is no operations/{verb}.py"
+    if not callable(getattr(module, noun, None)):
+        return f"operations/{verb}.py has no function {noun}"
+    return "" if {verb, noun} <= set(act.__code__.co_names) else f"the handler does not call {verb}.{noun}"
+
+
+LAWFUL = [name for name in handlers.OPERATIONS if name not in ELSEWHERE and not name.startswith(("get_", "list_"))]
+
+
+@pytest.mark.parametrize("operation", LAWFUL)
+def test_an_operation_happens_where_its_name_says(operation: str) -> None:
+    assert breaks_the_law(operation, handlers.act(operation)) == ""
+
+
+def test_an_exception_from_the_law_is_one() -> None:
+    assert set(ELSEWHERE) <= set(handlers.OPERATIONS)
+    lawful = [name for name in set(ELSEWHERE) - {"run_step"} if breaks_the_law(name, handlers.act(name)) == ""]
+    assert lawful == []
+
+
+def test_what_breaks_the_law_is_noticed() -> None:
+    assert breaks_the_law("cancel_run", handlers.act("cancel_run")) == ""
+    assert "does not call" in breaks_the_law("cancel_run", handlers.act("delete_run"))
+    assert "no function" in breaks_the_law("cancel_group", handlers.act("cancel_run"))
+    assert "no operations/rename.py" in breaks_the_law("rename_run", handlers.act("cancel_run"))
+
+
+MADE_UP = {
+    "from flowserverless import api": {"api"},
+    "from flowserverless.api import views": {"api"},
+    "import flowserverless.store.table": {"store"},
+    "def late():\n    from flowserverless.aws import clients": {"aws"},
+    "from collections import abc\nimport json": set(),
+}
+
+
+@pytest.mark.parametrize("source", MADE_UP)
+def test_what_is_imported_is_noticed(source: str, tmp_path: pathlib.Path) -> None:
+    path = tmp_path / "made_up.py"
+    path.write_text(source)
+    assert imported(path) == MADE_UP[source]

@@ -10,10 +10,11 @@ from typing import Any
 import pytest
 
 from local import emulator, template
+from support import handlers
 
 PROJECT = emulator.PROJECT
 FUNCTIONS = PROJECT / "functions"
-OPERATIONS = sorted(path.parent.name for path in FUNCTIONS.glob("*/app.py"))
+OPERATIONS = handlers.OPERATIONS
 DECLARED = {
     properties["CodeUri"].rpartition("/")[2]: (name, properties)
     for name, properties in template.resources("AWS::Serverless::Function").items()
@@ -28,25 +29,9 @@ def routes_of_template(operation: str) -> set[tuple[str, str]]:
 
 
 def routes_of_code(operation: str) -> set[tuple[str, str]]:
-    """Method and path of each `app.get(...)` and the like in a handler's source."""
-    source = (FUNCTIONS / operation / "app.py").read_text("utf-8")
-    tree = ast.parse(source)
-    constants = {
-        node.targets[0].id: node.value.value
-        for node in tree.body
-        if isinstance(node, ast.Assign)
-        and isinstance(node.targets[0], ast.Name)
-        and isinstance(node.value, ast.Constant)
-    }
-    found = set()
-    for node in ast.walk(tree):
-        called = node.func if isinstance(node, ast.Call) else None
-        if isinstance(called, ast.Attribute) and called.attr in METHODS and getattr(called.value, "id", "") == "app":
-            argument = node.args[0]
-            path = constants[argument.id] if isinstance(argument, ast.Name) else argument.value
-            found.add((called.attr.upper(), re.sub(r"<(\w+)>", r"{\1}", path)))
-    # api/app.py answers HEAD wherever an operation answers GET, unless that makes something.
-    return found | {("HEAD", path) for method, path in found if method == "GET" and "head=False" not in source}
+    """Method and path of each way to call an operation, as its handler declares it."""
+    app = handlers.app(operation)
+    return {(method, route.resource) for route in (app.routes if app else ()) for method in route.methods}
 
 
 def test_every_folder_is_a_function_of_the_template_and_the_other_way_round() -> None:
@@ -79,13 +64,19 @@ def test_a_handler_is_short(operation: str) -> None:
 
 
 @pytest.mark.parametrize("operation", [name for name in OPERATIONS if routes_of_template(name)])
-def test_only_operations_that_are_public_in_code_go_without_the_authorizer(operation: str) -> None:
-    source = (FUNCTIONS / operation / "app.py").read_text("utf-8")
+def test_only_operations_that_let_anybody_in_go_without_the_authorizer(operation: str) -> None:
     events = [e["Properties"] for e in DECLARED[operation][1]["Events"].values() if e["Type"] == "Api"]
     unguarded = {event.get("Auth", {}).get("Authorizer") == "NONE" for event in events}
-    documented_public = bool(re.search(r"api\.operation\([^)]*public=True", source))
-    assert unguarded == {documented_public}
-    assert "api.App(public=True)" in source or not documented_public
+    app = handlers.app(operation)
+    assert app
+    assert unguarded == {app.access == "anybody"}
+
+
+@pytest.mark.parametrize("operation", [name for name in OPERATIONS if routes_of_template(name)])
+def test_an_operation_is_called_as_its_folder(operation: str) -> None:
+    app = handlers.app(operation)
+    assert app
+    assert app.routes[0].operation == operation
 
 
 def test_the_openapi_document_is_that_of_the_code() -> None:

@@ -3,9 +3,8 @@
 What handlers need to declare an operation is named here, so that they read `api.App`, `api.RunId`, `api.redirect`.
 """
 
-from flowserverless.api.answers import JSON, Answer, as_accepted, redirect
-from flowserverless.api.app import App, authorizer, caller, handler, is_head, json_value
-from flowserverless.api.openapi import operation
+from flowserverless.api.answers import Answer, as_accepted, redirect
+from flowserverless.api.app import App
 from flowserverless.api.parameters import (
     Accept,
     All,
@@ -20,6 +19,7 @@ from flowserverless.api.parameters import (
     UserId,
     WorkflowId,
 )
+from flowserverless.api.received import JSON
 
 __all__ = [
     "JSON",
@@ -38,11 +38,5 @@ __all__ = [
     "UserId",
     "WorkflowId",
     "as_accepted",
-    "authorizer",
-    "caller",
-    "handler",
-    "is_head",
-    "json_value",
-    "operation",
     "redirect",
 ]

@@ -1,50 +1,50 @@
-"""What the OpenAPI document says of an operation beyond its types: statuses, who may call it, bodies."""
+"""What the OpenAPI document says of a route beyond its types: statuses, who may call it, what is not JSON."""
 
 from http import HTTPStatus
+from typing import Any
 
-from flowserverless.api import app
+from flowserverless.api import routes
+
+Json = dict[str, Any]
+SCHEMES: list[dict[str, list[str]]] = [{"bearer": []}, {"apiKey": []}]
+TYPES = {str: "string", dict: "object"}
 
 
-def operation(
-    name: str,
-    status: int,
-    *refusals: int,
-    tag: str,
-    public: bool = False,
-    optional: bool = False,
-    body: app.Json | None = None,
-    content: app.Json | None = None,
-    also: dict[int, str] | None = None,
-    head: bool = True,
-) -> app.Json:
-    """What the OpenAPI document says of a route beyond its types: the statuses it answers and who may call it.
-
-    `optional` operations answer everybody and more to those who are signed in; `body` and `content` describe
-    requests and answers that are not JSON, `also` names further statuses that are no refusals. A GET without `head`
-    has no route for HEAD, because answering it makes something.
-    """
-    closed = () if public or optional else (401, 403)
-    problems = sorted({400, 404, 500, 503, *closed, *((401, 403) if optional else ()), *refusals})
-    success: app.Json = {"description": HTTPStatus(status).phrase}
-    if status in (204, 302) or content:
-        success["content"] = content or {}
-    if status == 302:
-        success["headers"] = {"Location": {"description": "A signed URL", "schema": {"type": "string"}}}
-    others = {code: {"description": meaning, "content": {}} for code, meaning in (also or {}).items()}
-    schemes: list[dict[str, list[str]]] = [{"bearer": []}, {"apiKey": []}]
-    described: app.Json = {
-        "operation_id": name,
+def described(route: routes.Route, tag: str, access: routes.Access) -> Json:
+    """What the resolver is to know of a route."""
+    refusals = {400, 404, 500, 503, *(() if access == "anybody" else (401, 403)), *route.refuses}
+    others = {status: {"description": meaning, "content": {}} for status, meaning in (route.also or {}).items()}
+    problems = {status: problem(status) for status in sorted(refusals)}
+    return {
+        "operation_id": route.operation,
         "tags": [tag],
-        "status_code": status,
-        "responses": {status: success, **others, **{code: described_problem(code) for code in problems}},
-        "security": [] if public else [*schemes, {}] if optional else schemes,
+        "status_code": route.answers,
+        "responses": {route.answers: _success(route), **others, **problems},
+        "security": _security(access),
     }
-    described["openapi_extensions"] = {"x-request-body": body or {}, "x-head": head}
+
+
+def _success(route: routes.Route) -> Json:
+    described: Json = {"description": HTTPStatus(route.answers).phrase}
+    if route.answers in (204, 302) or route.content:
+        described["content"] = {kind: _shown(shown) for kind, shown in (route.content or {}).items()}
+    if route.answers == 302:
+        described["headers"] = {"Location": {"description": "A signed URL", "schema": {"type": "string"}}}
     return described
 
 
-def described_problem(status: int) -> app.Json:
-    """What the OpenAPI document says of a refusal."""
+def _shown(shown: Any) -> Json:
+    return {"schema": {"type": TYPES[shown]}} if shown in TYPES else {"model": shown}
+
+
+def _security(access: routes.Access) -> list[dict[str, list[str]]]:
+    if access == "anybody":
+        return []
+    return [*SCHEMES, {}] if access == "anybody, more to users" else SCHEMES
+
+
+def problem(status: int) -> Json:
+    """What the document says of a refusal."""
     schema = {"$ref": "#/components/schemas/Problem"}
     return {
         "description": HTTPStatus(status).phrase,

@@ -2,22 +2,18 @@
 
 import base64
 import binascii
-import functools
 import hashlib
 import io
 import json
 import mimetypes
 import re
 import urllib.parse
-from datetime import datetime
 
 import multipart
 import pydantic
-from aws_lambda_powertools.utilities.data_classes import APIGatewayProxyEvent
 
-from flowserverless.api import app, handles, refusals, requests, views
-from flowserverless.auth import authorize
-from flowserverless.domain import errors, names, paths, users
+from flowserverless.api import received, refusals, requests
+from flowserverless.domain import errors, names, paths
 from flowserverless.operations import upload
 
 # Lambda takes 6 MB, in which the request stands as JSON with its headers; API Gateway would take 10 MB.
@@ -29,26 +25,20 @@ EXTENDED = re.compile(r";\s*filename\*\s*=\s*\"?(utf-8|iso-8859-1)'[^']*'([^;\"\
 BODY = {"multipart/form-data": "file", "application/json": "AnnounceUpload"}
 
 
-def receive(event: APIGatewayProxyEvent, who: users.Caller, group_id: str, now: datetime) -> handles.UploadHandle:
-    """Take the request's file, or its announcement; the same bytes in a group are the same file, whatever their name.
-
-    Raises Forbidden, NotFound, InvalidRequest, TooLarge.
-    """
-    read = functools.partial(authorize.group_with, who, group_id)
-    place = upload.Place(who, read()[0], now, read)
-    text = event.body or ""
+def read(event: received.Json) -> tuple[upload.Sent, bytes | None]:
+    """The request's file, or what is announced of one that is to come. Raises InvalidRequest, TooLarge."""
+    text = event.get("body") or ""
     if len(text) > MAX_BODY:
         detail = f"the request is larger than {MAX_BODY} bytes as the service gets it, where a file is a third larger"
         advice = "announce the file as JSON {name, size, sha256} instead, and post it to S3 with the form in the answer"
         raise errors.TooLarge(f"{detail}; {advice}", "REQUEST_TOO_LARGE")
-    kind, options = multipart.parse_options_header(str(event.headers.get("content-type") or ""))
-    body = _body(text, bool(event.is_base64_encoded))
+    kind, options = multipart.parse_options_header(event["headers"].get("Content-Type", ""))
+    body = _body(text, bool(event.get("isBase64Encoded")))
     if kind == "multipart/form-data":
         name, media_type, content = _part(body, options.get("boundary", ""))
-        sent = upload.Sent(name, media_type, len(content), hashlib.sha256(content).hexdigest())
-        return views.upload(upload.file(place, sent, content))
-    if kind == "application/json":
-        return _announce(place, body)
+        return upload.Sent(name, media_type, len(content), hashlib.sha256(content).hexdigest()), content
+    if kind == received.JSON:
+        return _announced(body), None
     raise errors.InvalidRequest("send multipart/form-data with a part `file`, or JSON {name, size, sha256}")
 
 
@@ -120,14 +110,12 @@ def _media_type(name: str) -> str:
     return mimetypes.guess_type(name)[0] or "application/octet-stream"
 
 
-def _announce(place: upload.Place, body: bytes) -> handles.UploadHandle:
-    """Make known a file that is to come; of one that is there already the answer has no form."""
+def _announced(body: bytes) -> upload.Sent:
     try:
-        announced = requests.AnnounceUpload.model_validate(app.json_value(body.decode()))
+        announced = requests.AnnounceUpload.model_validate(received.json_value(body.decode()))
     except json.JSONDecodeError as error:
         raise errors.InvalidRequest(refusals.no_json(error.msg, error.doc, error.pos)) from None
     except pydantic.ValidationError as error:
         raise errors.InvalidRequest(refusals.sentences(error.errors(), above=("body",))) from None
     name = _file_name(announced.name)
-    kept = upload.announced(place, upload.Sent(name, _media_type(name), announced.size, announced.sha256.lower()))
-    return views.upload(kept, upload.form(kept) if kept.pending else None)
+    return upload.Sent(name, _media_type(name), announced.size, announced.sha256.lower())

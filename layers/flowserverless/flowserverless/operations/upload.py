@@ -38,11 +38,22 @@ class Sent:
     sha256: str
 
 
-def file(place: Place, sent: Sent, content: bytes) -> uploads.Upload:
-    """Keep a file: its row first, so that there are no bytes that nobody knows of."""
+def file(place: Place, sent: Sent, content: bytes | None) -> tuple[uploads.Upload, dict[str, Any] | None]:
+    """Keep a file; or without `content` make known one that is to come, and answer the form to post it with.
+
+    There is no form for one that is there already. Raises TooLarge, Forbidden, NotFound, Busy.
+    """
+    if content is not None:
+        return _kept(place, sent, content), None
+    upload = _announced(place, sent)
+    return upload, _form(upload) if upload.pending else None
+
+
+def _kept(place: Place, sent: Sent, content: bytes) -> uploads.Upload:
+    """The upload with its bytes: its row comes first, so that there are no bytes that nobody knows of."""
 
     def attempt() -> uploads.Upload:
-        kept = announced(place, sent)
+        kept = _announced(place, sent)
         if not kept.pending:
             return kept
         bucket.write_upload(bucket.upload(kept.group, kept.id), content, str(kept.media_type), sent.sha256)
@@ -55,11 +66,8 @@ def file(place: Place, sent: Sent, content: bytes) -> uploads.Upload:
     return transactions.until_settled(attempt, ROUNDS, BUSY)
 
 
-def announced(place: Place, sent: Sent) -> uploads.Upload:
-    """The upload with these bytes: the one that the group has, or a new one, of which the bytes are to come.
-
-    Raises TooLarge, Forbidden, NotFound, Busy.
-    """
+def _announced(place: Place, sent: Sent) -> uploads.Upload:
+    """The upload with these bytes: the one that the group has, or a new one, of which the bytes are to come."""
     uploads.require_size(sent.size, settings.current().upload_bytes)
     group = place.group
     known: str | None = None
@@ -112,7 +120,7 @@ def _new(place: Place, group: groups.Group, sent: Sent) -> uploads.Upload:
     return upload
 
 
-def form(upload: uploads.Upload) -> dict[str, Any]:
+def _form(upload: uploads.Upload) -> dict[str, Any]:
     fields = {
         "Content-Type": str(upload.media_type),
         "x-amz-checksum-algorithm": "SHA256",
