@@ -14,7 +14,7 @@ from flowserverless.aws import step_functions
 from flowserverless.domain import errors, limits, moments
 from flowserverless.domain.runs import Archive, Reason, Run, State, end, failure_reason
 from flowserverless.operations import cancel, delete, post_process
-from flowserverless.store import due, run_items, table
+from flowserverless.store import due, run_items
 
 # A run that never began after so long is not started any more: nobody expects it to.
 STALE_SECONDS = 3600
@@ -41,18 +41,18 @@ def all_due(now: datetime) -> dict[str, int]:
     """
     counts: dict[str, int] = {}
     for kind, (counted, put_right) in WORK.items():
-        for item in due.items(kind, now):
-            _attempt(counts, counted, item, functools.partial(put_right, item, now))
+        for work in due.work(kind, now):
+            _attempt(counts, counted, work, functools.partial(put_right, work, now))
     return counts
 
 
-def _attempt(counts: dict[str, int], kind: str, item: due.Item, put_right: Callable[[], bool]) -> None:
+def _attempt(counts: dict[str, int], kind: str, work: due.Work, put_right: Callable[[], bool]) -> None:
     try:
         changed = put_right()
     except errors.NotFound:
         changed = False
     except Exception:
-        logs.logger.exception("could not be reconciled", extra={"kind": kind, "key": [item.pk, item.sk]})
+        logs.logger.exception("could not be reconciled", extra={"kind": kind, "key": [work.pk, work.sk]})
         counts["failed"] = counts.get("failed", 0) + 1
         return
     counts[kind] = counts.get(kind, 0) + bool(changed)
@@ -83,12 +83,12 @@ def _time_out(run: Run, now: datetime) -> bool:
     return _end(run, reason, now)
 
 
-def _reconcile(item: due.Item, now: datetime) -> bool:
-    return one(_run(item), now)
+def _reconcile(work: due.Work, now: datetime) -> bool:
+    return one(str(work.run), now)
 
 
-def _stop(item: due.Item, _: datetime) -> bool:
-    cancel.stop_execution(run_items.get(_run(item)))
+def _stop(work: due.Work, _: datetime) -> bool:
+    cancel.stop_execution(run_items.get(str(work.run)))
     return True
 
 
@@ -122,45 +122,41 @@ def _end(run: Run, reason: Reason, now: datetime) -> bool:
     return True
 
 
-def _list_files(item: due.Item, now: datetime) -> bool:
-    step_functions.collect_files(_run(item), now.strftime("%H%M%S"))
+def _list_files(work: due.Work, now: datetime) -> bool:
+    step_functions.collect_files(str(work.run), now.strftime("%H%M%S"))
     return True
 
 
-def _remove(item: due.Item, now: datetime) -> bool:
-    step_functions.remove_files(_run(item), now.strftime("%H%M%S"))
+def _remove(work: due.Work, now: datetime) -> bool:
+    step_functions.remove_files(str(work.run), now.strftime("%H%M%S"))
     return True
 
 
-def _delete_group(item: due.Item, now: datetime) -> bool:
-    step_functions.remove_group(table.owner_of(item), f"{now:%Y%m%d%H%M%S}")
+def _delete_group(work: due.Work, now: datetime) -> bool:
+    step_functions.remove_group(work.owner, f"{now:%Y%m%d%H%M%S}")
     return True
 
 
-def _post_process(item: due.Item, now: datetime) -> bool:
-    return post_process.start_if_owed(table.owner_of(item), now) is not None
+def _post_process(work: due.Work, now: datetime) -> bool:
+    return post_process.start_if_owed(work.owner, now) is not None
 
 
-def _rebuild(item: due.Item, now: datetime) -> bool:
-    step_functions.rebuild_ranking(table.owner_of(item), f"{now:%Y%m%d%H%M%S}")
+def _rebuild(work: due.Work, now: datetime) -> bool:
+    step_functions.rebuild_ranking(work.owner, f"{now:%Y%m%d%H%M%S}")
     return True
 
 
-def _remove_late(item: due.Item, now: datetime) -> bool:
+def _remove_late(work: due.Work, now: datetime) -> bool:
     """What was posted late: for an upload, or to the inbox of a run."""
-    file = table.withdrawn_file(item)
+    file = work.upload
     if file is None:
-        return delete.remove_late_delivery(table.run_of(item), now)
-    return delete.remove_late(table.owner_of(item), file)
-
-
-def _run(item: due.Item) -> str:
-    return str(table.run_of(item))
+        return delete.remove_late_delivery(work.run, now)
+    return delete.remove_late(work.owner, file)
 
 
 # What each kind is counted as and put right by, in this order: forms come last, because these are as many as somebody
 # likes, and nobody waits for them.
-WORK: Mapping[due.Kind, tuple[str, Callable[[due.Item, datetime], bool]]] = {
+WORK: Mapping[due.Kind, tuple[str, Callable[[due.Work, datetime], bool]]] = {
     due.Kind.RUN: ("runs", _reconcile),
     due.Kind.STOP: ("stops", _stop),
     due.Kind.LEFT: ("listings", _list_files),

@@ -7,12 +7,14 @@ once may fail. What did the work, or found nothing to do, takes `due` or the who
 
 import enum
 from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import datetime
 
 from pynamodb.attributes import UnicodeAttribute
 from pynamodb.indexes import GlobalSecondaryIndex, KeysOnlyProjection
 from pynamodb.models import Model
 
+from flowserverless.domain import ids
 from flowserverless.store import table
 
 
@@ -70,6 +72,30 @@ class Item(Model):
 PATIENT = {Kind.LEFT, Kind.GROUP, Kind.REBUILD, Kind.FORM}
 
 
-def items(kind: Kind, now: datetime) -> Iterator[Item]:
+@dataclass(frozen=True)
+class Work:
+    """What is due of an item, of which only the key is known."""
+
+    pk: str
+    sk: str
+
+    @property
+    def owner(self) -> str:
+        """The group or workflow that the item belongs to."""
+        return table.owner_of(self)
+
+    @property
+    def run(self) -> ids.RunId:
+        """The run, or deleted run, that the item stands for."""
+        return table.run_of(self)
+
+    @property
+    def upload(self) -> str | None:
+        """The deleted upload that the item stands for; None if it stands for something else."""
+        return table.withdrawn_file(self)
+
+
+def work(kind: Kind, now: datetime) -> Iterator[Work]:
     """What is to be done of a kind at a moment."""
-    yield from Item.index.query(kind, Index.due_at <= now if kind in PATIENT else None)
+    for item in Item.index.query(kind, Index.due_at <= now if kind in PATIENT else None):
+        yield Work(item.pk, item.sk)
