@@ -67,6 +67,12 @@ def imported(path: pathlib.Path) -> set[str]:
     return found
 
 
+def named(path: pathlib.Path) -> set[str]:
+    """All that a file imports from modules of ours, by its dotted name."""
+    found = [node for node in ast.walk(ast.parse(path.read_text("utf-8"))) if isinstance(node, ast.ImportFrom)]
+    return {f"{node.module}.{alias.name}" for node in found for alias in node.names}
+
+
 MODULES = sorted(path for path in PACKAGE.rglob("*.py") if path != PACKAGE / "__init__.py")
 
 
@@ -74,6 +80,12 @@ MODULES = sorted(path for path in PACKAGE.rglob("*.py") if path != PACKAGE / "__
 def test_a_module_imports_what_its_package_may(path: pathlib.Path) -> None:
     own = room(".".join(path.relative_to(PACKAGE).with_suffix("").parts))
     assert imported(path) <= ALLOWED[own] | {own}
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_only_the_store_knows_the_items_of_the_table(path: pathlib.Path) -> None:
+    inside = path.parent.name == "store"
+    assert inside or not any(name.startswith(("flowserverless.store.table", "pynamodb")) for name in named(path))
 
 
 def breaks_the_law(operation: str, act: Callable[..., Any]) -> str:
