@@ -196,7 +196,10 @@ def test_the_template_speaks_of_keys_that_there_are():
 def test_what_is_dropped_in_an_inbox_calls_its_function():
     dropped = {wildcard for wildcard in placed() if wildcard.startswith("inbox/") and wildcard.count("*") == 1}
     assert {bucket.package("*"), bucket.inbox("*", "_SUCCESS"), bucket.inbox("*", "_ERROR")} <= dropped
-    assert bucket.inbox("", "")[:-1] + "*" in dropped, "objects in the inbox of runs do not stay for ever"
+
+
+def test_objects_in_the_inbox_of_runs_do_not_stay_for_ever():
+    assert re.findall(r"\bPrefix: (\S+)", template.TEMPLATE.read_text("utf-8")) == [bucket.DELIVERIES]
 
 
 def test_only_one_module_starts_over_after_others():
