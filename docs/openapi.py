@@ -32,7 +32,7 @@ PROBLEM = {
     "description": "What went wrong (RFC 9457)",
     "required": ["type", "title", "status", "detail", "message", "code"],
     "properties": {
-        "type": {"type": "string", "description": "`about:blank#` and the code"},
+        "type": {"type": "string", "description": "`urn:flowserverless:problem:` and the code"},
         "title": {"type": "string", "description": "The status in words"},
         "status": {"type": "integer"},
         "detail": {"type": "string", "description": "What went wrong, for people"},

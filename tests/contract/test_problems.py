@@ -154,7 +154,7 @@ def answered() -> set[tuple[int, str]]:
     for call, within in calls(problems()):
         kind, code = problems()[named(call.func)], argument(call, 1, "code")
         status = next((STATUS_OF_KIND[one] for one in kind.__mro__ if one in STATUS_OF_KIND), None)
-        for word in codes_in(code, within) if code else {kind.code}:
+        for word in codes_in(code, within) if code else {kind.codes[0]}:
             assert status, f"{kind} has no status"
             found.add((int(status), word))
     for call, within in calls(["problem"]):
@@ -244,6 +244,47 @@ def test_every_reason_of_a_run_is_explained():
 def test_every_reason_why_a_run_is_not_ranked_is_explained():
     assert len(standings()) > 8
     assert set(explained(RANKING)) == standings()
+
+
+def declared() -> set[tuple[int, str]]:
+    """Status and code of every problem that a kind may be, as the kinds say it."""
+    return {(int(status), code) for kind, status in STATUS_OF_KIND.items() for code in kind.codes}
+
+
+def test_kinds_of_problems_have_the_codes_that_are_said():
+    raised = {(status, code) for status, code in answered() if (status, code) in declared()}
+    said_elsewhere = {(status, code) for status, code in answered() - declared()}
+    defaults = {(int(status), kind.codes[0]) for kind, status in STATUS_OF_KIND.items()}
+    assert declared() - raised <= defaults, "nothing says these codes"
+    assert {code for _, code in said_elsewhere} <= {
+        errors.NO_SUCH_OPERATION,
+        errors.WORKFLOW_OUTDATED,
+        errors.INTERNAL_ERROR,
+        "THROTTLED",
+    }
+
+
+def test_codes_are_called_what_they_are():
+    named_codes = {name: value for name, value in vars(errors).items() if name.isupper()}
+    assert {name for name, value in named_codes.items() if name != value} == set()
+    assert {code for kind in STATUS_OF_KIND for code in kind.codes} <= set(named_codes)
+
+
+def test_problems_are_made_of_codes_by_name():
+    literal = [
+        ast.unparse(call)
+        for names, position in ((problems(), 1), (["problem"], 2))
+        for call, _ in calls(names)
+        for node in ast.walk(argument(call, position, "code") or ast.Pass())
+        if CODE.fullmatch(constant(node) or "")
+    ]
+    assert literal == []
+
+
+def test_the_type_of_a_problem_leads_to_its_row():
+    page = PAGE.read_text("utf-8")
+    assert f'"{api_problems.type_of("RUN_IS_FINAL")}"' in page
+    assert f"`{api_problems.type_of('CODE')}`" in page
 
 
 @pytest.mark.parametrize("heading", [REQUESTS, REPORTS, RUNS, RANKING])

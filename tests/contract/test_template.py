@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from flowserverless.api import problems
 from local import emulator, template
 
 DOCUMENT = template.load()
@@ -123,7 +124,7 @@ def test_answers_of_api_gateway_itself_have_the_form_and_headers_of_all_others(k
     body = json.loads(response["ResponseTemplates"]["application/problem+json"])
     assert body.keys() == {"type", "title", "status", "detail", "message", "code"}
     assert body["status"] == response["StatusCode"]
-    assert (body["message"], body["type"]) == (body["detail"], f"about:blank#{body['code']}")
+    assert (body["message"], body["type"]) == (body["detail"], problems.type_of(body["code"]))
     sent = {name.lower() for name in response["ResponseParameters"]["Headers"]}
     wanted = {"x-request-id", "x-content-type-options", "strict-transport-security", "cache-control"}
     assert wanted | {"access-control-allow-origin"} <= sent

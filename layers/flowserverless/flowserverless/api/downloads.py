@@ -21,10 +21,10 @@ def file(run: runs.Run, file_id: str, head: bool) -> str:
 def archive(run: runs.Run, name: str, head: bool) -> str:
     """A signed URL of the run's archive. Raises Conflict while the run is active, NotFound where there is none."""
     if run.active:
-        raise errors.Conflict(f"run {run.id} is {run.state}; its archive is built when it ends", "RUN_IS_ACTIVE")
+        raise errors.Conflict(f"run {run.id} is {run.state}; its archive is built when it ends", errors.RUN_IS_ACTIVE)
     if run.archive is None or run.archive.size is None:
         why = run.archive.detail if run.archive and run.archive.detail else "it left no files"
-        raise errors.NotFound(f"run {run.id} has no archive: {why}", "NO_ARCHIVE")
+        raise errors.NotFound(f"run {run.id} has no archive: {why}", errors.NO_ARCHIVE)
     return bucket.link(bucket.archive(run.id), name, "application/gzip", head=head)
 
 

@@ -83,7 +83,7 @@ def _start(view: View, at: str | None) -> Position:
     name, rank, number, key = position
     if name != view.name:
         detail = "this cursor is of another order, or of a ranking that was built anew; begin again without it"
-        raise errors.InvalidRequest(detail, "OUTDATED_CURSOR")
+        raise errors.InvalidRequest(detail, errors.OUTDATED_CURSOR)
     return Position(rank, number, key)
 
 
@@ -106,7 +106,7 @@ def _reordered(view: View) -> Keyed:
         text += sum(len(value) for value in entry.values if isinstance(value, str))
         if len(entries) > MAX_REORDERED or text > MAX_TEXT_REORDERED:
             detail = f"more than {MAX_REORDERED} runs are ranked; only the workflow's own order can be read"
-            raise errors.InvalidRequest(detail, "TOO_MANY_TO_REORDER")
+            raise errors.InvalidRequest(detail, errors.TOO_MANY_TO_REORDER)
     return standing.ordered(encode, entries) if view.include_all else standing.best_per_group(encode, entries)
 
 

@@ -32,13 +32,18 @@ RETRY_SECONDS = 5
 metrics = Metrics(namespace="flowserverless", service="api")
 
 
+def type_of(code: str) -> str:
+    """The `type` of problems with this code: a name and no address, because nothing serves docs/problems.md."""
+    return f"urn:flowserverless:problem:{code}"
+
+
 def problem(status: HTTPStatus, detail: str, code: str, **named: str) -> Response[Any]:
     """An RFC 9457 body; `message` repeats the detail for flowServ's clients, which read only that.
 
     `named` are further members: the ids of what the problem is about.
     """
     body = {
-        "type": f"about:blank#{code}",
+        "type": type_of(code),
         "title": status.phrase,
         "status": int(status),
         "detail": detail,
@@ -55,8 +60,8 @@ def problem(status: HTTPStatus, detail: str, code: str, **named: str) -> Respons
 
 
 def refused(error: errors.Problem) -> Response[Any]:
-    kind = next((known for known in type(error).__mro__ if known in STATUS), None)
-    status = STATUS[kind] if kind else HTTPStatus.SERVICE_UNAVAILABLE
+    known = next((known for known in type(error).__mro__ if known in STATUS), None)
+    status = STATUS[known] if known else HTTPStatus.SERVICE_UNAVAILABLE
     return problem(status, error.detail, error.code, **error.named)
 
 
@@ -64,19 +69,19 @@ def outdated(found: validation.Faults) -> Response[Any]:
     """A version that was accepted when it was published, and would not be any more: more names are reserved, say."""
     first = "; ".join(f"{fault.place} {fault.message}" for fault in found.faults[:3])[:1000]
     detail = f"the workflow has to be published anew, because this service does not take it as it is: {first}"
-    return problem(HTTPStatus.CONFLICT, detail, "WORKFLOW_OUTDATED")
+    return problem(HTTPStatus.CONFLICT, detail, errors.WORKFLOW_OUTDATED)
 
 
 def invalid(error: RequestValidationError) -> Response[Any]:
-    return problem(HTTPStatus.BAD_REQUEST, refusals.sentences(error.errors(), error.body), "INVALID_REQUEST")
+    return problem(HTTPStatus.BAD_REQUEST, refusals.sentences(error.errors(), error.body), errors.INVALID_REQUEST)
 
 
 def not_text(_: UnicodeDecodeError) -> Response[Any]:
-    return problem(HTTPStatus.BAD_REQUEST, NOT_TEXT, "INVALID_REQUEST")
+    return problem(HTTPStatus.BAD_REQUEST, NOT_TEXT, errors.INVALID_REQUEST)
 
 
 def unknown(_: NotFoundError) -> Response[Any]:
-    return problem(HTTPStatus.NOT_FOUND, "there is no such operation", "NO_SUCH_OPERATION")
+    return problem(HTTPStatus.NOT_FOUND, "there is no such operation", errors.NO_SUCH_OPERATION)
 
 
 def broken(error: Exception) -> Response[Any]:
@@ -84,4 +89,4 @@ def broken(error: Exception) -> Response[Any]:
     metrics.add_metric("UnexpectedErrors", MetricUnit.Count, 1)
     metrics.flush_metrics()
     detail = "this is our mistake; the request id in the answer leads to the log"
-    return problem(HTTPStatus.INTERNAL_SERVER_ERROR, detail, "INTERNAL_ERROR")
+    return problem(HTTPStatus.INTERNAL_SERVER_ERROR, detail, errors.INTERNAL_ERROR)

@@ -14,13 +14,13 @@ def log(of: runs.Run, step: int | None, tail: int | None, head: bool) -> Respons
     begun = [index for index, one in enumerate(of.steps) if one.begun]
     index = step if step is not None else begun[-1] if begun else 0
     if index not in begun:
-        raise errors.NotFound(f"step {index} of run {of.id} has not begun", "NO_LOG")
+        raise errors.NotFound(f"step {index} of run {of.id} has not begun", errors.NO_LOG)
     key = bucket.log(of.id, index)
     if tail is None:
         if bucket.head(key) is None:
-            raise errors.NotFound(f"step {index} of run {of.id} has no log", "NO_LOG")
+            raise errors.NotFound(f"step {index} of run {of.id} has no log", errors.NO_LOG)
         return answers.redirect(bucket.link(key, f"{of.id}-{index:03d}.txt", "text/plain; charset=utf-8", head=head))
     body = bucket.tail(key, tail)
     if body is None:
-        raise errors.NotFound(f"step {index} of run {of.id} has no log", "NO_LOG")
+        raise errors.NotFound(f"step {index} of run {of.id} has no log", errors.NO_LOG)
     return Response(200, "text/plain; charset=utf-8", body.decode(errors="replace"))

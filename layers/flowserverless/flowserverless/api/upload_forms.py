@@ -31,7 +31,7 @@ def read(event: received.Json) -> tuple[upload.Sent, bytes | None]:
     if len(text) > MAX_BODY:
         detail = f"the request is larger than {MAX_BODY} bytes as the service gets it, where a file is a third larger"
         advice = "announce the file as JSON {name, size, sha256} instead, and post it to S3 with the form in the answer"
-        raise errors.TooLarge(f"{detail}; {advice}", "REQUEST_TOO_LARGE")
+        raise errors.TooLarge(f"{detail}; {advice}", errors.REQUEST_TOO_LARGE)
     kind, options = multipart.parse_options_header(event["headers"].get("Content-Type", ""))
     body = _body(text, bool(event.get("isBase64Encoded")))
     if kind == "multipart/form-data":

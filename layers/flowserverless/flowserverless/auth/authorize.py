@@ -13,7 +13,7 @@ from flowserverless.store import group_items, members, reads, run_items, upload_
 def organiser(who: users.Caller, refusal: str) -> None:
     """Raises Forbidden with these words unless the caller is an organiser."""
     if not who.organiser:
-        raise errors.Forbidden(refusal, "ORGANISERS_ONLY")
+        raise errors.Forbidden(refusal, errors.ORGANISERS_ONLY)
 
 
 @dataclass(frozen=True)
@@ -97,7 +97,7 @@ def run(who: users.Caller, run_id: str) -> RunView:
 def changeable_run(who: users.Caller, run_id: str) -> RunView:
     """As `run`, for cancel and delete: post-processing belongs to the organisers."""
     if ids.run_id(run_id).owner.post_processing and not who.organiser:
-        raise errors.Forbidden("only organisers change post-processing runs", "ORGANISERS_ONLY")
+        raise errors.Forbidden("only organisers change post-processing runs", errors.ORGANISERS_ONLY)
     return run(who, run_id)
 
 
@@ -126,5 +126,5 @@ def owned_group(who: users.Caller, group_id: str) -> groups.Group:
     """
     found, _ = _group(who, group_id)
     if found.owner != who.user and not who.organiser:
-        raise errors.Forbidden("only the group's owner or an organiser may do this", "OWNERS_ONLY")
+        raise errors.Forbidden("only the group's owner or an organiser may do this", errors.OWNERS_ONLY)
     return found

@@ -22,7 +22,7 @@ def refusal(problem: str) -> errors.Problem:
     A token that cannot be judged is not called bad: the caller should keep it and try again.
     """
     if problem == UNVERIFIABLE:
-        return errors.Unavailable(problem, "UNVERIFIABLE_TOKEN")
+        return errors.Unavailable(problem, errors.UNVERIFIABLE_TOKEN)
     return errors.Unauthenticated(problem or NOT_LOGGED_IN)
 
 

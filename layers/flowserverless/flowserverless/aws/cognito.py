@@ -55,7 +55,7 @@ def _refusals(known: Mapping[str, errors.Problem]) -> Iterator[None]:
     try:
         yield
     except exceptions.ClientError as error:
-        busy = errors.OverQuota("too many attempts; try again later", "TOO_MANY_ATTEMPTS")
+        busy = errors.OverQuota("too many attempts; try again later", errors.TOO_MANY_ATTEMPTS)
         refusal = {**dict.fromkeys(LIMITS, busy), **known}.get(clients.error_code(error))
         if refusal is None:
             raise
@@ -114,7 +114,7 @@ def find(named: Iterable[str]) -> dict[str, str]:
         else:
             unknown.append(f"'{one[:100]}'")
     if unknown:
-        raise errors.InvalidRequest(f"unknown users: {', '.join(unknown)}"[:2000], "UNKNOWN_USER")
+        raise errors.InvalidRequest(f"unknown users: {', '.join(unknown)}"[:2000], errors.UNKNOWN_USER)
     return found
 
 
@@ -152,7 +152,7 @@ def _search_refusals(prefix: str, token: str | None) -> dict[str, errors.Problem
 
 
 def _weak() -> errors.Problem:
-    return errors.InvalidRequest("the password needs at least 8 characters", "WEAK_PASSWORD")
+    return errors.InvalidRequest("the password needs at least 8 characters", errors.WEAK_PASSWORD)
 
 
 def sign_up(name: str, password: str, email: str | None) -> users.User:
@@ -182,7 +182,7 @@ def confirm(name: str) -> None:
 
 
 def _wrong_code() -> errors.Problem:
-    return errors.InvalidRequest("the code is wrong, has expired, or was tried too often", "INVALID_CODE")
+    return errors.InvalidRequest("the code is wrong, has expired, or was tried too often", errors.INVALID_CODE)
 
 
 def _code_refusals() -> dict[str, errors.Problem]:
@@ -220,16 +220,16 @@ def activate(named: str, code: str) -> users.User:
 
 def log_in(name: str, password: str) -> users.Session:
     """Sign in. Raises Unauthenticated, the same for a wrong password and for an unknown name."""
-    wrong = errors.Unauthenticated("user name or password is wrong", "WRONG_CREDENTIALS")
+    wrong = errors.Unauthenticated("user name or password is wrong", errors.WRONG_CREDENTIALS)
     refusals: dict[str, errors.Problem] = {
         "NotAuthorizedException": wrong,
         "UserNotFoundException": wrong,
         "InvalidParameterException": wrong,
         "UserNotConfirmedException": errors.Unauthenticated(
-            "this user is not active yet; a code was sent by e-mail", "NOT_ACTIVE"
+            "this user is not active yet; a code was sent by e-mail", errors.NOT_ACTIVE
         ),
         "PasswordResetRequiredException": errors.Unauthenticated(
-            "this user has to reset the password first", "PASSWORD_RESET_REQUIRED"
+            "this user has to reset the password first", errors.PASSWORD_RESET_REQUIRED
         ),
     }
     with _refusals(refusals):
@@ -244,7 +244,7 @@ def _authenticate(name: str, password: str) -> dict[str, Any]:
     )
     if "AuthenticationResult" not in answer:
         detail = "this password is temporary; an organiser has to set a lasting one"
-        raise errors.Unauthenticated(detail, "PASSWORD_CHANGE_REQUIRED")
+        raise errors.Unauthenticated(detail, errors.PASSWORD_CHANGE_REQUIRED)
     given: dict[str, Any] = answer["AuthenticationResult"]
     return given
 
@@ -264,7 +264,7 @@ def _session(given: Mapping[str, Any]) -> users.Session:
 
 def _wrong_password() -> dict[str, errors.Problem]:
     # To a caller with a good token this is no 401: clients would forget the token.
-    wrong = errors.InvalidRequest("the present password is wrong", "WRONG_PASSWORD")
+    wrong = errors.InvalidRequest("the present password is wrong", errors.WRONG_PASSWORD)
     names = ("NotAuthorizedException", "UserNotFoundException", "PasswordResetRequiredException")
     return dict.fromkeys((*names, "InvalidParameterException"), wrong)
 

@@ -111,7 +111,7 @@ def names(members: Iterable[Member]) -> dict[str, str]:
 def require_idle(group: Group) -> None:
     """Raise Conflict while the group has active runs."""
     if group.active_runs > 0:
-        raise errors.Conflict("the group has active runs; cancel them first", "GROUP_IS_ACTIVE")
+        raise errors.Conflict("the group has active runs; cancel them first", errors.GROUP_IS_ACTIVE)
 
 
 def require_room(members: Mapping[str, str]) -> None:
@@ -128,10 +128,10 @@ def require_owner(after: Roster, before: Mapping[str, str], named: bool) -> None
     if not after.members:
         raise errors.InvalidRequest("a group keeps at least one member")
     if named and after.owner not in after.members:
-        raise errors.InvalidRequest("the owner has to be one of the members", "OWNER_NOT_A_MEMBER")
+        raise errors.InvalidRequest("the owner has to be one of the members", errors.OWNER_NOT_A_MEMBER)
     if after.owner in before and after.owner not in after.members:
         detail = "the owner is not among the members; hand the group over first, or name another 'owner' as well"
-        raise errors.Conflict(detail, "OWNER_LEFT_OUT")
+        raise errors.Conflict(detail, errors.OWNER_LEFT_OUT)
 
 
 def unknown(group_id: str) -> errors.NotFound:
@@ -141,4 +141,4 @@ def unknown(group_id: str) -> errors.NotFound:
 
 def refusal(what: str) -> errors.Forbidden:
     """What strangers are told: the same of what is not theirs and of what does not exist."""
-    return errors.Forbidden(f"you have no access to {what}, or it does not exist", "NO_ACCESS")
+    return errors.Forbidden(f"you have no access to {what}, or it does not exist", errors.NO_ACCESS)

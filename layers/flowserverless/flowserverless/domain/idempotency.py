@@ -46,4 +46,4 @@ def require_same(first: Use, again: Use) -> None:
     """Raise Conflict if something else was sent with the key than the first time."""
     if first.payload != again.payload:
         detail = f"this Idempotency-Key was used for another request, which started run {first.run}"
-        raise errors.Conflict(detail, "IDEMPOTENCY_KEY_REUSED", run=first.run)
+        raise errors.Conflict(detail, errors.IDEMPOTENCY_KEY_REUSED, run=first.run)

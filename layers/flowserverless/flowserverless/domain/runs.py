@@ -167,13 +167,13 @@ def unknown(run_id: str) -> errors.NotFound:
 def require_active(run: Run) -> None:
     """Raise Conflict when the run has ended."""
     if not run.active:
-        raise errors.Conflict(f"run {run.id} is {run.state} already", "RUN_IS_FINAL")
+        raise errors.Conflict(f"run {run.id} is {run.state} already", errors.RUN_IS_FINAL)
 
 
 def require_final(run: Run) -> None:
     """Raise Conflict while the run may still change."""
     if run.active:
-        raise errors.Conflict(f"run {run.id} is {run.state}; cancel it first", "RUN_IS_ACTIVE")
+        raise errors.Conflict(f"run {run.id} is {run.state}; cancel it first", errors.RUN_IS_ACTIVE)
 
 
 def begin_step(run: Run, index: int, now: datetime) -> Run:

@@ -45,14 +45,15 @@ def require_size(size: int, most: int) -> None:
     """Raise TooLarge for a file of more than `most` bytes."""
     if size > most:
         raise errors.TooLarge(
-            f"the file has {size} bytes; up to {most} are taken: {limits.parameter('UploadBytes')}", "FILE_TOO_LARGE"
+            f"the file has {size} bytes; up to {most} are taken: {limits.parameter('UploadBytes')}",
+            errors.FILE_TOO_LARGE,
         )
 
 
 def require_arrived(upload: Upload, there: bool) -> None:
     """Raise Conflict unless the bytes of an upload are there as they were announced."""
     if not there:
-        raise errors.Conflict(f"file '{upload.id}' ({upload.name}) has not arrived complete", "UPLOAD_INCOMPLETE")
+        raise errors.Conflict(f"file '{upload.id}' ({upload.name}) has not arrived complete", errors.UPLOAD_INCOMPLETE)
 
 
 def unknown(file: str) -> errors.NotFound:

@@ -57,16 +57,16 @@ def needs_code(mode: str, email: str | None, verify: bool | None) -> bool:
     if mode == "closed":
         raise closed()
     if mode == "verified" and not email:
-        raise errors.InvalidRequest("registration needs an e-mail address here: 'email'", "EMAIL_NEEDED")
+        raise errors.InvalidRequest("registration needs an e-mail address here: 'email'", errors.EMAIL_NEEDED)
     return bool(email) and (mode == "verified" or verify is not False)
 
 
 def closed() -> errors.Problem:
-    return errors.Forbidden("registration is closed here; ask an organiser", "REGISTRATION_CLOSED")
+    return errors.Forbidden("registration is closed here; ask an organiser", errors.REGISTRATION_CLOSED)
 
 
 def taken(name: str) -> errors.Problem:
-    return errors.Conflict(f"the user name '{name}', or one that looks like it, is taken", "NAME_TAKEN")
+    return errors.Conflict(f"the user name '{name}', or one that looks like it, is taken", errors.NAME_TAKEN)
 
 
 MAX_NAME_LENGTH = 128

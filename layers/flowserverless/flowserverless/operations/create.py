@@ -62,7 +62,7 @@ def own_parameters(wanted: Wanted, published: versions.Version) -> list[dict[str
     found = list(feasibility.obstacles(published.template, own))
     if found:
         detail = f"no run of the group could ever start: its parameters {'; '.join(found)}"
-        raise errors.InvalidRequest(detail[:2000], "INVALID_PARAMETERS")
+        raise errors.InvalidRequest(detail[:2000], errors.INVALID_PARAMETERS)
     return [parameters.document(one) for one in own]
 
 

@@ -69,7 +69,7 @@ def upload(who: users.Caller, read: Read, file: str, now: datetime) -> None:
         kept = upload_items.get(group.id, file)
         # Of a file that no run was started with, the transaction notices one that is started now.
         if kept.uses != 0 and file in _in_use(group.id):
-            raise errors.Conflict("an active run takes this file as an argument", "FILE_IN_USE")
+            raise errors.Conflict("an active run takes this file as an argument", errors.FILE_IN_USE)
         upload_items.withdraw(group, kept, now, who.acting(group.id))
         return kept
 

@@ -139,7 +139,7 @@ def _clear_deleted(run_id: str) -> bool:
 def _external_run(run_id: str) -> runs.Run:
     run = run_items.get(run_id)
     if not run.external:
-        raise errors.Conflict(f"run {run_id} is not executed by an external engine", "NOT_EXTERNAL")
+        raise errors.Conflict(f"run {run_id} is not executed by an external engine", errors.NOT_EXTERNAL)
     return run
 
 
@@ -153,7 +153,7 @@ def _deliver(run: runs.Run, marker: deliveries.Marker, head: Json, now: datetime
     if not delivery.done:
         _carry_out(run, delivery, now)
     if not delivery.is_of(marker, head):
-        raise errors.Conflict(f"the results of run {run.id} were delivered before", "DELIVERED_BEFORE")
+        raise errors.Conflict(f"the results of run {run.id} were delivered before", errors.DELIVERED_BEFORE)
     return delivery
 
 
@@ -170,7 +170,7 @@ def _starter_left(run: runs.Run) -> str | None:
 def _judge(run: runs.Run, marker: deliveries.Marker, head: Json) -> inbox.Delivery:
     """The delivery that this marker ends. Raises TooLarge, InvalidRequest; a failure is believed whatever its files."""
     if head["ContentLength"] > MAX_FILE_BYTES:
-        raise errors.TooLarge(f"the marker has more than {MAX_FILE_BYTES} bytes", "MARKER_TOO_LARGE")
+        raise errors.TooLarge(f"the marker has more than {MAX_FILE_BYTES} bytes", errors.MARKER_TOO_LARGE)
     told = deliveries.told(marker.name, bucket.read(bucket.inbox(run.id, marker.name), MAX_FILE_BYTES) or b"")
     judged = deliveries.judge(
         inbox.listing(run.id),
@@ -181,7 +181,7 @@ def _judge(run: runs.Run, marker: deliveries.Marker, head: Json) -> inbox.Delive
     if marker.name == deliveries.ERROR:
         return delivery
     if judged.faults:
-        raise errors.InvalidRequest("; ".join(judged.faults), "FILES_REFUSED")
+        raise errors.InvalidRequest("; ".join(judged.faults), errors.FILES_REFUSED)
     template = version_items.get(run.workflow, run.version).template
     there = {file.path: file.size for file in judged.files}
     schema = template.results
@@ -201,7 +201,7 @@ def _require_complete(template: templates.Template, there: Mapping[str, int], to
     if missing:
         names = ", ".join(f"'{name}'" for name in dict.fromkeys(missing))[:2000]
         note = f" ({told.note})" if told.note else ""
-        raise errors.InvalidRequest(f"not delivered yet{note}: {names}; drop the marker after them", "INCOMPLETE")
+        raise errors.InvalidRequest(f"not delivered yet{note}: {names}; drop the marker after them", errors.INCOMPLETE)
 
 
 def _carry_out(run: runs.Run, delivery: inbox.Delivery, now: datetime) -> None:

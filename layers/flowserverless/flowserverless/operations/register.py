@@ -52,6 +52,6 @@ def _make_room(name: str, email: str | None, tried: list[str], now: datetime) ->
     mistyped = email is not None and usernames.digest(email) not in tried and 0 < len(tried) < MAX_ADDRESSES
     if not (expired or mistyped):
         detail = f"the user name '{name}' waits for the code that was sent by e-mail, which can be sent again"
-        raise errors.Conflict(f"{detail}; without it the name is free a day after it was registered", "NAME_TAKEN")
+        raise errors.Conflict(f"{detail}; without it the name is free a day after it was registered", errors.NAME_TAKEN)
     cognito.delete(there.name)
     return [] if expired else tried

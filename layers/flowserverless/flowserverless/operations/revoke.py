@@ -17,7 +17,7 @@ def tokens(named: str, now: datetime) -> tuple[str, str | None]:
     except ValueError:
         user = None
     if user is None and not users.is_id(named):
-        raise errors.NotFound(f"unknown user '{named[:100]}'", "UNKNOWN_USER")
+        raise errors.NotFound(f"unknown user '{named[:100]}'", errors.UNKNOWN_USER)
     meant = user.id if user else named.lower()
     revocations.sign_out_everywhere(meant, now)
     return meant, user.name if user else None

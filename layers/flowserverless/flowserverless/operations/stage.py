@@ -34,7 +34,7 @@ def step(event: Mapping[str, Any], now: datetime) -> dict[str, Any]:
         run = replace(run, ranking_version=post_process.take_snapshot(run, version))
     run = runs.begin_step(run, index, now)
     if not run_items.save_progress(run):
-        raise errors.Conflict(f"run {run.id} has ended", "RUN_IS_FINAL")
+        raise errors.Conflict(f"run {run.id} has ended", errors.RUN_IS_FINAL)
     planned = plans.of_run(run, version.template)
     step = planned[index]
     seconds = _seconds(run, step, now)

@@ -79,7 +79,7 @@ def _require_kept(group_id: str, missing: Collection[str]) -> None:
 
 def _deleted(files: Collection[str]) -> errors.Conflict:
     names = ", ".join(f"'{file}'" for file in sorted(files))
-    return errors.Conflict(f"deleted meanwhile: file {names}"[:2000], "FILE_DELETED")
+    return errors.Conflict(f"deleted meanwhile: file {names}"[:2000], errors.FILE_DELETED)
 
 
 def _first(use: idempotency.Use, found: reads.Found, now: datetime) -> idempotency.Use | None:
@@ -174,7 +174,7 @@ def _refused(
         raise _deleted(gone)
     raise errors.OverQuota(
         f"the group has {quota} active runs, as many as it may have: {limits.parameter('MaxActiveRuns')}",
-        "TOO_MANY_RUNS",
+        errors.TOO_MANY_RUNS,
     )
 
 
@@ -184,7 +184,7 @@ def _repeated(first: idempotency.Use, again: idempotency.Use) -> runs.Run:
         run = run_items.get(first.run)
     except errors.NotFound:
         detail = f"run {first.run}, which this Idempotency-Key started, was deleted"
-        raise errors.Conflict(detail, "RUN_IS_DELETED", run=first.run) from None
+        raise errors.Conflict(detail, errors.RUN_IS_DELETED, run=first.run) from None
     if run.state is runs.State.PENDING:
         _start(run)
     return run

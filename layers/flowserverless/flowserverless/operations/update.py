@@ -51,7 +51,7 @@ def _judge(
     members = before if changes.members is None else _named(changes.members, before, look)
     owner = group.owner if changes.owner is None else next(iter(_named([changes.owner], {**before, **members}, look)))
     if owner != group.owner and who.user != group.owner and not who.organiser:
-        raise errors.Forbidden("only the group's owner or an organiser hands it over", "OWNERS_ONLY")
+        raise errors.Forbidden("only the group's owner or an organiser hands it over", errors.OWNERS_ONLY)
     after = groups.Roster(changes.name or group.name, owner, members)
     groups.require_owner(after, before, named=changes.owner is not None)
     groups.require_room(members)

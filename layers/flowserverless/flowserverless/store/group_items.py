@@ -141,7 +141,7 @@ def create(group: groups.Group, people: Mapping[str, str], workflow: workflows.W
     except transactions.ConditionFailed:
         taken = table.fetch([table.group(group.id), name])
         if table.group(group.id) in taken:
-            raise errors.Conflict(f"there is a group '{group.id}' already", "GROUP_EXISTS") from None
+            raise errors.Conflict(f"there is a group '{group.id}' already", errors.GROUP_EXISTS) from None
         if taken:
             raise _name_taken(group.name) from None
         raise transactions.Busy("the workflow was being published; try again") from None
@@ -154,7 +154,7 @@ def _enter(transaction: TransactWrite, group: groups.Group, name: str, people: M
 
 
 def _name_taken(name: str) -> errors.Conflict:
-    return errors.Conflict(f"there is a group named '{name}' already", "GROUP_NAME_TAKEN")
+    return errors.Conflict(f"there is a group named '{name}' already", errors.GROUP_NAME_TAKEN)
 
 
 def is_as(group: groups.Group) -> Any:

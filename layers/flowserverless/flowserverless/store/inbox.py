@@ -187,5 +187,5 @@ def _explain(file: deliveries.File, error: Exception) -> None:
     if bucket.is_missing(error):
         return
     if clients.error_code(error) in _CHANGED:
-        raise errors.Conflict(f"'{file.path}' was written again while it was read", "FILE_CHANGED") from error
+        raise errors.Conflict(f"'{file.path}' was written again while it was read", errors.FILE_CHANGED) from error
     raise error

@@ -509,7 +509,9 @@ def _delete(found: Context, now: datetime, by: groups.Membership | None) -> bool
     run, group, workflow = found.run, found.group, found.workflow
     parsed = ids.run_id(run.id)
     if group is None and run.id == workflow.good_run:
-        raise errors.Conflict(f"run {run.id} is the post-processing result that the workflow shows", "RUN_IS_SHOWN")
+        raise errors.Conflict(
+            f"run {run.id} is the post-processing result that the workflow shows", errors.RUN_IS_SHOWN
+        )
     successors = boards.successors(group, run) if group else {}
     changed = False
 

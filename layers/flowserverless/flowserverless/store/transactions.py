@@ -23,7 +23,7 @@ class ConditionFailed(Exception):
 class Busy(errors.Unavailable):
     """Others kept changing the same items for too long; nothing was written, the same call may be repeated."""
 
-    code = "BUSY"
+    codes: tuple[str, ...] = (errors.BUSY,)
 
 
 RETRIED = {"TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded", "RequestLimitExceeded"}

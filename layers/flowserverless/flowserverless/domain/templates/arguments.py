@@ -50,7 +50,7 @@ def referenced_files(arguments: object) -> frozenset[str]:
     while pending:
         value, depth = pending.pop()
         if depth > validation.MAX_DEPTH:
-            raise errors.InvalidRequest("arguments are nested too deeply", "INVALID_ARGUMENTS")
+            raise errors.InvalidRequest("arguments are nested too deeply", errors.INVALID_ARGUMENTS)
         if isinstance(value, list):
             pending += [(each, depth + 1) for each in value]
         elif isinstance(value, Mapping):
@@ -59,7 +59,7 @@ def referenced_files(arguments: object) -> frozenset[str]:
             if isinstance(file_id, str) and _is_file_id(file_id):
                 files.add(file_id)
     if len(files) > MAX_FILES:
-        raise errors.InvalidRequest(f"a run takes at most {MAX_FILES} files", "INVALID_ARGUMENTS")
+        raise errors.InvalidRequest(f"a run takes at most {MAX_FILES} files", errors.INVALID_ARGUMENTS)
     return frozenset(files)
 
 
@@ -88,9 +88,9 @@ def bind(
     if len(binding.files) > MAX_FILES:
         binding.problems.append(f"a run takes at most {MAX_FILES} files")
     if binding.problems:
-        raise errors.InvalidRequest("; ".join(binding.problems)[:2000], "INVALID_ARGUMENTS")
+        raise errors.InvalidRequest("; ".join(binding.problems)[:2000], errors.INVALID_ARGUMENTS)
     if binding.unknown:
-        raise errors.NotFound(f"unknown file {', '.join(binding.unknown)}"[:2000], "UNKNOWN_FILE")
+        raise errors.NotFound(f"unknown file {', '.join(binding.unknown)}"[:2000], errors.UNKNOWN_FILE)
     return Bound(found, tuple(binding.files))
 
 
@@ -155,7 +155,9 @@ def _all(declared: Iterable[parameters.Parameter]) -> Iterator[parameters.Parame
 def _given(declared: Sequence[parameters.Parameter], arguments: object, binding: _Binding) -> dict[str, object]:
     """The arguments by name; what is malformed, unknown or given twice is noted."""
     if not isinstance(arguments, Sequence) or isinstance(arguments, str | bytes):
-        raise errors.InvalidRequest("arguments must be a list of objects with `name` and `value`", "INVALID_ARGUMENTS")
+        raise errors.InvalidRequest(
+            "arguments must be a list of objects with `name` and `value`", errors.INVALID_ARGUMENTS
+        )
     known = {parameter.name for parameter in declared}
     given: dict[str, object] = {}
     for index, argument in enumerate(arguments):

@@ -32,7 +32,7 @@ def narrow(template: Mapping[str, Any], own: object) -> tuple[parameters.Paramet
         if found:
             raise validation.Faults(found)
     except validation.Faults as error:
-        raise errors.InvalidRequest(str(error)[:2000], "INVALID_PARAMETERS") from None
+        raise errors.InvalidRequest(str(error)[:2000], errors.INVALID_PARAMETERS) from None
     return tuple(narrowed)
 
 
