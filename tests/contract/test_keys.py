@@ -170,7 +170,7 @@ def test_keys_of_objects_are_made_in_one_module():
         # A folder that the steps of post-processing find.
         "flowserverless/operations/post_process.py": {"runs/"},
         "flowserverless/operations/stage.py": {"runs/"},
-        "flowserverless/packages/needs.py": {"runs/"},
+        "flowserverless/packages/missing_inputs.py": {"runs/"},
     }
 
 

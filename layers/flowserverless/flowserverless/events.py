@@ -1,4 +1,4 @@
-"""The one way in for Step Functions, events and schedules: logs that name the run, metrics, plain dictionaries."""
+"""The way in for Step Functions, events and schedules: plain dictionaries, logs that name the run, metrics."""
 
 import functools
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""Answers as API Gateway takes them: redirects to signed URLs, CSV for those who accept it, tags, headers of all."""
+"""Answers that are no plain JSON: redirects to presigned URLs, and CSV for callers who accept it."""
 
 import hashlib
 import re

@@ -1,4 +1,4 @@
-"""The one way in for HTTP: an operation's routes, who is let in, and every error as problem+json."""
+"""The way in for HTTP: an app per operation validates requests, knows the caller, and answers errors as problems."""
 
 from collections.abc import Callable, Mapping
 from http import HTTPStatus

@@ -1,4 +1,4 @@
-"""The service descriptor: what flowServ's clients read first to learn the routes."""
+"""The service descriptor: the document from which flowServ's clients learn the routes."""
 
 import platform
 from typing import Any

@@ -1,4 +1,4 @@
-"""One thing at a time, with all that people want to know of it."""
+"""Answers one run, group or workflow with everything that people are shown of it."""
 
 import json
 from collections.abc import Iterable, Mapping
@@ -9,9 +9,9 @@ from flowserverless.auth import authorize
 from flowserverless.domain import groups, runs, users
 from flowserverless.domain.ranking import standing
 from flowserverless.store import (
+    batch_reads,
     boards,
     members,
-    reads,
     run_items,
     workflow_items,
 )
@@ -41,7 +41,7 @@ def beside(group: groups.Group, of: Iterable[runs.Run], ranked: object = True) -
     """Names of the members who started these runs, and the board that people see if any is `ranked`; in one read."""
     people = [members.wanted(group.id, user) for user in {str(run.started_by) for run in of}]
     workflow = workflow_items.wanted(group.workflow)
-    found = reads.together(*people, *([workflow] if ranked else []))
+    found = batch_reads.together(*people, *([workflow] if ranked else []))
     head = found.get(workflow)
     return groups.names(filter(None, map(found.get, people))), head.board if head else None
 

@@ -1,4 +1,4 @@
-"""A page that shows the OpenAPI document: Swagger UI as Powertools brings it along, with nothing from elsewhere."""
+"""Makes the page /docs: Swagger UI as Powertools brings it along, which loads nothing from other hosts."""
 
 import base64
 import functools

@@ -1,4 +1,4 @@
-"""Links to files, to GET or to HEAD them: nothing that is downloaded passes through a function."""
+"""Makes presigned URLs for downloads, because no file passes through a function."""
 
 from flowserverless.domain import errors, kept_files, public_files, runs, uploads
 from flowserverless.store import bucket, run_items, upload_items, version_items

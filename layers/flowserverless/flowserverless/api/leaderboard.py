@@ -1,4 +1,4 @@
-"""Reading a leaderboard: in the workflow's own order at the cost of a page, in any other order at the cost of all."""
+"""Answers a leaderboard: a page in the workflow's own order, or all entries in an order that the caller chose."""
 
 import bisect
 import hashlib

@@ -1,4 +1,4 @@
-"""Pages of things: newest first or by identifier, with `next` in the answer while there is more."""
+"""Answers listings of runs, files, uploads, groups and workflows, page by page."""
 
 from typing import Any
 

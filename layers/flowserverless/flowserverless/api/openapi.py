@@ -1,4 +1,4 @@
-"""What the OpenAPI document says of a route beyond its types: statuses, who may call it, what is not JSON."""
+"""Describes an operation in the OpenAPI document beyond its types: statuses, who may call it, bodies."""
 
 from http import HTTPStatus
 from typing import Any

@@ -1,4 +1,4 @@
-"""What is wrong with a request, in sentences: the validator's own words are for those who know its types."""
+"""Says in sentences what is wrong with a request, because the validator's own words need knowledge of its types."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any

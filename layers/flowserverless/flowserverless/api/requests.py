@@ -1,4 +1,4 @@
-"""What callers may send: pydantic models, so that a wrong body is refused before any code of ours sees it."""
+"""Bodies of requests as pydantic models, which refuse a wrong body before an operation sees it."""
 
 import re
 from dataclasses import dataclass

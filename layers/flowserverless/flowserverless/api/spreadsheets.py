@@ -1,4 +1,4 @@
-"""Tables as CSV (RFC 4180), written for the programs that open them: what somebody typed is never a formula there."""
+"""Writes tables as CSV (RFC 4180) in which a spreadsheet program takes no text for a formula."""
 
 import re
 import unicodedata

@@ -1,4 +1,4 @@
-"""Admits a request: who is calling, or why that is nobody."""
+"""Authenticates a request: the caller's identity, or why there is none."""
 
 import dataclasses
 import functools

@@ -1,4 +1,4 @@
-"""Who may see and do what: organisers everything, members what is their group's, everybody what is published."""
+"""Authorizes callers: organisers for everything, members for what is their group's, anybody for what is public."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ from typing import Any
 from flowserverless import settings
 from flowserverless.auth import credentials
 from flowserverless.domain import errors, groups, ids, runs, uploads, users
-from flowserverless.store import group_items, members, reads, run_items, upload_items
+from flowserverless.store import batch_reads, group_items, members, run_items, upload_items
 
 
 def organiser(who: users.Caller, refusal: str) -> None:
@@ -38,7 +38,9 @@ def group(who: users.Caller, group_id: str) -> groups.Group:
     return group_with(who, group_id)[0]
 
 
-def group_with(who: users.Caller, group_id: str, *further: reads.Wanted[Any]) -> tuple[groups.Group, reads.Found]:
+def group_with(
+    who: users.Caller, group_id: str, *further: batch_reads.Wanted[Any]
+) -> tuple[groups.Group, batch_reads.Found]:
     """As `group`; `further` things are read in the same call."""
     found, beside = _group(who, group_id, *further)
     if found.closed:
@@ -55,11 +57,13 @@ def group_with_uploads(
     return found, {file: upload for file, one in wanted.items() if (upload := beside.get(one))}
 
 
-def _group(who: users.Caller, group_id: str, *further: reads.Wanted[Any]) -> tuple[groups.Group, reads.Found]:
+def _group(
+    who: users.Caller, group_id: str, *further: batch_reads.Wanted[Any]
+) -> tuple[groups.Group, batch_reads.Found]:
     if not ids.is_name(group_id):
         raise groups.unknown(group_id)
     own, membership = group_items.wanted(group_id), members.wanted(group_id, who.user)
-    beside = reads.together(own, membership, *further)
+    beside = batch_reads.together(own, membership, *further)
     if membership not in beside and not who.organiser:
         raise groups.refusal(f"group '{group_id}'")
     found = beside.get(own)

@@ -1,4 +1,4 @@
-"""What callers show to prove who they are, and the words in which the authorizer says what it found."""
+"""Credentials of callers (a Bearer token or `api_key`), and how the authorizer says what is wrong with them."""
 
 from collections.abc import Iterator
 from typing import Any

@@ -1,4 +1,4 @@
-"""Verifies Cognito's access tokens; the only module that needs PyJWT, which only the authorizer carries."""
+"""Verifies Cognito's access tokens. It needs PyJWT, which only the authorizer's layer carries."""
 
 import json
 import math

@@ -1,4 +1,4 @@
-"""Users, as Amazon Cognito keeps them: every call to it, and what its refusals mean to people."""
+"""Users in Amazon Cognito: every call to it, and what its refusals mean to people."""
 
 import base64
 import contextlib

@@ -1,4 +1,4 @@
-"""Executions: every run is one execution of the state machine, named by the run's id."""
+"""Executions in Step Functions: every run is one execution, named by the run's id."""
 
 import contextlib
 import json

@@ -1,4 +1,4 @@
-"""The job of a step that runs in AWS Batch: how large its Fargate task is, and what became of it."""
+"""The Fargate task of a job in AWS Batch: which sizes there are, and why a job failed."""
 
 import json
 from dataclasses import dataclass

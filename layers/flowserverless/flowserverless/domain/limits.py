@@ -1,4 +1,4 @@
-"""Who sets a limit: what people are told when they reach it, beside what it is."""
+"""Says who sets a limit, for the messages to people who reach it."""
 
 from collections.abc import Mapping
 

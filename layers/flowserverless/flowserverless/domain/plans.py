@@ -1,9 +1,9 @@
-"""The steps of a run, as its workflow's version and its own arguments say: the same whoever asks, and whenever."""
+"""Plans a run: the steps to execute, in order, from the template and the arguments of the run."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from flowserverless.domain import errors, fences, paths, runs, validation, variable_names
+from flowserverless.domain import errors, paths, runs, step_outputs, validation, variable_names
 from flowserverless.domain.templates import (
     arguments,
     commands,
@@ -156,7 +156,7 @@ def _plan(
             values=visible,
             inputs=None if step.inputs is None else tuple(_inputs(step, step.inputs, values)),
             outputs=step.outputs,
-            beyond=fences.beyond(listed, index, results),
+            beyond=step_outputs.beyond(listed, index, results),
             func=step.func,
             arg=step.arg,
             argument_names=step.variables if step.kind == "code" else {},

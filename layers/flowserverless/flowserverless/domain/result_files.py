@@ -1,4 +1,4 @@
-"""Which of the files that a run left are its results, under which name, and which are missing."""
+"""Finds the result files among the files that a run left, and says which declared ones are missing."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace

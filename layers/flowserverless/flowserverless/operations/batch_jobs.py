@@ -1,4 +1,4 @@
-"""Steps that run in AWS Batch: what a job is told, how it asks for its manifest, and how it went.
+"""Jobs in AWS Batch: what a job is told, how it asks for its manifest, and how it went.
 
 The containers of a job have no credentials, and they may begin hours and end days after they were ordered, when every
 URL that was signed then has expired. So they know one address of this service with a secret in it, which leads to

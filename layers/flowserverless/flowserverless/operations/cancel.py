@@ -1,4 +1,4 @@
-"""Canceling a run: the state, the mark that its step watches, then the execution."""
+"""Cancels a run: the state first, then the mark that its step watches, then the execution."""
 
 from datetime import datetime
 

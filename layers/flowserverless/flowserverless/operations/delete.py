@@ -1,4 +1,4 @@
-"""Deleting: rows and ranking entries at once, objects afterwards by calls that are repeated until none is left."""
+"""Deletes runs, uploads, groups and users: items and ranking entries at once, objects later until none is left."""
 
 import contextlib
 import time

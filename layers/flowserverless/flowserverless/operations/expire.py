@@ -1,4 +1,4 @@
-"""Clean-up: runs older than an installation keeps, except active ones, a group's best, and what a workflow shows."""
+"""Expires runs that are older than the installation keeps them, but never a group's best one."""
 
 from collections.abc import Iterator
 from datetime import datetime, timedelta

@@ -1,4 +1,4 @@
-"""Publishing a run: its files, archive, metrics, ranking entries and final state become visible in one moment."""
+"""Finishes a run: files, archive, metrics, ranking entries and final state become visible in one moment."""
 
 from collections.abc import Mapping, Sequence
 from concurrent import futures
@@ -10,7 +10,7 @@ from flowserverless import settings
 from flowserverless.aws import clients, step_functions
 from flowserverless.domain import errors, fargate, kept_files, limits, result_files, run_directory, runs, versions
 from flowserverless.domain.templates import templates
-from flowserverless.operations import batch_jobs, directories, metrics
+from flowserverless.operations import batch_jobs, metrics, run_directories
 from flowserverless.store import archive, bucket, run_items, version_items
 
 MAX_MESSAGES = 100
@@ -102,8 +102,8 @@ def _left(run: runs.Run, version: versions.Version) -> run_directory.Directory:
 
     Rankings are filled, and other runs' post-processing reads, by the names of files alone.
     """
-    found = directories.stored(run.id)
-    left = directories.left(run, version, found)
+    found = run_directories.stored(run.id)
+    left = run_directories.left(run, version, found)
     bucket.remove([bucket.result(run.id, path) for path in found if path not in left.files])
     return left
 

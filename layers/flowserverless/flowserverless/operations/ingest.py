@@ -1,4 +1,4 @@
-"""Results from outside: an external engine drops files and a marker into the inbox, and the waiting execution goes on.
+"""Ingests what an external engine delivered to the inbox of its run, and lets the waiting execution go on.
 
 A delivery is judged whole. Until it is accepted nothing of the run changes; from then on it is written down, and
 whoever comes across it (the event, its repetition, the execution that begins to wait) carries it on to its end.

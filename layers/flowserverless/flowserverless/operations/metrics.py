@@ -1,4 +1,4 @@
-"""What a run is worth: its result file, read as the schema of a board says."""
+"""Reads a run's metrics from its result file, as the schema of a board says."""
 
 import functools
 from collections.abc import Callable

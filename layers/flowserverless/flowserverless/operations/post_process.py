@@ -1,4 +1,4 @@
-"""Post-processing: a run over the best runs of a workflow's groups, owed whenever the list of them changes.
+"""Starts post-processing: a run over the best runs of a workflow's groups, owed when the list of them changes.
 
 At most one is active per workflow. The ranking is read when its first step is staged, so whatever changed
 until then is in it; what changes later makes the workflow owe one more, however often it changes. When nothing is

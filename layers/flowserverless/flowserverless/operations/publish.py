@@ -1,4 +1,4 @@
-"""Publishing a workflow: read the zip whole, store its files under the version, then make the version current."""
+"""Publishes a workflow: reads the zip whole, stores its files under the version, then makes the version current."""
 
 import io
 import json

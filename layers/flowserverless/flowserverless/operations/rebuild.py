@@ -1,4 +1,4 @@
-"""Filling a workflow's new board from the result files that its runs left, and taking the old board down.
+"""Rebuilds a ranking: fills a workflow's new board from kept result files, and takes the old board down.
 
 Nobody waits for this: it goes on call by call, each call page by page, and after whatever interruption from the
 page that was done last.

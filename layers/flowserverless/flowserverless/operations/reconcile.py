@@ -1,4 +1,4 @@
-"""The reconciler: compares what is due with what Step Functions knows, and ends or restarts what fell between.
+"""Reconciles the table with Step Functions: ends or restarts runs that fell between, and does what is due.
 
 It assumes that every event can get lost, come twice or come late, and that a function can die after any call.
 """

@@ -1,4 +1,4 @@
-"""Staging a step: sign exactly the URLs that this step of this run needs, and say so in a manifest."""
+"""Stages a step: signs exactly the URLs that this step of this run needs, and writes its step order."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
@@ -7,8 +7,8 @@ from typing import Any
 
 from flowserverless import settings
 from flowserverless.domain import errors, ids, limits, paths, plans, run_directory, runs, versions
-from flowserverless.operations import batch_jobs, directories, post_process
-from flowserverless.store import bucket, reads, run_items, version_items
+from flowserverless.operations import batch_jobs, post_process, run_directories
+from flowserverless.store import batch_reads, bucket, run_items, version_items
 
 # Time for a cold start and for delivering files, beyond what a step itself may take.
 SPARE_SECONDS = 900
@@ -68,7 +68,7 @@ def _write(manifest: Mapping[str, Any], seconds: int) -> str:
 def _fetch(event: Mapping[str, Any]) -> tuple[runs.Run, versions.Version]:
     """The run and the version that it was started with, in one read."""
     run, version = run_items.wanted(ids.run_id(event["run"])), version_items.wanted(event["workflow"], event["version"])
-    both = reads.together(run, version)
+    both = batch_reads.together(run, version)
     found, published = both.get(run), both.get(version)
     if found is None or published is None:
         raise runs.unknown(event["run"])
@@ -134,7 +134,7 @@ def _manifest(run: runs.Run, version: versions.Version, step: plans.Step, second
     valid = seconds + SPARE_SECONDS
     most, of_a_file = _output_bytes(step)
     known = settings.current()
-    begun = directories.begun(run, version, step.index)
+    begun = run_directories.begun(run, version, step.index)
     return {
         "run": run.id,
         "step": step.index,

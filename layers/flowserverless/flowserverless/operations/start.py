@@ -1,4 +1,4 @@
-"""Starting a run: bind the arguments, plan the steps, write the run and its key at once, then start the execution."""
+"""Starts a run: binds arguments, plans steps, writes run and idempotency key at once, starts the execution."""
 
 import json
 from collections.abc import Collection, Mapping, Sequence
@@ -13,10 +13,10 @@ from flowserverless.aws import step_functions
 from flowserverless.domain import errors, groups, idempotency, ids, limits, plans, runs, uploads, users
 from flowserverless.domain.templates import arguments, group_parameters, parameters
 from flowserverless.store import (
+    batch_reads,
     group_items,
     idempotency_keys,
     members,
-    reads,
     run_items,
     transactions,
     upload_items,
@@ -58,7 +58,7 @@ def run(
     be started at this moment is started by the reconciler: once the run is written, it is not lost.
     """
     use = idempotency.use(group, asked.key, asked.payload, now) if asked.key is not None else None
-    first = _first(use, reads.together(idempotency_keys.wanted(use)), now) if use else None
+    first = _first(use, batch_reads.together(idempotency_keys.wanted(use)), now) if use else None
     if use and first:
         return _repeated(first, use)
     _require_kept(group.id, [file for file in asked.files if file not in kept])
@@ -71,7 +71,7 @@ def run(
 def _require_kept(group_id: str, missing: Collection[str]) -> None:
     """Raise Conflict if one of these files was deleted a moment ago; of others nothing is known here."""
     known = {file: upload_items.wanted_tombstone(group_id, file) for file in missing}
-    there = reads.together(*known.values())
+    there = batch_reads.together(*known.values())
     deleted = [file for file, tombstone in known.items() if tombstone in there]
     if deleted:
         raise _deleted(deleted)
@@ -82,7 +82,7 @@ def _deleted(files: Collection[str]) -> errors.Conflict:
     return errors.Conflict(f"deleted meanwhile: file {names}"[:2000], errors.FILE_DELETED)
 
 
-def _first(use: idempotency.Use, found: reads.Found, now: datetime) -> idempotency.Use | None:
+def _first(use: idempotency.Use, found: batch_reads.Found, now: datetime) -> idempotency.Use | None:
     """The first use of the same key, unless it has expired."""
     first = found.get(idempotency_keys.wanted(use))
     return first if first and first.holds(now) else None
@@ -159,7 +159,7 @@ def _refused(
     members.check(by)
     own, written = group_items.wanted(str(run.group)), run_items.wanted(ids.run_id(run.id))
     kept = {file: upload_items.wanted(str(run.group), file) for file in files}
-    found = reads.together(own, written, *kept.values(), *([idempotency_keys.wanted(use)] if use else []))
+    found = batch_reads.together(own, written, *kept.values(), *([idempotency_keys.wanted(use)] if use else []))
     if written in found:
         # The transaction was ours and its answer was lost.
         _start(run)

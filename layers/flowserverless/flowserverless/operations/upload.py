@@ -8,11 +8,11 @@ from typing import Any
 
 from flowserverless import clock, settings
 from flowserverless.domain import groups, uploads, users
-from flowserverless.store import bucket, reads, transactions, upload_items
+from flowserverless.store import batch_reads, bucket, transactions, upload_items
 
 ROUNDS = 10
 BUSY = "others keep changing the group's files; try again"
-Read = Callable[[reads.Wanted[Any]], tuple[groups.Group, reads.Found]]
+Read = Callable[[batch_reads.Wanted[Any]], tuple[groups.Group, batch_reads.Found]]
 
 
 @dataclass(frozen=True)

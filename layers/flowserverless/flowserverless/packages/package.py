@@ -10,7 +10,7 @@ from typing import IO
 
 from flowserverless.domain import paths, public_files, validation
 from flowserverless.domain.templates import commands, feasibility, steps, templates
-from flowserverless.packages import documents, instructions, layout, manifest, needs, zipfiles
+from flowserverless.packages import collisions, documents, instructions, manifest, missing_inputs, zipfiles
 
 
 @dataclass(frozen=True)
@@ -102,10 +102,10 @@ def read(
     files, folders = _files(described, contents, found)
     checksums = zipfiles.checksums(contents, found)
     if document and template:
-        named = needs.check(template, files, folders)
-        found += manifest.placed(document, [*layout.check(template, files, folders), *named.wrong], template)
+        named = missing_inputs.check(template, files, folders)
+        found += manifest.placed(document, [*collisions.check(template, files, folders), *named.wrong], template)
         found += manifest.placed(document, [*_obstacles(template), *_unlike_flowserv(template)], template)
-        warned += manifest.placed(document, [*layout.doubts(template, files), *named.doubtful], template)
+        warned += manifest.placed(document, [*collisions.doubts(template, files), *named.doubtful], template)
     public = _public(described, document, template, contents, files, found, warned)
     if found or template is None:
         # What is wrong with a file is found again by everyone who needs it.

@@ -1,4 +1,4 @@
-"""One .tar.gz of all files of a run, made from S3 to S3 while it flows through, without ever holding it.
+"""Makes the .tar.gz of a run's files from S3 to S3, while it flows through the function.
 
 The archive is a chain of generators that the last of them, the upload, pulls:
 

@@ -12,7 +12,7 @@ from pynamodb.expressions.update import Action
 from pynamodb.transactions import TransactWrite
 
 from flowserverless.domain import errors, groups, names, workflows
-from flowserverless.store import boards, due, members, reads, table, transactions
+from flowserverless.store import batch_reads, boards, due, members, table, transactions
 
 MAX_WRITES = 100
 CLOSED = -1
@@ -56,14 +56,14 @@ def to_item(group: groups.Group) -> table.GroupItem:
     )
 
 
-def wanted(group_id: str) -> reads.Wanted[groups.Group]:
+def wanted(group_id: str) -> batch_reads.Wanted[groups.Group]:
     """A group, to be read together with other things."""
-    return reads.Wanted(table.group(group_id), from_item)
+    return batch_reads.Wanted(table.group(group_id), from_item)
 
 
 def seek(group_id: str) -> groups.Group | None:
     """The group, if there is one."""
-    return reads.one(wanted(group_id))
+    return batch_reads.one(wanted(group_id))
 
 
 def get(group_id: str) -> groups.Group:

@@ -7,17 +7,17 @@ from typing import Any
 from pynamodb.transactions import TransactWrite
 
 from flowserverless.domain import idempotency
-from flowserverless.store import reads, table
+from flowserverless.store import batch_reads, table
 
 
-def wanted(of: idempotency.Use) -> reads.Wanted[idempotency.Use]:
+def wanted(of: idempotency.Use) -> batch_reads.Wanted[idempotency.Use]:
     """The first use of the same key, to be read together with other things."""
 
     def made(item: Any) -> idempotency.Use:
         expires = datetime.fromtimestamp(int(item.expires), UTC)
         return replace(of, payload=item.payload, expires=expires, run=item.run)
 
-    return reads.Wanted(table.once(of.group, of.key), made)
+    return batch_reads.Wanted(table.once(of.group, of.key), made)
 
 
 def bind(transaction: TransactWrite, use: idempotency.Use, now: datetime) -> None:

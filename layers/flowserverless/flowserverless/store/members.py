@@ -8,7 +8,7 @@ from typing import Any
 from pynamodb.transactions import TransactWrite
 
 from flowserverless.domain import groups
-from flowserverless.store import reads, table
+from flowserverless.store import batch_reads, table
 
 
 def from_item(item: Any) -> groups.Member:
@@ -21,14 +21,14 @@ def to_item(group_id: str, member: groups.Member) -> table.MemberItem:
     return table.MemberItem(*table.member(group_id, member.id), user=member.id, name=member.name)
 
 
-def wanted(group_id: str, user: str) -> reads.Wanted[groups.Member]:
+def wanted(group_id: str, user: str) -> batch_reads.Wanted[groups.Member]:
     """A member, to be read together with other things."""
-    return reads.Wanted(table.member(group_id, user), from_item)
+    return batch_reads.Wanted(table.member(group_id, user), from_item)
 
 
 def get(membership: groups.Membership) -> groups.Member | None:
     """The member; None when there is none."""
-    return reads.one(wanted(membership.group, membership.user))
+    return batch_reads.one(wanted(membership.group, membership.user))
 
 
 def require(transaction: TransactWrite, by: groups.Membership | None) -> None:

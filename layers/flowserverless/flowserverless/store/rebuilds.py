@@ -12,7 +12,7 @@ from pynamodb.transactions import TransactWrite
 
 from flowserverless.domain import groups, workflows
 from flowserverless.domain.ranking import rebuilding
-from flowserverless.store import boards, due, group_items, reads, table, transactions, workflow_items
+from flowserverless.store import batch_reads, boards, due, group_items, table, transactions, workflow_items
 
 ROUNDS = 50
 
@@ -90,7 +90,7 @@ def _take_part(work: rebuilding.Rebuild, group_id: str, joins: bool) -> None:
 
 def _waiting(work: rebuilding.Rebuild) -> workflows.Workflow | None:
     """The workflow, if this board is the one that it is going to show."""
-    head = reads.one(workflow_items.wanted(work.workflow))
+    head = batch_reads.one(workflow_items.wanted(work.workflow))
     return head if head and head.next_board == work.board else None
 
 

@@ -14,12 +14,12 @@ from pynamodb.transactions import TransactWrite
 from flowserverless.domain import errors, groups, idempotency, ids, moments, runs, workflows
 from flowserverless.domain.ranking import standing
 from flowserverless.store import (
+    batch_reads,
     boards,
     due,
     group_items,
     idempotency_keys,
     members,
-    reads,
     table,
     transactions,
     workflow_items,
@@ -138,14 +138,14 @@ def to_item(run: runs.Run, stop: bool = False) -> table.RunItem:
 ACTIVE = table.RunItem.state.is_in(*(str(state) for state in runs.ACTIVE))
 
 
-def wanted(run: ids.RunId) -> reads.Wanted[runs.Run]:
+def wanted(run: ids.RunId) -> batch_reads.Wanted[runs.Run]:
     """A run, to be read together with other things."""
-    return reads.Wanted(table.run(run), from_item)
+    return batch_reads.Wanted(table.run(run), from_item)
 
 
 def get(run_id: str) -> runs.Run:
     """The run as it is now; raises NotFound."""
-    found = reads.one(wanted(ids.run_id(run_id)))
+    found = batch_reads.one(wanted(ids.run_id(run_id)))
     if found is None:
         raise runs.unknown(run_id)
     return found
@@ -154,7 +154,7 @@ def get(run_id: str) -> runs.Run:
 def several(run_ids: Iterable[str]) -> dict[str, runs.Run]:
     """Those of the runs that are there, by id, in one BatchGetItem; of none, none is made."""
     asked = {run_id: wanted(ids.run_id(run_id)) for run_id in run_ids}
-    found = reads.together(*asked.values())
+    found = batch_reads.together(*asked.values())
     there = ((run_id, found.get(one)) for run_id, one in asked.items())
     return {run_id: run for run_id, run in there if run}
 

@@ -9,7 +9,7 @@ from pynamodb.expressions.update import Action
 from pynamodb.transactions import TransactWrite
 
 from flowserverless.domain import groups, uploads
-from flowserverless.store import bucket, due, group_items, members, reads, table, transactions
+from flowserverless.store import batch_reads, bucket, due, group_items, members, table, transactions
 
 
 def from_item(item: Any) -> uploads.Upload:
@@ -48,19 +48,19 @@ def _key_only(upload: uploads.Upload) -> table.UploadItem:
     return table.UploadItem(*table.upload(upload.group, upload.id))
 
 
-def wanted(group_id: str, file: str) -> reads.Wanted[uploads.Upload]:
+def wanted(group_id: str, file: str) -> batch_reads.Wanted[uploads.Upload]:
     """An upload, to be read together with other things."""
-    return reads.Wanted(table.upload(group_id, file), from_item)
+    return batch_reads.Wanted(table.upload(group_id, file), from_item)
 
 
-def wanted_content(group_id: str, size: int, sha256: str) -> reads.Wanted[str]:
+def wanted_content(group_id: str, size: int, sha256: str) -> batch_reads.Wanted[str]:
     """Which upload of a group has these bytes, to be read together with other things."""
-    return reads.Wanted(table.content(group_id, size, sha256), lambda item: str(item.file))
+    return batch_reads.Wanted(table.content(group_id, size, sha256), lambda item: str(item.file))
 
 
-def wanted_tombstone(group_id: str, file: str) -> reads.Wanted[str]:
+def wanted_tombstone(group_id: str, file: str) -> batch_reads.Wanted[str]:
     """That an upload was deleted and can be posted still, to be read together with other things."""
-    return reads.Wanted(table.withdrawn(group_id, file), lambda _: file)
+    return batch_reads.Wanted(table.withdrawn(group_id, file), lambda _: file)
 
 
 def page(group_id: str, limit: int, before: str | None = None) -> tuple[list[uploads.Upload], bool]:
@@ -80,7 +80,7 @@ def page(group_id: str, limit: int, before: str | None = None) -> tuple[list[upl
 
 def seek(group_id: str, file: str) -> uploads.Upload | None:
     """One upload, if there is one."""
-    return reads.one(wanted(group_id, file))
+    return batch_reads.one(wanted(group_id, file))
 
 
 def get(group_id: str, file: str) -> uploads.Upload:

@@ -8,7 +8,7 @@ from pynamodb.transactions import TransactWrite
 
 from flowserverless.domain import ids, versions, workflows
 from flowserverless.domain.ranking import rebuilding
-from flowserverless.store import due, reads, rebuilds, table, transactions, workflow_items
+from flowserverless.store import batch_reads, due, rebuilds, table, transactions, workflow_items
 
 ROUNDS = 20
 
@@ -49,14 +49,14 @@ def _to_item(version: versions.Version, key: table.Key) -> table.TemplateItem:
     )
 
 
-def wanted(workflow: str, version: str | None = None) -> reads.Wanted[versions.Version]:
+def wanted(workflow: str, version: str | None = None) -> batch_reads.Wanted[versions.Version]:
     """A version, by default the current one, to be read together with other things."""
-    return reads.Wanted(table.template(workflow, version), from_item)
+    return batch_reads.Wanted(table.template(workflow, version), from_item)
 
 
 def get(workflow: str, version: str | None = None) -> versions.Version:
     """A published version, by default the current one; raises NotFound."""
-    found = reads.one(wanted(workflow, version))
+    found = batch_reads.one(wanted(workflow, version))
     if found is None:
         raise workflows.unknown(workflow)
     return found
@@ -72,7 +72,7 @@ def with_workflow(workflow: str) -> tuple[workflows.Workflow, versions.Version]:
 
 def _read(workflow: str) -> tuple[workflows.Workflow | None, versions.Version | None]:
     head, current = workflow_items.wanted(workflow), wanted(workflow)
-    found = reads.together(head, current)
+    found = batch_reads.together(head, current)
     return found.get(head), found.get(current)
 
 

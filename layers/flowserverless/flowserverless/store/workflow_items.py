@@ -6,7 +6,7 @@ from typing import Any
 from pynamodb.expressions.update import Action
 
 from flowserverless.domain import errors, workflows
-from flowserverless.store import due, reads, table
+from flowserverless.store import batch_reads, due, table
 
 
 def from_item(item: Any) -> workflows.Workflow:
@@ -26,14 +26,14 @@ def from_item(item: Any) -> workflows.Workflow:
     )
 
 
-def wanted(workflow: str) -> reads.Wanted[workflows.Workflow]:
+def wanted(workflow: str) -> batch_reads.Wanted[workflows.Workflow]:
     """A workflow, to be read together with other things."""
-    return reads.Wanted(table.workflow(workflow), from_item)
+    return batch_reads.Wanted(table.workflow(workflow), from_item)
 
 
 def get(workflow: str) -> workflows.Workflow:
     """The workflow; raises NotFound."""
-    found = reads.one(wanted(workflow))
+    found = batch_reads.one(wanted(workflow))
     if found is None:
         raise workflows.unknown(workflow)
     return found

@@ -1,4 +1,4 @@
-"""From the result file that a run wrote to the row of values it is ranked by.
+"""Reads a run's metrics from its result file, as the results schema of the workflow says.
 
 A template declares its metrics as columns: a name, a label for people, a type, and the path at which the
 value is found in the result file. Whatever the steps wrote, the answer is either a row of values that fits
@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Literal, TypeAlias, cast
 
 from flowserverless.domain import paths, validation
-from flowserverless.domain.templates import former
+from flowserverless.domain.templates import old_syntax
 
 Dtype: TypeAlias = Literal["int", "float", "string"]
 Value: TypeAlias = int | float | str | None
@@ -288,14 +288,16 @@ def _columns(reader: validation.Reader) -> tuple[Column, ...]:
 
 
 def _column(reader: validation.Reader) -> Column:
-    reader.refuse_unknown("name", "label", "dtype", "path", "required", old=former.COLUMN)
-    if former.lacks(reader, former.COLUMN, "name", "label", "dtype"):
+    reader.refuse_unknown("name", "label", "dtype", "path", "required", old=old_syntax.COLUMN)
+    if old_syntax.lacks(reader, old_syntax.COLUMN, "name", "label", "dtype"):
         return Column("", "", "string", ())
     name = reader.required_text("name")
     label = reader.required_text("label")
     dtype = reader.document.get("dtype")
     if dtype not in DTYPES:
-        reader.fault("dtype", f"is {validation.shown(dtype)}, must be one of {', '.join(DTYPES)}{former.dtype(dtype)}")
+        reader.fault(
+            "dtype", f"is {validation.shown(dtype)}, must be one of {', '.join(DTYPES)}{old_syntax.dtype(dtype)}"
+        )
     text = reader.text("path")
     # As in JSON pointers, `~1` is a slash that belongs to a key, and `~0` a tilde.
     path = (name,) if text is None else tuple(key.replace("~1", "/").replace("~0", "~") for key in text.split("/"))
@@ -307,8 +309,8 @@ def _column(reader: validation.Reader) -> Column:
 def _order(reader: validation.Reader, names: Collection[str]) -> tuple[OrderBy, ...]:
     order: list[OrderBy] = []
     for each in reader.objects("orderBy"):
-        each.refuse_unknown("name", "sortDesc", old=former.COLUMN)
-        if former.lacks(each, former.COLUMN, "name"):
+        each.refuse_unknown("name", "sortDesc", old=old_syntax.COLUMN)
+        if old_syntax.lacks(each, old_syntax.COLUMN, "name"):
             continue
         name = each.required_text("name")
         if name and names and name not in names:

@@ -1,4 +1,4 @@
-"""The order of ranked runs: ranks, the best run of each group, and whether a run is ranked, superseded, or why not."""
+"""Where runs stand: ranks, the best run of each group, and whether a run is ranked, superseded, or why not."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Whether any run can start with given parameters: what no arguments can satisfy is refused where it is declared."""
+"""Checks that some run can start with the declared parameters, because else nobody learns it before a run fails."""
 
 import json
 import math

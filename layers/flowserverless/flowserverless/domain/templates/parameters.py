@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from typing import Literal, TypeAlias, cast
 
 from flowserverless.domain import validation
-from flowserverless.domain.templates import former, placement, values
+from flowserverless.domain.templates import old_syntax, placement, values
 
 Dtype: TypeAlias = Literal["bool", "int", "float", "string", "select", "file", "list", "record"]
 DTYPES: tuple[Dtype, ...] = ("bool", "int", "float", "string", "select", "file", "list", "record")
@@ -273,13 +273,13 @@ def _declarations(
 def _declaration(reader: validation.Reader, position: int, nesting: int, listed: bool) -> Parameter | None:
     """One declaration; None if it is too broken to be referred to. `listed`: it is of what a list is made of."""
     before = len(reader.found)
-    if former.lacks(reader, former.PARAMETER, "name", "dtype"):
-        reader.refuse_unknown(*COMMON, *EXTRAS.values(), old=former.PARAMETER)
+    if old_syntax.lacks(reader, old_syntax.PARAMETER, "name", "dtype"):
+        reader.refuse_unknown(*COMMON, *EXTRAS.values(), old=old_syntax.PARAMETER)
         return None
     name, dtype = _name(reader), _dtype(reader)
     if dtype is None:
         return None
-    reader.refuse_unknown(*COMMON, *([EXTRAS[dtype]] if dtype in EXTRAS else []), old=former.PARAMETER)
+    reader.refuse_unknown(*COMMON, *([EXTRAS[dtype]] if dtype in EXTRAS else []), old=old_syntax.PARAMETER)
     index = reader.integer("index")
     values, default = _options(reader) if dtype == "select" else ((), reader.document.get("defaultValue"))
     if dtype == "bool" and isinstance(default, validation.Word):
@@ -352,7 +352,7 @@ def _dtype(reader: validation.Reader) -> Dtype | None:
         reader.fault("dtype", NO_ACTOR)
     elif dtype and dtype not in DTYPES:
         known = ", ".join(DTYPES)
-        reader.fault("dtype", f"is {validation.shown(dtype)}, must be one of {known}{former.dtype(dtype)}")
+        reader.fault("dtype", f"is {validation.shown(dtype)}, must be one of {known}{old_syntax.dtype(dtype)}")
     return dtype if dtype in DTYPES else None
 
 

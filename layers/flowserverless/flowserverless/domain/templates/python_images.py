@@ -1,4 +1,4 @@
-"""Names of images that are an official Python: which one they ask for, and whether the one of the Lambda is that."""
+"""Recognises images of official Pythons, and whether the function that executes steps has that version."""
 
 import re
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Which files a command names, read as a shell reads it, as far as that can be told without running it."""
+"""Finds the files that a shell command names, as far as that can be told without running it."""
 
 import posixpath
 import re

@@ -7,7 +7,7 @@ from fnmatch import fnmatchcase
 from typing import Literal, TypeAlias
 
 from flowserverless.domain import paths, validation, variable_names
-from flowserverless.domain.templates import commands, former, parameters, python_images, references
+from flowserverless.domain.templates import commands, old_syntax, parameters, python_images, references
 
 Kind: TypeAlias = Literal["container", "code", "notebook"]
 Executor: TypeAlias = Literal["lambda", "batch", "external"]
@@ -138,7 +138,7 @@ def read(reader: validation.Reader, scope: Mapping[str, object], variables: Coll
     `scope` has the parameters that input files may refer to, with their dtypes; `variables` has the names of
     what functions and notebooks can be given.
     """
-    reader.refuse_unknown("name", "files", "action", "resources", old=former.STEP)
+    reader.refuse_unknown("name", "files", "action", "resources", old=old_syntax.STEP)
     name = reader.required_text("name")
     if len(name) > 128 or not name.isprintable():
         reader.fault("name", "has more than 128 characters or some that cannot be printed")
@@ -190,7 +190,7 @@ def _action(reader: validation.Reader) -> validation.Reader | None:
     if isinstance(action, str) and "$[[" in action:
         reader.fault("action", "is chosen by the caller (an actor); such steps are not supported")
         return None
-    if action is None and former.lacks(reader, former.STEP, "action"):
+    if action is None and old_syntax.lacks(reader, old_syntax.STEP, "action"):
         return None
     if action is None:
         reader.fault("action", "is missing")

@@ -12,7 +12,7 @@ from typing import TypeAlias
 
 from flowserverless.domain import names, paths, validation
 from flowserverless.domain.ranking import results
-from flowserverless.domain.templates import former, parameters, references, steps, values
+from flowserverless.domain.templates import old_syntax, parameters, references, steps, values
 
 MAX_STEPS = 100
 # What an archive says of a run beside its files.
@@ -199,8 +199,8 @@ def _workflow(
         if parent.document.get("workflow") is None:
             parent.fault("workflow", "is missing")
         return _Workflow()
-    reader.refuse_unknown("files", "parameters", "steps", old=former.WORKFLOW)
-    if former.lacks(reader, former.WORKFLOW, "steps"):
+    reader.refuse_unknown("files", "parameters", "steps", old=old_syntax.WORKFLOW)
+    if old_syntax.lacks(reader, old_syntax.WORKFLOW, "steps"):
         return _Workflow()
     _check_references(reader, scope)
     context = _context(reader)
@@ -220,8 +220,8 @@ def _workflow(
 def _warn_of_ignored(reader: validation.Reader) -> None:
     """Warn of unknown top-level elements: their author meant something by them that does not happen."""
     for element in reader.document:
-        if element in former.TOP:
-            reader.warn(element, f"is ignored: it is of the old form of templates, {former.TOP[element]}")
+        if element in old_syntax.TOP:
+            reader.warn(element, f"is ignored: it is of the old form of templates, {old_syntax.TOP[element]}")
         elif element in OWN_MEMBERS:
             reader.warn(element, f"is ignored at the top of a template: `{element}` stands under `flowserverless`")
         elif element not in MEMBERS:
@@ -390,8 +390,8 @@ def _groups(reader: validation.Reader) -> tuple[ParameterGroup, ...]:
     groups: list[ParameterGroup] = []
     earlier: set[str] = set()
     for each in reader.objects("parameterGroups"):
-        each.refuse_unknown("name", "title", "index", old=former.GROUP)
-        if former.lacks(each, former.GROUP, "title"):
+        each.refuse_unknown("name", "title", "index", old=old_syntax.GROUP)
+        if old_syntax.lacks(each, old_syntax.GROUP, "title"):
             continue
         name, title, index = each.required_text("name"), each.required_text("title"), each.integer("index")
         if each.document.get("index") is None:
@@ -470,7 +470,7 @@ def _postproc(parent: validation.Reader, main: Template, installation: _Installa
         inputs.refuse_unknown("files", "runs")
         main_document = parent.child("workflow")
         # What a workflow of the old form keeps is not known.
-        known = main_document is None or not former.lacks(main_document, former.WORKFLOW, "steps")
+        known = main_document is None or not old_syntax.lacks(main_document, old_syntax.WORKFLOW, "steps")
         files = tuple(_ranked_files(inputs, main if known else None, parent.document.get("results")))
     return PostProcessing(
         steps=workflow.steps,

@@ -1,4 +1,4 @@
-"""What a JSON value is worth as a Boolean, a number or a text, and how a step is told a value.
+"""Casts JSON values to Boolean, number or text, and writes a value as a step is told it.
 
 The conversions are flowServ's, as far as a caller can have meant them. Each raises ValueError with a sentence about
 the value.

@@ -1,4 +1,4 @@
-"""Whether steps receive the files that they name: in a step with `inputs`, only those enter that `inputs` cover.
+"""Checks that steps receive the files that they name: in a step with `inputs`, only those that `inputs` cover.
 
 In flowServ all steps share one directory, so that a template may work there and not here. What certainly cannot work
 is a fault when it is published, what may not work a warning; what cannot be told is neither.
@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from flowserverless.domain import paths, validation
 from flowserverless.domain.templates import placement, references, shell_words, steps, templates
-from flowserverless.packages import layout
+from flowserverless.packages import collisions
 
 # Each is compared with every file of the package.
 MAX_WORDS = 500
@@ -53,7 +53,7 @@ def check(template: templates.Template, package: Collection[str], folders: Colle
     declared = [one for one in template.parameters if one.dtype == "file"]
     places = {one.name: one.place or f"{placement.seat(one.name).folder}/" for one in declared}
     around = _around(template.context, package, places, folders)
-    for one in layout.uploads(template):
+    for one in collisions.uploads(template):
         if one.folder:
             around.brought.append(one.folder)
         for path in (one.parameter.target, one.parameter.default):

@@ -1,4 +1,4 @@
-"""The form that flowServ's templates had before 0.8: what each of its members is called now.
+"""The syntax of flowServ's templates before 0.8: what each of its members is called now.
 
 Whoever brings such a template is told so, member by member, and not what else is missing because of it.
 """

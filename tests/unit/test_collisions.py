@@ -3,7 +3,7 @@
 import pytest
 
 from flowserverless.domain.templates import templates
-from flowserverless.packages import layout
+from flowserverless.packages import collisions
 
 PACKAGE = ("code/score.py", "data/train.csv", "truth/part1.csv", "Makefile")
 
@@ -26,11 +26,11 @@ def step(*commands, **files):
 
 
 def faults_of(*parameters, package=PACKAGE, **elements):
-    return {fault.place: fault.message for fault in layout.check(template(*parameters, **elements), package)}
+    return {fault.place: fault.message for fault in collisions.check(template(*parameters, **elements), package)}
 
 
 def doubts_of(*parameters, package=PACKAGE, **elements):
-    return {fault.place: fault.message for fault in layout.doubts(template(*parameters, **elements), package)}
+    return {fault.place: fault.message for fault in collisions.doubts(template(*parameters, **elements), package)}
 
 
 def test_uploads_in_places_of_their_own_are_neither_refused_nor_doubted():
@@ -79,9 +79,9 @@ def test_a_place_that_can_never_be_had_is_refused(target):
 
 def test_an_empty_folder_of_the_package_is_in_the_way_too():
     for target, wrong in (("in", 1), ("in/a", 1), ("in/a/b", 0), ("out", 0)):
-        found = [*layout.check(template(file(target=target)), PACKAGE, ["in/a"])]
+        found = [*collisions.check(template(file(target=target)), PACKAGE, ["in/a"])]
         assert len(found) == wrong
-    assert [*layout.check(template(many(target="in/a/")), PACKAGE, ["in/a"])] == []
+    assert [*collisions.check(template(many(target="in/a/")), PACKAGE, ["in/a"])] == []
 
 
 def test_where_uploads_have_no_target_nothing_of_the_organiser_is():

@@ -2,9 +2,9 @@
 
 import pytest
 
-from flowserverless.domain import fences, plans
+from flowserverless.domain import plans, step_outputs
 from flowserverless.domain.templates import arguments, templates
-from flowserverless.packages import layout
+from flowserverless.packages import collisions
 
 SCORE = "results/score.json"
 
@@ -52,16 +52,16 @@ def test_who_names_a_part_of_a_folder_is_who_leaves_it(kept):
 
 
 def test_an_organiser_is_warned_of_results_that_no_step_names():
-    (at, text), *rest = [(one.place, one.message) for one in layout.doubts(template(["a"], ["b"]), [])]
+    (at, text), *rest = [(one.place, one.message) for one in collisions.doubts(template(["a"], ["b"]), [])]
     assert (at, text) == (
         "outputs[0].source",
         "is named by no step's outputs: only what the last step, 'step 1', writes is kept",
     )
     assert [at for at, _ in rest] == ["results.file"]
     for fine in (template(["a"], [SCORE]), template(["a"], None), template(None, ["b"]), template(["a"])):
-        assert list(layout.doubts(fine, [])) == []
+        assert list(collisions.doubts(fine, [])) == []
 
 
 def test_a_step_without_outputs_has_the_folders_of_results_ready():
     checked = template(None, None)
-    assert fences.beyond(checked.steps, 0, checked.results_kept) == (SCORE, SCORE)
+    assert step_outputs.beyond(checked.steps, 0, checked.results_kept) == (SCORE, SCORE)

@@ -4,7 +4,7 @@ import pytest
 
 from flowserverless.domain import plans
 from flowserverless.domain.templates import arguments, steps, templates
-from flowserverless.packages import needs
+from flowserverless.packages import missing_inputs
 
 PACKAGE = (
     "code/count.py",
@@ -25,7 +25,7 @@ def container(*commands, name="s", **files):
 def found(*declared, parameters=(), variables=None, package=PACKAGE, **elements):
     workflow = {"steps": [*declared], "parameters": variables or {}}
     template = {"workflow": workflow, "parameters": [*parameters], **elements}
-    return needs.check(templates.parse(template, steps.ANYTHING), package)
+    return missing_inputs.check(templates.parse(template, steps.ANYTHING), package)
 
 
 def wrong(*declared, **more):
@@ -99,7 +99,7 @@ def test_no_argument_of_a_caller_is_a_program_that_enters():
 def test_with_it_among_the_inputs_or_without_inputs_all_is_well(command, name):
     for files in ({}, {"inputs": ["code/", "data", "notes.txt"]}, {"inputs": ["**"]}):
         nothing = found(container(command, **files))
-        assert nothing == needs.Needs((), ())
+        assert nothing == missing_inputs.Needs((), ())
 
 
 @pytest.mark.parametrize(
@@ -125,7 +125,7 @@ def test_with_it_among_the_inputs_or_without_inputs_all_is_well(command, name):
     ],
 )
 def test_what_a_command_only_writes_or_mentions_is_no_need(command):
-    assert found(container(command, inputs=["books/"])) == needs.Needs((), ())
+    assert found(container(command, inputs=["books/"])) == missing_inputs.Needs((), ())
 
 
 def test_what_a_step_says_it_writes_it_need_not_be_given():
@@ -142,7 +142,7 @@ def test_what_an_earlier_step_writes_has_to_be_among_the_inputs_too():
     first = container("true", name="first", outputs=["results/a.txt"])
     [message] = wrong(first, container("cat results/a.txt", inputs=["code/"])).values()
     assert "which is written by the step 'first' and is not among" in message
-    assert found(first, container("cat results/a.txt", inputs=["results/"])) == needs.Needs((), ())
+    assert found(first, container("cat results/a.txt", inputs=["results/"])) == missing_inputs.Needs((), ())
 
 
 @pytest.mark.parametrize("word", ['"${names}"', "--names=${names}", "$names", "in/names.txt"])
@@ -152,7 +152,7 @@ def test_the_file_of_an_argument_has_to_be_among_the_inputs(word):
     [message] = wrong(container(step, inputs=["code/"]), **told).values()
     assert "names 'in/names.txt', which is the place of 'names'" in message
     for inputs in (["code/", "$[[names]]"], ["code/", "in/"]):
-        assert found(container(step, inputs=inputs), **told) == needs.Needs((), ())
+        assert found(container(step, inputs=inputs), **told) == missing_inputs.Needs((), ())
 
 
 def test_uploads_without_a_target_have_to_be_among_the_inputs():
@@ -160,7 +160,7 @@ def test_uploads_without_a_target_have_to_be_among_the_inputs():
     command = 'cat "${names}"'
     assert wrong(container(command, inputs=["code/"]), **told)
     for inputs in (["$[[names]]"], ["uploads/"]):
-        assert found(container(command, inputs=inputs), **told) == needs.Needs((), ())
+        assert found(container(command, inputs=inputs), **told) == missing_inputs.Needs((), ())
 
 
 def test_a_constant_is_a_word_like_others():
@@ -178,19 +178,19 @@ def test_the_module_of_a_function_enters_all_the_same_with_a_warning():
         templates.parse({"workflow": {"steps": [step("code.count.x", inputs=[])]}}), arguments.Bound({})
     )
     assert "code/count.py" in planned.inputs
-    assert found(step("code.count.lines", inputs=["code/"])) == needs.Needs((), ())
-    assert found(step("json.dumps", inputs=["code/"])) == needs.Needs((), ())
+    assert found(step("code.count.lines", inputs=["code/"])) == missing_inputs.Needs((), ())
+    assert found(step("json.dumps", inputs=["code/"])) == missing_inputs.Needs((), ())
 
 
 def test_a_function_is_not_in_a_folder_that_pythons_own_module_hides():
     def told(func, *package):
         template = {"workflow": {"steps": [{"name": "s", "action": {"func": func}}]}}
-        return needs.check(templates.parse(template, steps.ANYTHING), package)
+        return missing_inputs.check(templates.parse(template, steps.ANYTHING), package)
 
     hidden = told("code.count.lines", "code/count.py")
     assert [fault.place for fault in hidden.wrong] == ["workflow.steps[0].action.func"]
     assert "Python's own module `code`" in hidden.wrong[0].message
-    nothing = needs.Needs((), ())
+    nothing = missing_inputs.Needs((), ())
     assert told("code.count.lines", "code/count.py", "code/__init__.py") == nothing
     assert told("tools.count.lines", "tools/count.py") == nothing
     assert told("code.lines", "code.py", "code/x.py") == nothing
@@ -203,7 +203,7 @@ def test_a_notebook_is_there_and_is_given_its_files():
         return {"name": "s", "files": files, "action": {"notebook": notebook, "params": ["names"]}}
 
     told = {"parameters": [NAMES], "variables": {"names": "$[[names]]"}}
-    assert found(step("books/draw.ipynb"), **told) == needs.Needs((), ())
+    assert found(step("books/draw.ipynb"), **told) == missing_inputs.Needs((), ())
     assert [*wrong(step("books/gone.ipynb"), **told)] == ["workflow.steps[0].action.notebook"]
     assert [*wrong(step("books/draw.ipynb", inputs=["code/"]), **told)] == ["workflow.steps[0].action.params[0]"]
 
@@ -220,7 +220,7 @@ def test_inputs_that_match_nothing_are_refused(pattern):
 )
 def test_inputs_that_an_earlier_step_writes_match(pattern):
     first = container("true", name="first", outputs=["results/a.txt", "out/*/x"])
-    assert found(first, container("true", inputs=[pattern])) == needs.Needs((), ())
+    assert found(first, container("true", inputs=[pattern])) == missing_inputs.Needs((), ())
     assert wrong(container("true", inputs=[pattern], name="b"), {**first, "name": "c"}) != {} or pattern == "**"
 
 
@@ -233,7 +233,7 @@ def test_where_an_earlier_step_writes_anything_inputs_that_match_nothing_are_a_w
 def test_inputs_of_the_workflow_are_for_people_and_only_warned_of():
     files = {"inputs": ["code/", "$[[names]]", "gone/"], "outputs": []}
     template = {"workflow": {"steps": [container("true")], "files": files}, "parameters": [NAMES]}
-    noted = needs.check(templates.parse(template), PACKAGE)
+    noted = missing_inputs.check(templates.parse(template), PACKAGE)
     assert ([*noted.wrong], [fault.place for fault in noted.doubtful]) == ([], ["workflow.files.inputs[2]"])
 
 
@@ -243,11 +243,11 @@ def test_a_program_that_nothing_puts_there_is_a_warning():
         assert doubtful(container(command))
     for command in ("make.py", "python x.py", "python /opt/x.py"):
         first = container("true", name="first")
-        assert found(first, container(command)) == needs.Needs((), ())
-    assert found(container("tar xf x.tar", "python x.py")) == needs.Needs((), ())
-    assert found(container("touch x.py; python x.py")) == needs.Needs((), ())
+        assert found(first, container(command)) == missing_inputs.Needs((), ())
+    assert found(container("tar xf x.tar", "python x.py")) == missing_inputs.Needs((), ())
+    assert found(container("touch x.py; python x.py")) == missing_inputs.Needs((), ())
     mine = {**NAMES, "target": "mine/x.py"}
-    assert found(container("python mine/x.py"), parameters=[mine]) == needs.Needs((), ())
+    assert found(container("python mine/x.py"), parameters=[mine]) == missing_inputs.Needs((), ())
 
 
 def test_post_processing_is_given_the_ranked_runs():

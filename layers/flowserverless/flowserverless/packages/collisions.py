@@ -1,4 +1,4 @@
-"""What a template's places and the files of its package mean for each other, looked at when both are published.
+"""Checks that uploads, outputs and files of the package do not take each other's places in the run directory.
 
 Whatever lets a group put a file of its own choice among the organiser's is a fault. What the organiser declares
 plainly is allowed, and a warning where it may not have been meant.
@@ -10,7 +10,7 @@ import unicodedata
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
-from flowserverless.domain import fences, paths, validation
+from flowserverless.domain import paths, step_outputs, validation
 from flowserverless.domain.templates import parameters, placement, shell_words, steps, templates
 
 # Each is compared with every file of the package.
@@ -130,7 +130,7 @@ def _left_by_nobody(template: templates.Template) -> Iterator[validation.Fault]:
     """Results that no step's `outputs` name, where each step has some and any but the last loses them."""
     if len(template.steps) < 2 or any(step.outputs is None for step in template.steps):
         return
-    orphans = set(fences.orphans(template.steps, template.results_kept))
+    orphans = set(step_outputs.orphans(template.steps, template.results_kept))
     last = validation.clipped(template.steps[-1].name)
     for one in _kept(template):
         if one.pattern in orphans:

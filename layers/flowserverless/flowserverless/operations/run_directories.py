@@ -1,4 +1,4 @@
-"""What is in the directory of a run before a step, and what the run has come to: one state, whoever asks.
+"""Loads the run directory: as a step finds it, and as the run left it.
 
 The package, the uploads and the trees of the steps say it (see `domain/run_directory.py`). The listing of what there
 is in S3 says it only where the tree of a step is missing: S3 keeps whatever was ever written, deleted or not.

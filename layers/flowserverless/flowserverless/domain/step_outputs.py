@@ -1,4 +1,4 @@
-"""What a step may leave in the run directory: what its `outputs` name, and little else.
+"""What a step may leave in the run directory: the files that its `outputs` name, and little else.
 
 A step that executes what a group submits is closed in by its `outputs`. If it could leave the run's results all the
 same, a scoring step that refuses a submission without a word would let the submission's own results stand.
