@@ -124,7 +124,6 @@ def test_keys_of_the_table_are_made_and_split_in_one_module():
     others = {
         "api/docs_page": "a selector of CSS",
         "api/openapi": "a reference in JSON Schema",
-        "api/problems": "a fragment of a problem's type",
         "api/upload_forms": "a letter of media types",
         "domain/ranking/rank_keys": "what separates the parts of a rank key, which is a sort key as a whole",
         "domain/templates/shell_words": "a comment in a shell command",
