@@ -12,13 +12,21 @@ NOTEBOOKS := .local/installed/notebooks
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .SILENT:
-.PHONY: help setup demo test lint serve stop publish codes bench openapi lock clean
+.PHONY: help setup demo check test lint serve stop publish codes bench openapi lock clean
 
 help: ## Show this list
 	awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: setup ## Do the main job on examples/digits, from publishing to the post-processed picture
 	.venv/bin/python -m local.demo
+
+# The profile is in tests/conftest.py: properties are tried with a few examples.
+check: $(DEV) ## Check style, types and what moto can test, after every edit
+	.venv/bin/ruff check --quiet .
+	.venv/bin/ruff format --quiet --check .
+	.venv/bin/mypy --no-error-summary
+	.venv/bin/python -m pytest -q --numprocesses $(WORKERS) --hypothesis-profile few -m "not long" \
+	    tests/operations tests/contract tests/unit
 
 test: lint $(PEER) $(NOTEBOOKS) ## Check and test everything
 	.venv/bin/python -m pytest -q --numprocesses $(WORKERS)

@@ -15,6 +15,8 @@ hypothesis.settings.register_profile(
     deadline=None,
     suppress_health_check=[hypothesis.HealthCheck.too_slow],
 )
+# What `make check` asks for, where seconds count.
+hypothesis.settings.register_profile("few", hypothesis.settings.get_profile("repeatable"), max_examples=10)
 hypothesis.settings.load_profile("repeatable")
 
 NO_ACCOUNT = {

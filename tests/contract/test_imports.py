@@ -12,6 +12,7 @@ import pytest
 
 from local import emulator, template
 
+pytestmark = pytest.mark.long
 FUNCTIONS = emulator.PROJECT / "functions"
 PROGRAM = """
 import gc, json, sys

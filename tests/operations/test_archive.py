@@ -157,6 +157,7 @@ def test_of_the_same_results_has_the_same_bytes_whichever_thread_is_faster(s3, m
     assert again == blob
 
 
+@pytest.mark.long
 def test_of_a_thousand_small_files(s3):
     contents = {f"chunk/{number}.csv": f"{number},{number * number}\n".encode() for number in range(1000)}
     info, blob = built(s3, stored(s3, contents))
@@ -415,6 +416,7 @@ def peak(size, count):
         tracemalloc.stop()
 
 
+@pytest.mark.long
 def test_memory_does_not_grow_with_the_archive():
     assert peak(192 * MIB, 1) < 100 * MIB
     assert peak(1024 * MIB, 1) < 100 * MIB

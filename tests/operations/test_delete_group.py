@@ -76,6 +76,7 @@ def full(world):
     return world
 
 
+@pytest.mark.long
 def test_a_large_group_is_deleted_in_batches_and_closed_meanwhile(full, monkeypatch, everybody):
     monkeypatch.setattr(delete, "SECONDS", 0)
     assert teams.delete_it(full) == 202
@@ -97,6 +98,7 @@ def test_a_large_group_is_deleted_in_batches_and_closed_meanwhile(full, monkeypa
     assert full.ask("create_group", "POST", *place, body=again, user=teams.EVE).status == 201
 
 
+@pytest.mark.long
 def test_a_deletion_that_nobody_asks_for_again_is_carried_on(full, monkeypatch):
     monkeypatch.setattr(delete, "SECONDS", 0)
     assert teams.delete_it(full) == 202

@@ -173,6 +173,7 @@ def test_names_that_cannot_be_unpacked_side_by_side_cost_the_archive_only(world)
     assert handle["files"][0]["sha256"] == hashlib.sha256(b"1").hexdigest()
 
 
+@pytest.mark.long
 def test_five_thousand_files_are_shown_at_once_for_a_query_of_each_megabyte(world):
     small = finished(world, WRITTEN)
     run = world.start()["id"]

@@ -221,6 +221,7 @@ def test_what_a_step_wrote_after_its_run_was_canceled_and_deleted_is_removed_too
     assert scenario.due() == {}
 
 
+@pytest.mark.long
 def test_a_run_with_2500_objects_leaves_nothing(world):
     run = world.started("a")
     world.succeed(run, 0.5)

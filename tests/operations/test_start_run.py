@@ -35,6 +35,7 @@ def test_files_of_other_groups_cannot_be_used(world):
     world.call(*path, body={"arguments": arguments})
 
 
+@pytest.mark.long
 def test_a_run_takes_as_many_files_as_a_transaction_holds(world):
     many = {"name": "many", "dtype": "list", "para": {"name": "one", "dtype": "file"}}
     world.publish({"parameters": [many], "workflow": {"steps": [packages.STEP]}}, "list")

@@ -16,6 +16,7 @@ def world(world, user_pool):
     return world
 
 
+@pytest.mark.long
 def test_of_three_that_change_the_members_at_once_the_last_wins_and_the_limit_holds(world, everybody, interrupted):
     wanted = [["ada", *(person.name for person in teams.many(first))] for first in (0, 39, 78)]
 
@@ -29,6 +30,7 @@ def test_of_three_that_change_the_members_at_once_the_last_wins_and_the_limit_ho
     assert teams.left_of() == []
 
 
+@pytest.mark.long
 def test_all_members_but_the_owner_can_be_replaced_in_one_request(world, everybody):
     for first in (0, 39, 78):
         people = ["ada", *(person.name for person in teams.many(first))]

@@ -1,5 +1,7 @@
 """Functions and stores against moto, in tables and buckets as template.yaml declares them."""
 
+import contextlib
+import functools
 import importlib.util
 import json
 import os
@@ -12,7 +14,9 @@ from typing import Any
 import moto
 import pytest
 from botocore import awsrequest
-from moto.utilities import paginator
+from joserfc import jwk
+from moto.cognitoidp import models
+from moto.utilities import paginator, utils
 
 from flowserverless.aws import clients
 from flowserverless.store import transactions
@@ -20,6 +24,8 @@ from local import emulator, template
 from support import aws_clients, dynamodb_requests, iam, scenario
 
 FUNCTIONS = emulator.PROJECT / "functions"
+# Handlers that wait for their next event, by operation: to load one takes longer than most events.
+_idle: dict[str, list[Callable[[dict[str, Any], Any], Any]]] = {}
 NOTHING = json.dumps({"StartAt": "Nothing", "States": {"Nothing": {"Type": "Pass", "End": True}}})
 
 
@@ -129,10 +135,18 @@ def world(
 
 @pytest.fixture(scope="session")
 def watched() -> Iterator[None]:
-    """What functions ask of AWS is noticed."""
+    """What functions ask of AWS is noticed; and pools of users are there at once."""
     with pytest.MonkeyPatch.context() as monkeypatch:
         iam.watch(monkeypatch)
+        keys = types.SimpleNamespace(import_key=lambda _: _key())
+        monkeypatch.setattr(models, "jwk", types.SimpleNamespace(RSAKey=keys))
         yield
+
+
+@functools.cache
+def _key() -> jwk.RSAKey:
+    """The key of every pool of moto, which is the same one, and takes a tenth of a second to read."""
+    return jwk.RSAKey.import_key(utils.load_resource("cognitoidp/resources/jwks-private.json"))
 
 
 @pytest.fixture
@@ -144,14 +158,24 @@ def invoke() -> Callable[[str, dict[str, Any]], Any]:
     """
 
     def call(operation: str, event: dict[str, Any]) -> Any:
-        with dynamodb_requests.committed() as writes, iam.asked() as asked:
-            answer = _handler(FUNCTIONS / operation / "app.py")(event, _context(operation))
+        with dynamodb_requests.committed() as writes, iam.asked() as asked, _loaded(operation) as handler:
+            answer = handler(event, _context(operation))
         if isinstance(answer, dict) and 400 <= answer.get("statusCode", 0) < 500:
             assert not writes, (operation, answer, writes)
         assert not iam.refused(operation, asked)
         return answer
 
     return call
+
+
+@contextlib.contextmanager
+def _loaded(operation: str) -> Iterator[Callable[[dict[str, Any], Any], Any]]:
+    """A handler that nobody else has meanwhile, as Lambda gives an environment one event after the other."""
+    idle = _idle.setdefault(operation, [])
+    handler = idle.pop() if idle else _handler(FUNCTIONS / operation / "app.py")
+    yield handler
+    # Not after an exception, which may have left anything behind.
+    idle.append(handler)
 
 
 def _handler(path: pathlib.Path) -> Callable[[dict[str, Any], Any], Any]:

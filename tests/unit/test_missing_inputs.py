@@ -265,6 +265,7 @@ def test_post_processing_is_given_the_ranked_runs():
     assert [*after("true", ["rnus/"])] == ["postproc.workflow.steps[0].files.inputs[0]"]
 
 
+@pytest.mark.long
 def test_a_thousand_words_are_looked_at_in_no_time():
     text = " ".join(f"data/{n}/x*.csv" for n in range(5000))
     package = [f"data/{n}/y.csv" for n in range(2000)]

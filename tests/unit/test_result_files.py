@@ -23,6 +23,7 @@ def size(page):
     return sum(len(json.dumps(dataclasses.asdict(dataclasses.replace(file, id="")))) for file in page)
 
 
+@pytest.mark.long
 @settings(max_examples=60)
 @given(st.lists(st.tuples(NAMES, st.integers(0, 4), st.integers(1, 90)), max_size=12))
 def test_every_file_is_on_one_page_where_its_id_leads(described):
