@@ -9,8 +9,6 @@ from flowserverless.store import bucket
 
 def log(of: runs.Run, step: int | None, tail: int | None, head: bool) -> Response[str]:
     """The log of a step. Raises NotFound where there is none."""
-    # Reading a log is the only thing here that needs S3.
-
     begun = [index for index, one in enumerate(of.steps) if one.begun]
     index = step if step is not None else begun[-1] if begun else 0
     if index not in begun:
