@@ -87,10 +87,16 @@ def main() -> None:
     if not (FUNCTIONS / explained / "app.py").exists():
         sys.exit(f"no operation called {explained}")
     with tempfile.TemporaryDirectory(prefix="imports-") as folder:
-        layers = pathlib.Path(folder)
-        nothing = Import("nothing", NOTHING, path := _path(layers, "DependenciesLayer"))
-        baseline = Import(BASELINE, BASELINE, path)
-        operations = [Import(name, "app", _path_of(name, layers)) for name in sorted(_declared())]
+        home = pathlib.Path(folder)
+        _link(home / "runtime", BROUGHT_BY_LAMBDA)
+        layers, with_tokens = _layers(home, "dependencies"), _layers(home, "dependencies", "tokens")
+        (empty := home / "function").mkdir()
+        nothing = Import("nothing", NOTHING, _path_of(empty, layers))
+        baseline = Import(BASELINE, BASELINE, _path_of(empty, layers))
+        operations = [
+            Import(name, "app", _path_of(FUNCTIONS / name, with_tokens if "TokensLayer" in str(function) else layers))
+            for name, function in sorted(_declared().items())
+        ]
         measure(operations, nothing, baseline)
         report(operations, nothing, baseline)
         explain(next(one for one in operations if one.name == explained))
@@ -102,29 +108,24 @@ def _declared() -> dict[str, Any]:
     return {properties["CodeUri"].rpartition("/")[2]: properties for properties in functions}
 
 
-def _path_of(operation: str, layers: pathlib.Path) -> list[pathlib.Path]:
-    """The path on which Lambda looks for what a function imports."""
-    carried = str(_declared()[operation].get("Layers", ""))
-    further = ["TokensLayer"] if "TokensLayer" in carried else []
-    own = [FUNCTIONS / operation, LAYERS / "flowserverless"]
-    return [*own, *_path(layers, "DependenciesLayer", *further)]
+def _path_of(function: pathlib.Path, opt: pathlib.Path) -> list[pathlib.Path]:
+    """The folders in which Lambda looks for what a function imports: its own, that of all its layers, its runtime's."""
+    return [function, opt, opt.parent / "runtime"]
 
 
-def _path(layers: pathlib.Path, *names: str) -> list[pathlib.Path]:
-    """Folders with what layers hold, and with what Lambda brings along."""
+def _layers(folder: pathlib.Path, *names: str) -> pathlib.Path:
+    """A folder with what layers hold, ours among them; beside it one with what Lambda brings along."""
+    opt = folder / "-".join(names)
     for name in names:
-        folder = name.removesuffix("Layer").lower()
-        lock = (LAYERS / folder / "requirements.lock").read_text("utf-8")
-        _link(layers / name, re.findall(r"^([\w.-]+)==", lock, re.MULTILINE))
-    _link(layers / "lambda", BROUGHT_BY_LAMBDA)
-    return [layers / name for name in (*names, "lambda")]
+        lock = (LAYERS / name / "requirements.lock").read_text("utf-8")
+        _link(opt, re.findall(r"^([\w.-]+)==", lock, re.MULTILINE))
+    (opt / "flowserverless").symlink_to(LAYERS / "flowserverless" / "flowserverless")
+    return opt
 
 
 def _link(folder: pathlib.Path, projects: Iterable[str]) -> None:
-    """Make a folder with what is installed here of some projects."""
-    if folder.exists():
-        return
-    folder.mkdir()
+    """Have in a folder what is installed here of some projects."""
+    folder.mkdir(exist_ok=True)
     for project in projects:
         distribution = importlib.metadata.distribution(project)
         for name in {file.parts[0] for file in distribution.files or ()} - {"..", "__pycache__"}:
