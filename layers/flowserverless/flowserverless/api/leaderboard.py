@@ -4,11 +4,10 @@ import bisect
 import hashlib
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import cast
 
 from flowserverless.api import cursors, handles, post_processing, spreadsheets
-from flowserverless.domain import errors, ids, moments
+from flowserverless.domain import errors, frozen, ids, moments
 from flowserverless.domain.ranking import rank_keys, results, standing
 from flowserverless.store import boards, version_items
 
@@ -20,7 +19,7 @@ MAX_BYTES = 4_000_000
 Keyed = Sequence[tuple[str, standing.Entry]]
 
 
-@dataclass(frozen=True)
+@frozen.dataclass
 class View:
     """One way of looking at a board; cursors belong to one."""
 
@@ -42,7 +41,7 @@ class View:
         return hashlib.sha256(json.dumps([self.board, by, self.include_all]).encode()).hexdigest()[:16]
 
 
-@dataclass(frozen=True)
+@frozen.dataclass
 class Position:
     """Where a page ends: the rank and the number of its last line, and the rank key of that line's run."""
 

@@ -1,7 +1,6 @@
 """Bodies of requests as pydantic models, which refuse a wrong body before an operation sees it."""
 
 import re
-from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
 from pydantic import (
@@ -17,10 +16,10 @@ from pydantic import GetJsonSchemaHandler as JsonSchemas
 from pydantic_core import PydanticCustomError, core_schema
 
 from flowserverless.api import refusals
-from flowserverless.domain import errors, names, users
+from flowserverless.domain import errors, frozen, names, users
 
 
-@dataclass(frozen=True)
+@frozen.dataclass
 class Form:
     """How a text has to look: a pattern for programs, in the OpenAPI document, and a sentence for people."""
 

@@ -2,8 +2,9 @@
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, Literal, TypedDict
+
+from flowserverless.domain import frozen
 
 # Who is let in. `users`: who has a valid token; nothing is looked at before. `anybody`: no token is looked at.
 # `anybody, more to users`: strangers are answered too. `users, signed out too`: the operation judges the token itself.
@@ -21,7 +22,7 @@ class Said(TypedDict, total=False):
     name: str
 
 
-@dataclass(frozen=True)
+@frozen.dataclass
 class Route:
     """One way to call an operation, and what it answers.
 

@@ -1,16 +1,15 @@
 """Makes the JSON that people are shown from runs, groups and workflows."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from flowserverless.api import handles
-from flowserverless.domain import groups, moments, runs, uploads, users, workflows
+from flowserverless.domain import frozen, groups, moments, runs, uploads, users, workflows
 from flowserverless.domain.ranking import standing
 
 
-@dataclass(frozen=True)
+@frozen.dataclass
 class Beside:
     """What does not stand in a run: its user's name, its values on the board that people see, its place there."""
 

@@ -1,12 +1,11 @@
 """Authorizes callers: organisers for everything, members for what is their group's, anybody for what is public."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Any
 
 from flowserverless import settings
 from flowserverless.auth import credentials
-from flowserverless.domain import errors, groups, ids, runs, uploads, users
+from flowserverless.domain import errors, frozen, groups, ids, runs, uploads, users
 from flowserverless.store import batch_reads, group_items, members, run_items, upload_items
 
 
@@ -16,7 +15,7 @@ def organiser(who: users.Caller, refusal: str) -> None:
         raise errors.Forbidden(refusal, errors.ORGANISERS_ONLY)
 
 
-@dataclass(frozen=True)
+@frozen.dataclass
 class RunView:
     """A run as its reader may see it, with what its ranking status is read from."""
 

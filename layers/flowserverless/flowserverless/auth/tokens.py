@@ -6,13 +6,13 @@ import os
 import time
 import urllib.request
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 import jwt
 from aws_lambda_powertools import Logger
 
 from flowserverless.auth import credentials
+from flowserverless.domain import frozen
 
 logger = Logger(service="authorizer")
 CLAIMS = ["exp", "iat", "iss", "sub", "jti", "client_id", "token_use", "username"]
@@ -32,7 +32,7 @@ class Unavailable(Exception):
     """Cognito's keys cannot be fetched, so nothing can be said of the token."""
 
 
-@dataclass(frozen=True)
+@frozen.dataclass
 class Identity:
     """Whom a token speaks for; `since` and `expires` are Unix times of signing in and of the token's end."""
 

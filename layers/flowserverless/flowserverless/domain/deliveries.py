@@ -5,9 +5,8 @@ The inbox is written by strangers, so a delivery is judged as a whole before any
 
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 
-from flowserverless.domain import limits, paths
+from flowserverless.domain import frozen, limits, paths
 
 SUCCESS = "_SUCCESS"
 ERROR = "_ERROR"
@@ -19,7 +18,7 @@ MESSAGE_BYTES = 40_000
 MAX_FAULTS = 20
 
 
-@dataclass(frozen=True)
+@frozen.dataclass
 class Marker:
     """The object that ends a delivery: `_SUCCESS` or `_ERROR`, directly in the inbox of a run."""
 
@@ -27,7 +26,7 @@ class Marker:
     name: str
 
 
-@dataclass(frozen=True)
+@frozen.dataclass
 class Told:
     """What a marker says beside its name: metrics of a success, messages of a failure, or what is wrong with it."""
 
@@ -36,7 +35,7 @@ class Told:
     note: str | None = None
 
 
-@dataclass(frozen=True)
+@frozen.dataclass
 class File:
     """A delivered file; `etag` changes whenever somebody writes it again."""
 
@@ -45,7 +44,7 @@ class File:
     etag: str
 
 
-@dataclass(frozen=True)
+@frozen.dataclass
 class Judged:
     """The files of a delivery that may become a run's files, and what is wrong with the others or with all."""
 

@@ -1,9 +1,8 @@
 """The Fargate task of a job in AWS Batch: which sizes there are, and why a job failed."""
 
 import json
-from dataclasses import dataclass
 
-from flowserverless.domain import limits, runs
+from flowserverless.domain import frozen, limits, runs
 from flowserverless.domain.templates import steps
 
 # The two containers of ours that fetch inputs before the step, and deliver its outputs after it.
@@ -14,7 +13,7 @@ COMPANION_MEMORY = 256
 MIN_VCPU = 1.0
 
 
-@dataclass(frozen=True)
+@frozen.dataclass
 class Size:
     """What the step's own container gets of a task: vCPU, and memory in MiB that it may not exceed."""
 

@@ -1,11 +1,11 @@
 """A group: its members, what they decide together, and its best run on each board."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from flowserverless.domain import errors
+from flowserverless.domain import errors, frozen
 
 # A group is written in one transaction of at most 100 items: two for each member and a few of its own.
 MAX_MEMBERS = 40
@@ -13,7 +13,7 @@ MAX_MEMBERS = 40
 PATIENCE = timedelta(minutes=5)
 
 
-@dataclass(frozen=True)
+@frozen.dataclass
 class Member:
     """A user whom a group lists."""
 
@@ -21,7 +21,7 @@ class Member:
     name: str
 
 
-@dataclass(frozen=True)
+@frozen.dataclass
 class Membership:
     """That a user is a member: on this depends what a member asks for, until it is written."""
 
@@ -29,7 +29,7 @@ class Membership:
     user: str
 
 
-@dataclass(frozen=True)
+@frozen.dataclass
 class Line:
     """A group in a listing."""
 
@@ -38,7 +38,7 @@ class Line:
     name: str
 
 
-@dataclass(frozen=True)
+@frozen.dataclass
 class Best:
     """The best run of a group on one board, with its rank key."""
 
@@ -49,7 +49,7 @@ class Best:
 Bests = Mapping[str, Best | None]
 
 
-@dataclass(frozen=True)
+@frozen.dataclass
 class Roster:
     """What people decide about a group: its name, its owner, and its members as {id: name}."""
 
@@ -64,7 +64,7 @@ class Roster:
         return replace(self, owner=heir if self.owner == user else self.owner, members=rest)
 
 
-@dataclass(frozen=True)
+@frozen.dataclass
 class Group:
     """A group of users that submits to one workflow.
 

@@ -1,15 +1,14 @@
 """Idempotency keys: a start that is repeated with the same key answers the run that the first one started."""
 
 import hashlib
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from flowserverless.domain import errors, groups, moments
+from flowserverless.domain import errors, frozen, groups, moments
 
 KEPT = timedelta(days=7)
 
 
-@dataclass(frozen=True)
+@frozen.dataclass
 class Use:
     """A start with an idempotency key: digests of the key and of what was sent with it, and the run, once there is one.
 

@@ -1,9 +1,8 @@
 """Identifiers: what they look like, and what can be read off them without asking the table."""
 
 import re
-from dataclasses import dataclass
 
-from flowserverless.domain import errors
+from flowserverless.domain import errors, frozen
 
 CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 NAME = re.compile(r"[a-zA-Z0-9_]{1,32}")
@@ -32,7 +31,7 @@ def milliseconds(of: str) -> int:
     return number
 
 
-@dataclass(frozen=True)
+@frozen.dataclass
 class Owner:
     """Whose a run is: a group's, or for post-processing a workflow's. Groups and workflows may have the same name."""
 
@@ -40,7 +39,7 @@ class Owner:
     post_processing: bool = False
 
 
-@dataclass(frozen=True)
+@frozen.dataclass
 class RunId:
     """`{letters}-{group}` for a group's run, `{letters}-postproc-{workflow}` for a post-processing run.
 

@@ -1,9 +1,9 @@
 """Plans a run: the steps to execute, in order, from the template and the arguments of the run."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 
-from flowserverless.domain import errors, paths, runs, step_outputs, validation, variable_names
+from flowserverless.domain import errors, frozen, paths, runs, step_outputs, validation, variable_names
 from flowserverless.domain.templates import (
     arguments,
     commands,
@@ -19,7 +19,7 @@ from flowserverless.domain.templates import (
 MAX_ENVIRONMENT_BYTES = 1_000_000
 
 
-@dataclass(frozen=True)
+@frozen.dataclass
 class Step:
     """One step, ready to be executed.
 

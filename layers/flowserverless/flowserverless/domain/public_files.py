@@ -3,9 +3,8 @@
 import hashlib
 import re
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
 
-from flowserverless.domain import errors, paths, validation
+from flowserverless.domain import errors, frozen, paths, validation
 
 # Paths that a URL shows as they are; the slash is a colon there, so that an id is one part of a path.
 READABLE = re.compile(r"[A-Za-z0-9._/-]{1,100}")
@@ -13,7 +12,7 @@ READABLE = re.compile(r"[A-Za-z0-9._/-]{1,100}")
 SECRET = re.compile(r"label|solution|truth|answer|secret|hidden|private|password|credential|gold", re.IGNORECASE)
 
 
-@dataclass(frozen=True)
+@frozen.dataclass
 class Pattern:
     """What an organiser declared to be public, and where."""
 

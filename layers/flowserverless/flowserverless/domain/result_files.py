@@ -1,13 +1,13 @@
 """Finds the result files among the files that a run left, and says which declared ones are missing."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
-from flowserverless.domain import kept_files, paths, runs
+from flowserverless.domain import frozen, kept_files, paths, runs
 from flowserverless.domain.templates import templates
 
 
-@dataclass(frozen=True)
+@frozen.dataclass
 class Collected:
     """Result files in the order of their declaration, and the declarations that nothing answers to."""
 

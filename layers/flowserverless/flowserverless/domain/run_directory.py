@@ -6,10 +6,10 @@ one tree after the other. Nothing is believed that the step may not have done: `
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import Any
 
-from flowserverless.domain import paths
+from flowserverless.domain import frozen, paths
 
 # A step writes some thousand files at most; each is a line with a path of at most 900 bytes.
 MAX_BYTES = 64 << 20
@@ -19,7 +19,7 @@ MAX_NOTE_LENGTH = 300
 LATEST = 1 << 62
 
 
-@dataclass(frozen=True)
+@frozen.dataclass
 class File:
     """A file of the directory: the key of its content, its size if that is known, and what else steps see of it."""
 
@@ -29,7 +29,7 @@ class File:
     modified: int | None = None
 
 
-@dataclass(frozen=True)
+@frozen.dataclass
 class Directory:
     """Files by path, and the folders that would not be there for the sake of a file.
 
@@ -42,7 +42,7 @@ class Directory:
     lost: Mapping[str, float] = field(default_factory=dict)
 
 
-@dataclass(frozen=True)
+@frozen.dataclass
 class Stored:
     """What the store has of a file: its size in bytes, and when it was written."""
 
@@ -50,7 +50,7 @@ class Stored:
     at: float
 
 
-@dataclass(frozen=True)
+@frozen.dataclass
 class Written:
     """A file after a step; without `size` its content is as it was."""
 
@@ -59,7 +59,7 @@ class Written:
     modified: int
 
 
-@dataclass(frozen=True)
+@frozen.dataclass
 class Tree:
     """What one step did to the directory, told at the moment `at`; `notes` name what was not delivered."""
 
@@ -70,7 +70,7 @@ class Tree:
     at: float = 0
 
 
-@dataclass(frozen=True)
+@frozen.dataclass
 class Step:
     """A step that was begun: the patterns of what it may write (None: everything), and its tree if there is one."""
 

@@ -3,12 +3,12 @@
 import json
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
-from flowserverless.domain import errors, limits, moments
+from flowserverless.domain import errors, frozen, limits, moments
 
 
 class State(StrEnum):
@@ -26,7 +26,7 @@ PLACE = re.compile(r"(?<![\w:/.-])/[\w.@+-]+/[^\s'\",;]*")
 ACTIVE = (State.PENDING, State.RUNNING)
 
 
-@dataclass(frozen=True)
+@frozen.dataclass
 class Reason:
     """Why a run is not SUCCESS: a stable code for programs, a sentence for people."""
 
@@ -34,7 +34,7 @@ class Reason:
     detail: str
 
 
-@dataclass(frozen=True)
+@frozen.dataclass
 class Step:
     """One step of a run, as far as it has come."""
 
@@ -51,7 +51,7 @@ class Step:
         return self.state is not State.PENDING
 
 
-@dataclass(frozen=True)
+@frozen.dataclass
 class ResultFile:
     """A file that a run left; `name` is its key for people, `path` where the step wrote it."""
 
@@ -67,7 +67,7 @@ class ResultFile:
     widget: Any = None
 
 
-@dataclass(frozen=True)
+@frozen.dataclass
 class Standing:
     """Where a run stands on one board: its rank key and its values as people are shown them, or why it has none.
 
@@ -80,7 +80,7 @@ class Standing:
     results: Sequence[Mapping[str, Any]] | None = None
 
 
-@dataclass(frozen=True)
+@frozen.dataclass
 class Archive:
     """The archive of a run's files, or why there is none."""
 
@@ -88,7 +88,7 @@ class Archive:
     detail: str | None = None
 
 
-@dataclass(frozen=True)
+@frozen.dataclass
 class TakenUpload:
     """An upload as it was when a run was started with it; its name is the only thing of it that people wrote."""
 
@@ -97,7 +97,7 @@ class TakenUpload:
     name: str | None = None
 
 
-@dataclass(frozen=True)
+@frozen.dataclass
 class Run:
     """Everything that is known of a run; it keeps the declarations and the workflow version it was started with.
 

@@ -1,9 +1,8 @@
 """An upload: a file that a group keeps for its runs, announced first and used once its bytes have arrived."""
 
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from flowserverless.domain import errors, limits, runs
+from flowserverless.domain import errors, frozen, limits, runs
 
 # How long a form to post an upload is taken.
 FORM = timedelta(hours=1)
@@ -11,7 +10,7 @@ FORM = timedelta(hours=1)
 LATEST = timedelta(days=1)
 
 
-@dataclass(frozen=True)
+@frozen.dataclass
 class Upload:
     """A file that a group keeps for its runs; `pending` until its bytes have arrived complete.
 

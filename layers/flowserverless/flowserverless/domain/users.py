@@ -2,13 +2,12 @@
 
 import re
 import unicodedata
-from dataclasses import dataclass
 from datetime import datetime
 
-from flowserverless.domain import errors, groups, names
+from flowserverless.domain import errors, frozen, groups, names
 
 
-@dataclass(frozen=True)
+@frozen.dataclass
 class Caller:
     """Whom the authorizer recognised; user '' is a stranger, and `problem` says why."""
 
@@ -25,7 +24,7 @@ class Caller:
         return None if self.organiser else groups.Membership(group_id, self.user)
 
 
-@dataclass(frozen=True)
+@frozen.dataclass
 class User:
     """A user; `active` when nothing but the password stands between them and signing in.
 
@@ -38,7 +37,7 @@ class User:
     waits_since: datetime | None = None
 
 
-@dataclass(frozen=True)
+@frozen.dataclass
 class Session:
     """A user who signed in: the access token, and the Unix times at which it ends and of signing in."""
 

@@ -2,11 +2,13 @@
 
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TypeVar
 
+from flowserverless.domain import frozen
 
-@dataclass(frozen=True)
+
+@frozen.dataclass
 class Fault:
     """One thing that is wrong or worth a warning, and the place where it stands, such as `parameters[2].dtype`."""
 
@@ -46,7 +48,7 @@ class Word(str):
         return WORDS[self.lower()]
 
 
-@dataclass(frozen=True)
+@frozen.dataclass
 class Reader:
     """One object of a document, the place where it stands, and the lists to which its faults and warnings are added.
 

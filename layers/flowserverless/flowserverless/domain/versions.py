@@ -2,17 +2,17 @@
 
 import functools
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from flowserverless.domain import frozen
 from flowserverless.domain.ranking import results
 
 if TYPE_CHECKING:
     from flowserverless.domain.templates import templates
 
 
-@dataclass(frozen=True)
+@frozen.dataclass
 class Version:
     """Everything about a workflow that the organiser wrote.
 

@@ -1,12 +1,11 @@
 """A workflow: its current version, its boards, and the runs of its post-processing, as groups work with it."""
 
 from collections.abc import Set
-from dataclasses import dataclass
 
-from flowserverless.domain import errors, runs
+from flowserverless.domain import errors, frozen, runs
 
 
-@dataclass(frozen=True)
+@frozen.dataclass
 class Line:
     """A workflow in a listing."""
 
@@ -15,7 +14,7 @@ class Line:
     description: str | None = None
 
 
-@dataclass(frozen=True)
+@frozen.dataclass
 class Workflow:
     """What changes about a workflow while groups work with it.
 

@@ -1,18 +1,17 @@
 """Creates a group: its name, members and own parameters."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from flowserverless import clock, settings
 from flowserverless.aws import cognito
-from flowserverless.domain import errors, groups, plans, users, versions
+from flowserverless.domain import errors, frozen, groups, plans, users, versions
 from flowserverless.domain.templates import feasibility, group_parameters, parameters
 from flowserverless.store import group_items, version_items
 
 
-@dataclass(frozen=True)
+@frozen.dataclass
 class Wanted:
     """What is decided about a new group; without an `identifier` it gets one, without `parameters` the workflow's."""
 
@@ -23,7 +22,7 @@ class Wanted:
     config: dict[str, Any] | None
 
 
-@dataclass(frozen=True)
+@frozen.dataclass
 class Created:
     """A new group, its members as {id: name}, and what its runs take."""
 

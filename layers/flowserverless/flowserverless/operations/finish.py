@@ -2,13 +2,23 @@
 
 from collections.abc import Mapping, Sequence
 from concurrent import futures
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
 from flowserverless import settings
 from flowserverless.aws import clients, step_functions
-from flowserverless.domain import errors, fargate, kept_files, limits, result_files, run_directory, runs, versions
+from flowserverless.domain import (
+    errors,
+    fargate,
+    frozen,
+    kept_files,
+    limits,
+    result_files,
+    run_directory,
+    runs,
+    versions,
+)
 from flowserverless.domain.templates import templates
 from flowserverless.operations import batch_jobs, metrics, run_directories
 from flowserverless.store import archive, bucket, run_items, version_items
@@ -17,7 +27,7 @@ MAX_MESSAGES = 100
 READERS = 8
 
 
-@dataclass(frozen=True)
+@frozen.dataclass
 class Verdict:
     """What a run comes to: its state and reason, and the files that are its results."""
 

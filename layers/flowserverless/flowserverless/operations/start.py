@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -10,7 +10,7 @@ import botocore.exceptions
 
 from flowserverless import clock, logs, settings
 from flowserverless.aws import step_functions
-from flowserverless.domain import errors, groups, idempotency, ids, limits, plans, runs, uploads, users
+from flowserverless.domain import errors, frozen, groups, idempotency, ids, limits, plans, runs, uploads, users
 from flowserverless.domain.templates import arguments, group_parameters, parameters
 from flowserverless.store import (
     batch_reads,
@@ -24,7 +24,7 @@ from flowserverless.store import (
 )
 
 
-@dataclass(frozen=True)
+@frozen.dataclass
 class Wanted:
     """What is to be run: arguments and configuration as they were sent, the uploads that the arguments name.
 

@@ -3,10 +3,9 @@
 import functools
 import unicodedata
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 
 from flowserverless.aws import cognito
-from flowserverless.domain import errors, groups, users
+from flowserverless.domain import errors, frozen, groups, users
 from flowserverless.store import group_items, transactions
 
 ROUNDS = 30
@@ -14,7 +13,7 @@ Look = Callable[[tuple[str, ...]], dict[str, str]]
 Read = Callable[[], tuple[groups.Group, dict[str, str]]]
 
 
-@dataclass(frozen=True)
+@frozen.dataclass
 class Changes:
     """What is to become of a group; None stays as it is. Members and the owner are named by id or name."""
 

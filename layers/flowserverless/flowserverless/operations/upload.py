@@ -2,12 +2,11 @@
 
 import base64
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from flowserverless import clock, settings
-from flowserverless.domain import groups, uploads, users
+from flowserverless.domain import frozen, groups, uploads, users
 from flowserverless.store import batch_reads, bucket, transactions, upload_items
 
 ROUNDS = 10
@@ -15,7 +14,7 @@ BUSY = "others keep changing the group's files; try again"
 Read = Callable[[batch_reads.Wanted[Any]], tuple[groups.Group, batch_reads.Found]]
 
 
-@dataclass(frozen=True)
+@frozen.dataclass
 class Place:
     """Where a file is to go, and who brings it when.
 
@@ -28,7 +27,7 @@ class Place:
     read: Read
 
 
-@dataclass(frozen=True)
+@frozen.dataclass
 class Sent:
     """A file as it was sent or announced."""
 

@@ -8,9 +8,8 @@ import itertools
 import re
 import unicodedata
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass
 
-from flowserverless.domain import paths, step_outputs, validation
+from flowserverless.domain import frozen, paths, step_outputs, validation
 from flowserverless.domain.templates import parameters, placement, shell_words, steps, templates
 
 # Each is compared with every file of the package.
@@ -21,7 +20,7 @@ UPLOADED_PROGRAM = re.compile(
 )
 
 
-@dataclass(frozen=True)
+@frozen.dataclass
 class Declared:
     """A file that a template asks for: where it is declared, and whether callers choose among names in a folder."""
 
@@ -48,7 +47,7 @@ class Declared:
         return placement.folder_of(self.place) if self.seat.listed else ""
 
 
-@dataclass(frozen=True)
+@frozen.dataclass
 class _Written:
     """A pattern of what steps or runs leave, and where it is declared."""
 
@@ -208,7 +207,7 @@ def _is_uploaded(path: str) -> bool:
     return path.split("/", 1)[0] == placement.UPLOADS
 
 
-@dataclass(frozen=True)
+@frozen.dataclass
 class _Surroundings:
     """The files of a package: all, the programs, by their folded spelling; and the globs by which steps read them."""
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 
 import yaml
 
-from flowserverless.domain import paths, validation
+from flowserverless.domain import frozen, paths, validation
 
 # In bytes, of all documents of a package together: PyYAML takes some seconds for this much.
 MAX_BYTES = 256 * 1024
@@ -30,7 +30,7 @@ TWICE = f"is given a second time: {LAST}"
 MAX_COMPARED_LENGTH = 100
 
 
-@dataclass(frozen=True)
+@frozen.dataclass
 class Document:
     """What a file says, of how many values (`weight`), and the `file:line` of the element at each place.
 

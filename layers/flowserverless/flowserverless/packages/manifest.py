@@ -3,9 +3,8 @@
 import posixpath
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 
-from flowserverless.domain import paths, public_files, validation
+from flowserverless.domain import frozen, paths, public_files, validation
 from flowserverless.domain.templates import steps, templates
 from flowserverless.packages import documents, zipfiles
 
@@ -14,7 +13,7 @@ MAX_NAME_LENGTH = 512
 MAX_DESCRIPTION_LENGTH = 10_000
 
 
-@dataclass(frozen=True)
+@frozen.dataclass
 class Manifest:
     """What the manifest says; `files` are places, sources and targets, or None for everything."""
 

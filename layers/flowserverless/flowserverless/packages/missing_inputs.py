@@ -9,7 +9,7 @@ import sys
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
-from flowserverless.domain import paths, validation
+from flowserverless.domain import frozen, paths, validation
 from flowserverless.domain.templates import placement, references, shell_words, steps, templates
 from flowserverless.packages import collisions
 
@@ -17,7 +17,7 @@ from flowserverless.packages import collisions
 MAX_WORDS = 500
 
 
-@dataclass(frozen=True)
+@frozen.dataclass
 class Needs:
     """What was found of a template, each with its place: what is wrong, and what is worth a warning."""
 

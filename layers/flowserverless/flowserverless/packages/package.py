@@ -5,15 +5,15 @@ import json
 import posixpath
 import zipfile
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import IO
 
-from flowserverless.domain import paths, public_files, validation
+from flowserverless.domain import frozen, paths, public_files, validation
 from flowserverless.domain.templates import commands, feasibility, steps, templates
 from flowserverless.packages import collisions, documents, instructions, manifest, missing_inputs, zipfiles
 
 
-@dataclass(frozen=True)
+@frozen.dataclass
 class Package:
     """An accepted package. `files` says from which member of the zip each file of the run directory comes.
 

@@ -9,10 +9,9 @@ import sys
 import zipfile
 import zlib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import IO, cast
 
-from flowserverless.domain import paths, validation
+from flowserverless.domain import frozen, paths, validation
 from flowserverless.packages import manifest
 
 # What desktop systems add to a zip without being asked.
@@ -39,7 +38,7 @@ DAMAGED = (
 )
 
 
-@dataclass(frozen=True)
+@frozen.dataclass
 class Contents:
     """The files of a zip, by their normal path below the folder that holds the manifest, and the folders it names."""
 

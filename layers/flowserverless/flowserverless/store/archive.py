@@ -27,11 +27,12 @@ import struct
 import tarfile
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent import futures
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from botocore import exceptions
 from isal import isal_zlib
+
+from flowserverless.domain import frozen
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -72,7 +73,7 @@ class Source(NamedTuple):
     size: int
 
 
-@dataclass(frozen=True)
+@frozen.dataclass
 class FileDigest:
     """A file as it was archived; `sha256` is hexadecimal."""
 
@@ -81,7 +82,7 @@ class FileDigest:
     sha256: str
 
 
-@dataclass(frozen=True)
+@frozen.dataclass
 class ArchiveInfo:
     """A finished archive: its own size in bytes, and its files without the manifest, in the order of their names."""
 

@@ -1,15 +1,15 @@
 """Reads several items of different kinds in one call, each as the domain knows it."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
+from flowserverless.domain import frozen
 from flowserverless.store import table
 
 T = TypeVar("T")
 
 
-@dataclass(frozen=True)
+@frozen.dataclass
 class Wanted(Generic[T]):
     """An item that is to be read, and what makes a domain object of it."""
 
@@ -17,7 +17,7 @@ class Wanted(Generic[T]):
     made_by: Callable[[Any], T]
 
 
-@dataclass(frozen=True)
+@frozen.dataclass
 class Found:
     """What was there of all that was wanted."""
 

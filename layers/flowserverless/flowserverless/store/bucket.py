@@ -31,12 +31,12 @@ import hashlib
 import json
 import urllib.parse
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from flowserverless import settings
 from flowserverless.aws import clients
+from flowserverless.domain import frozen
 
 # Long enough for a slow start of a download, short enough that a leaked link is of little use.
 LINK_SECONDS = 300
@@ -46,7 +46,7 @@ DELIVERIES = "inbox/results/"
 RUNS = "runs/"
 
 
-@dataclass(frozen=True)
+@frozen.dataclass
 class Stored:
     """An object as a listing shows it; `path` is its key without the prefix that was listed."""
 

@@ -7,14 +7,13 @@ once may fail. What did the work, or found nothing to do, takes `due` or the who
 
 import enum
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import datetime
 
 from pynamodb.attributes import UnicodeAttribute
 from pynamodb.indexes import GlobalSecondaryIndex, KeysOnlyProjection
 from pynamodb.models import Model
 
-from flowserverless.domain import ids
+from flowserverless.domain import frozen, ids
 from flowserverless.store import table
 
 
@@ -72,7 +71,7 @@ class Item(Model):
 PATIENT = {Kind.LEFT, Kind.GROUP, Kind.REBUILD, Kind.FORM}
 
 
-@dataclass(frozen=True)
+@frozen.dataclass
 class Work:
     """What is due of an item, of which only the key is known."""
 

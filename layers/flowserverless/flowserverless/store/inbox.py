@@ -4,11 +4,11 @@ import functools
 import json
 from collections.abc import Mapping
 from concurrent import futures
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, field, replace
 from typing import Any
 
 from flowserverless.aws import clients
-from flowserverless.domain import deliveries, errors
+from flowserverless.domain import deliveries, errors, frozen
 from flowserverless.store import bucket
 
 # S3 copies 5 GiB in one request at most, but then answers only after a minute; parts are copied side by side.
@@ -20,7 +20,7 @@ THREADS = 10
 _CHANGED = ("PreconditionFailed", "412")
 
 
-@dataclass(frozen=True)
+@frozen.dataclass
 class Delivery:
     """The one delivery that a run gets: which objects, as they were when it was accepted, and what the marker said.
 

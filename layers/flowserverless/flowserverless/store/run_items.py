@@ -4,14 +4,14 @@ import functools
 import itertools
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from datetime import datetime, timedelta
 from typing import Any
 
 from pynamodb.expressions.update import Action
 from pynamodb.transactions import TransactWrite
 
-from flowserverless.domain import errors, groups, idempotency, ids, moments, runs, workflows
+from flowserverless.domain import errors, frozen, groups, idempotency, ids, moments, runs, workflows
 from flowserverless.domain.ranking import standing
 from flowserverless.store import (
     batch_reads,
@@ -34,7 +34,7 @@ STRAGGLER = timedelta(minutes=16)
 DELIVERY = timedelta(days=1)
 
 
-@dataclass(frozen=True)
+@frozen.dataclass
 class Context:
     """A run and what decides over it: its group (None for post-processing) and its workflow."""
 
@@ -43,7 +43,7 @@ class Context:
     workflow: workflows.Workflow
 
 
-@dataclass(frozen=True)
+@frozen.dataclass
 class Ended:
     """What became of a request to end a run: the run as it is now, and whether this request ended it."""
 

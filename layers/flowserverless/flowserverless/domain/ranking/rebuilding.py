@@ -7,9 +7,11 @@ all groups, so that nobody writes to it any more, and some time later its entrie
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 from enum import StrEnum
+
+from flowserverless.domain import frozen
 
 
 class Phase(StrEnum):
@@ -23,7 +25,7 @@ class Phase(StrEnum):
 ORDER = tuple(Phase)
 
 
-@dataclass(frozen=True)
+@frozen.dataclass
 class Rebuild:
     """A board that is being filled from kept result files, or taken down.
 

@@ -9,10 +9,9 @@ import json
 import math
 import re
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Literal, TypeAlias, cast
 
-from flowserverless.domain import paths, validation
+from flowserverless.domain import frozen, paths, validation
 from flowserverless.domain.templates import old_syntax
 
 Dtype: TypeAlias = Literal["int", "float", "string"]
@@ -34,7 +33,7 @@ MAX_FILE_BYTES = 4 * 1024 * 1024
 MAX_YAML_BYTES = 256 * 1024
 
 
-@dataclass(frozen=True)
+@frozen.dataclass
 class Column:
     """One metric: where it stands in the result file and how it is shown.
 
@@ -48,7 +47,7 @@ class Column:
     required: bool = True
 
 
-@dataclass(frozen=True)
+@frozen.dataclass
 class OrderBy:
     """One criterion of a ranking; descending means that the highest value is the best."""
 
@@ -56,7 +55,7 @@ class OrderBy:
     descending: bool = True
 
 
-@dataclass(frozen=True)
+@frozen.dataclass
 class ResultSchema:
     """The columns of a workflow's leaderboard, the file they are read from, and the order that ranks runs."""
 
@@ -65,7 +64,7 @@ class ResultSchema:
     order: tuple[OrderBy, ...]
 
 
-@dataclass(frozen=True)
+@frozen.dataclass
 class NotRanked:
     """Why a run has no place in the ranking: a sentence for people and a stable word for programs."""
 

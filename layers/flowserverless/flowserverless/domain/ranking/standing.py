@@ -1,12 +1,11 @@
 """Where runs stand: ranks, the best run of each group, and whether a run is ranked, superseded, or why not."""
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import Protocol, TypeVar
 
-from flowserverless.domain import groups, runs
+from flowserverless.domain import frozen, groups, runs
 from flowserverless.domain.ranking import rank_keys, results
 
 
@@ -26,7 +25,7 @@ class Ranked(Protocol):
 RankedRun = TypeVar("RankedRun", bound=Ranked)
 
 
-@dataclass(frozen=True)
+@frozen.dataclass
 class Entry:
     """A ranked run as its board shows it."""
 
@@ -47,7 +46,7 @@ class Status(StrEnum):
     NOT_RANKED = "not_ranked"
 
 
-@dataclass(frozen=True)
+@frozen.dataclass
 class Place:
     """A run's place in the ranking: `rank` if it is its group's best, else why it is not, and the run that is."""
 

@@ -9,7 +9,7 @@ import re
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from flowserverless.domain import errors, validation
+from flowserverless.domain import errors, frozen, validation
 from flowserverless.domain.templates import parameters, placement, values
 
 # Each is read from the table before a run starts, in one BatchGetItem of 100 with what else a start reads.
@@ -18,7 +18,7 @@ MAX_FILES = 90
 MAX_BYTES = 120_000
 
 
-@dataclass(frozen=True)
+@frozen.dataclass
 class FileArgument:
     """An uploaded file and the place in the run directory at which the steps find it; `name` if that made the place."""
 
@@ -28,7 +28,7 @@ class FileArgument:
     name: str | None = None
 
 
-@dataclass(frozen=True)
+@frozen.dataclass
 class Bound:
     """The values of a run's parameters, of the declared types and with defaults.
 

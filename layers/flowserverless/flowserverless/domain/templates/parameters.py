@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal, TypeAlias, cast
 
-from flowserverless.domain import validation
+from flowserverless.domain import frozen, validation
 from flowserverless.domain.templates import old_syntax, placement, values
 
 Dtype: TypeAlias = Literal["bool", "int", "float", "string", "select", "file", "list", "record"]
@@ -36,7 +36,7 @@ NUMBER = r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?"
 RANGE = re.compile(rf"\s*([\[(])\s*({NUMBER}|-inf|)\s*,\s*({NUMBER}|\+?inf|)\s*([\])])\s*")
 
 
-@dataclass(frozen=True)
+@frozen.dataclass
 class Range:
     """An interval of numbers; a bound that is None is infinite. Its text form is flowServ's `[0,10)`."""
 
@@ -56,7 +56,7 @@ class Range:
         return f"{'(' if self.low_open else '['}{low},{high}{')' if self.high_open else ']'}"
 
 
-@dataclass(frozen=True)
+@frozen.dataclass
 class Option:
     """One choice of a select parameter: the name is for people, the value is what a run gets."""
 
@@ -64,7 +64,7 @@ class Option:
     value: object
 
 
-@dataclass(frozen=True)
+@frozen.dataclass
 class Parameter:
     """What a template declares of one parameter.
 

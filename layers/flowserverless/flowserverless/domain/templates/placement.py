@@ -8,9 +8,9 @@ import hashlib
 import re
 import unicodedata
 from collections.abc import Collection, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
-from flowserverless.domain import names, paths, validation
+from flowserverless.domain import frozen, names, paths, validation
 
 # Uploads without a declared target are in folders below, one for each parameter; packages have nothing there.
 UPLOADS = "uploads"
@@ -18,7 +18,7 @@ UPLOADS = "uploads"
 FOLDER = re.compile(r"\w[\w .-]{0,59}")
 
 
-@dataclass(frozen=True)
+@frozen.dataclass
 class Seat:
     """The place in a run's arguments at which a file is given: of which argument, and whether others are beside it.
 

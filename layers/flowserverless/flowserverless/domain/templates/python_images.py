@@ -1,7 +1,8 @@
 """Recognises images of official Pythons, and whether the function that executes steps has that version."""
 
 import re
-from dataclasses import dataclass
+
+from flowserverless.domain import frozen
 
 IMAGE = re.compile(
     r"(?:docker\.io/(?:library/)?|library/|public\.ecr\.aws/docker/library/)?python"
@@ -13,7 +14,7 @@ TAG = re.compile(rf"(?:latest|(?P<version>\d+(?:\.\d+){{0,2}}(?:(?:a|b|rc)\d+|-r
 NEWEST = 15
 
 
-@dataclass(frozen=True)
+@frozen.dataclass
 class Python:
     """What an image's name asks for: the leading numbers of a version, none for any; `pinned` is one very image."""
 

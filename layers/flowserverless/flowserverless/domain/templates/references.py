@@ -1,12 +1,11 @@
 """References of a template to the parameters of its runs: `$[[name]]` and `$[[name ? yes : no]]`."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
-from flowserverless.domain import validation
+from flowserverless.domain import frozen, validation
 
 
-@dataclass(frozen=True)
+@frozen.dataclass
 class Reference:
     """`$[[name]]`, or `$[[name ? yes : no]]`, which stands for one of two texts of the organiser."""
 

@@ -7,6 +7,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
+from flowserverless.domain import frozen
+
 # `program`: an interpreter or the shell executes it; `module`: Python finds it; `written`: it need not be there before.
 Role: TypeAlias = Literal["program", "module", "read", "written"]
 INTERPRETER = re.compile(
@@ -30,7 +32,7 @@ READERS = {"cat", "head", "tail", "grep", "wc", "sort", "uniq", "cut", "diff", "
 UNREAD_OPTION = re.compile(r"-o|-{1,2}\w*(out|log|save|dest|write|exclude|ignore)[\w-]*", re.IGNORECASE)
 
 
-@dataclass(frozen=True)
+@frozen.dataclass
 class Word:
     """A word of a command that may be a path; `sure`: no program ran before that could have put a file there."""
 

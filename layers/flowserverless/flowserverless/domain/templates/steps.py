@@ -2,11 +2,11 @@
 
 import re
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from fnmatch import fnmatchcase
 from typing import Literal, TypeAlias
 
-from flowserverless.domain import paths, validation, variable_names
+from flowserverless.domain import frozen, paths, validation, variable_names
 from flowserverless.domain.templates import commands, old_syntax, parameters, python_images, references
 
 Kind: TypeAlias = Literal["container", "code", "notebook"]
@@ -30,7 +30,7 @@ ANYTHING = frozenset({"lambda", "batch", "notebook", "gpu"})
 MAX_TIMEOUT_SECONDS = 14 * 24 * 3600
 
 
-@dataclass(frozen=True)
+@frozen.dataclass
 class Resources:
     """What a step needs of a container service: memory in MiB, time in seconds."""
 
@@ -40,7 +40,7 @@ class Resources:
     timeout_seconds: int | None = None
 
 
-@dataclass(frozen=True)
+@frozen.dataclass
 class Step:
     """One step as declared. `inputs` and `outputs` are patterns; None stands for all files of the run.
 

@@ -7,10 +7,10 @@ installation can execute, so that starting a run cannot discover a mistake of th
 import difflib
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import TypeAlias
 
-from flowserverless.domain import names, paths, validation
+from flowserverless.domain import frozen, names, paths, validation
 from flowserverless.domain.ranking import results
 from flowserverless.domain.templates import old_syntax, parameters, references, steps, values
 
@@ -30,7 +30,7 @@ _Results: TypeAlias = results.ResultSchema | None
 _Steps: TypeAlias = tuple[steps.Step, ...]
 
 
-@dataclass(frozen=True)
+@frozen.dataclass
 class OutputSpec:
     """A file, or a pattern of files, that a run keeps, and how a page shows it."""
 
@@ -42,7 +42,7 @@ class OutputSpec:
     widget: object = None
 
 
-@dataclass(frozen=True)
+@frozen.dataclass
 class ParameterGroup:
     """A heading under which a page shows parameters."""
 
@@ -51,7 +51,7 @@ class ParameterGroup:
     index: int
 
 
-@dataclass(frozen=True)
+@frozen.dataclass
 class PostProcessing:
     """The workflow over the ranked runs: it gets `inputs_files` of each of them, and its parameter `runs`."""
 
@@ -69,7 +69,7 @@ class PostProcessing:
         return (*(output.source for output in self.outputs), *self.files_outputs)
 
 
-@dataclass(frozen=True)
+@frozen.dataclass
 class Template:
     """A checked workflow. `context` is what becomes the steps' variables, references not yet replaced.
 
@@ -164,7 +164,7 @@ def parse(
     return replace(template, postproc=postproc, warnings=tuple(warned), moved=dict(_moved(reader)))
 
 
-@dataclass(frozen=True)
+@frozen.dataclass
 class _Installation:
     """What steps can be executed with."""
 
@@ -173,7 +173,7 @@ class _Installation:
     python: str | None
 
 
-@dataclass(frozen=True)
+@frozen.dataclass
 class _Workflow:
     """What the main and the post-processing workflow have in common."""
 
