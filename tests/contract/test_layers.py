@@ -137,6 +137,7 @@ def files(folder: pathlib.Path) -> dict[str, bytes]:
     return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("folder", BUILT, ids=lambda folder: folder.name)
 def test_what_is_built_has_byte_code_of_every_module_that_does_not_depend_on_times(folder, tmp_path):
     said = built(folder, tmp_path).stdout
@@ -153,6 +154,7 @@ def test_what_is_built_has_byte_code_of_every_module_that_does_not_depend_on_tim
         )
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("folder", BUILT, ids=lambda folder: folder.name)
 def test_what_is_built_is_the_same_wherever_it_is_built(folder, tmp_path):
     places = [tmp_path / "here", tmp_path / "elsewhere"]
@@ -187,6 +189,7 @@ def test_the_template_has_it_built_by_make(folder):
     assert template.load()["Resources"][BUILT[folder][0]]["Metadata"] == {"BuildMethod": "makefile"}
 
 
+@pytest.mark.long
 def test_a_job_gets_what_runs_steps_without_its_byte_code(tmp_path):
     built(RUN_STEP, tmp_path)
     content = io.BytesIO()

@@ -54,6 +54,7 @@ def test_what_the_runner_shares_with_the_domain_is_a_link(module):
     assert link.resolve() == pathlib.Path(module.__file__).resolve()
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("module", SHARED)
 def test_what_is_deployed_of_it_is_a_file(package, module):
     member = package.getinfo(f"runner/{os.path.basename(module.__file__)}")
@@ -61,6 +62,7 @@ def test_what_is_deployed_of_it_is_a_file(package, module):
     assert package.read(member) == pathlib.Path(module.__file__).read_bytes()
 
 
+@pytest.mark.long
 def test_the_package_has_the_handler_the_program_of_a_job_and_every_module(package):
     sources = {str(path.relative_to(FOLDER)) for path in FOLDER.rglob("*.py")}
     assert {"app.py", "__main__.py"} <= sources

@@ -19,6 +19,7 @@ def world(world, user_pool):
     return world
 
 
+@pytest.mark.long
 def test_what_is_under_way_when_a_group_is_deleted_does_not_reach_the_next_of_its_identifier(
     world, interrupted, subtests
 ):
@@ -44,6 +45,7 @@ def test_what_is_under_way_when_a_group_is_deleted_does_not_reach_the_next_of_it
             assert world.ask("get_group", "GET", *teams.GROUP, user=teams.BOB).status == 403
 
 
+@pytest.mark.long
 def test_what_is_done_while_a_deletion_begins_is_deleted_or_keeps_the_group(world, interrupted, subtests):
     act = teams.acts(world, teams.BOB)
     world.cancel(next(run.id for run in scenario.runs_of("g") if run.active))

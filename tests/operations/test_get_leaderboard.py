@@ -146,6 +146,7 @@ def pages(read, **query):
     return lines
 
 
+@pytest.mark.long
 def test_pages_together_are_the_leaderboard(ranked, read, subtests):
     for order, everything, limit in itertools.product(("", "score:asc", "note"), ("true", "false"), "124"):
         with subtests.test(order=order, everything=everything, limit=limit):
@@ -283,6 +284,7 @@ METRICS = st.one_of(
 CONTENTS = st.one_of(st.binary(max_size=200), METRICS.map(lambda document: json.dumps(document).encode()), st.none())
 
 
+@pytest.mark.long
 @settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(content=CONTENTS)
 def test_whatever_a_run_wrote_the_leaderboard_is_valid_and_the_run_says_where_it_stands(read, contested, content):

@@ -76,6 +76,7 @@ def delivered(store):
     return {path: content for path, content in store.outputs().items() if path != "m.py"}
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", NAMES.values(), ids=NAMES)
 @pytest.mark.parametrize("consume", [in_lambda, in_batch])
 @pytest.mark.parametrize("produce", KINDS)
@@ -90,6 +91,7 @@ def test_no_step_gives_a_later_one_a_variable_by_any_file(store, produce, consum
     assert {"lines=3", "labels=data/labels.csv"} <= set(seen)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("consume", [in_lambda, in_batch])
 def test_commands_get_what_earlier_functions_returned_as_variables(store, consume):
     returned = {
@@ -115,6 +117,7 @@ def test_commands_get_what_earlier_functions_returned_as_variables(store, consum
     assert store.outputs() == {"out": said.encode()}
 
 
+@pytest.mark.long
 def test_functions_get_what_earlier_functions_returned_and_hand_on_only_their_own(store):
     result = store.run(
         kind="code",
@@ -128,6 +131,7 @@ def test_functions_get_what_earlier_functions_returned_and_hand_on_only_their_ow
     assert json.loads(store.objects[runner.RETURNED]) == {"c": 1_000_110}
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", [*list(NAMES.values())[3:], "not a name", "", "BASH_ENV", "x" * 200])
 @pytest.mark.parametrize("consume", KINDS)
 def test_a_reserved_name_is_refused_by_the_step_that_is_given_it(store, consume, name):
@@ -138,6 +142,7 @@ def test_a_reserved_name_is_refused_by_the_step_that_is_given_it(store, consume,
     assert store.outputs() == {}
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", list(NAMES.values())[3:])
 @pytest.mark.parametrize("consume", [in_lambda, in_batch])
 def test_a_reserved_name_is_no_variable_of_the_workflow_either(store, consume, name):
@@ -145,6 +150,7 @@ def test_a_reserved_name_is_no_variable_of_the_workflow_either(store, consume, n
     assert b"taken over" not in store.outputs()["seen"]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     "content",
     [b"", b"[1]", b"{", b"\xff", b"{}", b"3", b'{"a": 1, "b": 2}', b'{"b": 1}', b"[" * 100_000, b"1" * 6_000_000],
@@ -158,6 +164,7 @@ def test_a_result_that_is_not_what_was_handed_on_is_refused(store, consume, cont
     assert store.outputs() == {}
 
 
+@pytest.mark.long
 def test_a_result_that_is_gone_is_named(store):
     earlier = store.earlier(a=1)
     del store.objects["earlier/a"]
@@ -165,6 +172,7 @@ def test_a_result_that_is_gone_is_named(store):
     assert "the result 'a' of an earlier step could not be fetched: 404" in detail
 
 
+@pytest.mark.long
 def test_nothing_that_a_job_can_change_in_its_directory_is_more_than_its_own_outcome(store):
     """Whatever is beside the run directory is the step's own word as well: it can fail or succeed by it, no more."""
     notes = "log step.sh before.json started result.json home"

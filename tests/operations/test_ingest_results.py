@@ -187,6 +187,7 @@ def test_delivered_twice_the_first_counts(world):
     assert len(world.resumed) == 1
 
 
+@pytest.mark.long
 def test_a_delivery_that_was_interrupted_is_carried_on(world):
     """The function dies after each of its calls of S3 in turn; Lambda repeats the event."""
     calls = prepared(world, world.start_external(), lambda event: count_calls(world, event))

@@ -181,6 +181,7 @@ class TestDigitsData:
         labels = [row["label"] for row in files["train"]]
         assert {label: labels.count(label) for label in set(labels)} == {str(digit): 100 for digit in range(10)}
 
+    @pytest.mark.long
     def test_submissions_are_what_their_script_makes(self, tmp_path):
         subprocess.run([sys.executable, DIGITS / "make_submissions.py", tmp_path], check=True, capture_output=True)
         made = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
