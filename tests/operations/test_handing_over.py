@@ -8,7 +8,7 @@ import subprocess
 import pytest
 
 from flowserverless.domain import errors, plans, variable_names
-from flowserverless.domain.templates import arguments, templates
+from flowserverless.domain.templates import arguments, executors, templates
 from flowserverless.store import run_items, table
 from runner import container
 from support import runner
@@ -260,7 +260,7 @@ def test_each_step_is_told_who_sets_its_limits(world):
     "name", ["PATH", "LD_PRELOAD", "python", "JUPYTER_PATH", "NODE_OPTIONS", "DYLD_INSERT_LIBRARIES"]
 )
 def test_a_reserved_name_is_refused_when_a_run_is_planned(name):
-    parsed = templates.parse(TEMPLATE, templates.steps.ANYTHING)
+    parsed = templates.parse(TEMPLATE, executors.ANYTHING)
     steps = tuple(templates.replace(step, arg=step.arg and name) for step in parsed.steps)
     nothing = arguments.bind((), [], {})
     with pytest.raises(errors.InvalidRequest, match="is reserved"):

@@ -3,7 +3,7 @@
 import pytest
 
 from flowserverless.domain import errors, validation
-from flowserverless.domain.templates import arguments, group_parameters, parameters, steps, templates
+from flowserverless.domain.templates import arguments, executors, group_parameters, parameters, templates
 
 DEFAULT = {"environment": "python:3", "commands": ["echo hello"]}
 WORK = {"name": "work", "action": {"environment": "python:3", "commands": ["true"]}}
@@ -19,7 +19,7 @@ def document(*chosen, declared=(), **actor):
 
 def found_in(declared):
     with pytest.raises(validation.Faults) as found:
-        templates.parse(declared, steps.ANYTHING)
+        templates.parse(declared, executors.ANYTHING)
     return {fault.place: fault.message for fault in found.value.faults}
 
 
@@ -36,7 +36,7 @@ def test_a_step_executes_the_default_of_its_actor(more):
 
 def test_a_default_may_be_a_function_or_a_notebook():
     for action in ({"func": "code.count"}, {"notebook": "a.ipynb"}):
-        assert templates.parse(document(CHOSEN, defaultValue=action), steps.ANYTHING).steps[1].kind != "container"
+        assert templates.parse(document(CHOSEN, defaultValue=action), executors.ANYTHING).steps[1].kind != "container"
 
 
 @pytest.mark.parametrize("more", [{"isRequired": False}, {"defaultValue": None}])

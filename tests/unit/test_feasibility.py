@@ -2,7 +2,7 @@
 
 import pytest
 
-from flowserverless.domain.templates import arguments, feasibility, parameters, steps, templates
+from flowserverless.domain.templates import arguments, executors, feasibility, parameters, templates
 
 STEP = {"name": "work", "action": {"environment": "python:3", "commands": ["true"]}}
 LONG = "x" * 119_000
@@ -11,7 +11,7 @@ HELP = {"dtype": "string", "defaultValue": "x"}
 
 def obstacles(declared, **context):
     document = {"workflow": {"steps": [STEP], "parameters": context}, "parameters": declared}
-    template = templates.parse(document, steps.ANYTHING)
+    template = templates.parse(document, executors.ANYTHING)
     return list(feasibility.obstacles(template, template.parameters))
 
 

@@ -3,7 +3,7 @@
 import pytest
 
 from flowserverless.domain import plans
-from flowserverless.domain.templates import arguments, steps, templates
+from flowserverless.domain.templates import arguments, executors, templates
 from flowserverless.packages import missing_inputs
 
 PACKAGE = (
@@ -25,7 +25,7 @@ def container(*commands, name="s", **files):
 def found(*declared, parameters=(), variables=None, package=PACKAGE, **elements):
     workflow = {"steps": [*declared], "parameters": variables or {}}
     template = {"workflow": workflow, "parameters": [*parameters], **elements}
-    return missing_inputs.check(templates.parse(template, steps.ANYTHING), package)
+    return missing_inputs.check(templates.parse(template, executors.ANYTHING), package)
 
 
 def wrong(*declared, **more):
@@ -185,7 +185,7 @@ def test_the_module_of_a_function_enters_all_the_same_with_a_warning():
 def test_a_function_is_not_in_a_folder_that_pythons_own_module_hides():
     def told(func, *package):
         template = {"workflow": {"steps": [{"name": "s", "action": {"func": func}}]}}
-        return missing_inputs.check(templates.parse(template, steps.ANYTHING), package)
+        return missing_inputs.check(templates.parse(template, executors.ANYTHING), package)
 
     hidden = told("code.count.lines", "code/count.py")
     assert [fault.place for fault in hidden.wrong] == ["workflow.steps[0].action.func"]

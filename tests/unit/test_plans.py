@@ -11,7 +11,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from flowserverless.domain import errors, paths, plans
-from flowserverless.domain.templates import arguments, steps, templates
+from flowserverless.domain.templates import arguments, executors, steps, templates
 from support import strategies
 
 COMMANDS = ['printf %s "$text"', "awk '{print $1}' $HOME/x", "echo $? ${missing} `true`"]
@@ -90,7 +90,7 @@ DOCUMENT = {
     },
     "flowserverless": {"external": True},
 }
-TEMPLATE = templates.parse(DOCUMENT, steps.ANYTHING)
+TEMPLATE = templates.parse(DOCUMENT, executors.ANYTHING)
 NAMES = {"name": "names", "value": {"type": "$file", "value": {"fileId": "f1"}}}
 
 
@@ -180,7 +180,7 @@ def test_conditions(value, declared, expected):
         "workflow": {"parameters": {"x": "$[[p ? yes : no]]"}, "steps": DOCUMENT["workflow"]["steps"][3:]},
         "parameters": [{"name": "p", **declared}],
     }
-    template = templates.parse(document, steps.ANYTHING)
+    template = templates.parse(document, executors.ANYTHING)
     bound = arguments.bind(template.parameters, [] if value is None else [argument("p", value)], {})
     assert plans.plan(template, bound)[0].variables == {"x": expected}
 
@@ -237,7 +237,7 @@ def test_no_choice_of_a_place_gives_a_step_other_files(target, others):
 
 
 def test_a_template_that_was_read_back_gives_the_same_plan():
-    again = templates.parse(json.loads(json.dumps(TEMPLATE.document)), steps.ANYTHING)
+    again = templates.parse(json.loads(json.dumps(TEMPLATE.document)), executors.ANYTHING)
     assert planned(template=again) == planned()
     assert plans.postproc_plan(again) == plans.postproc_plan(TEMPLATE)
 
@@ -251,7 +251,7 @@ def test_post_processing_gets_the_runs_where_flowserv_puts_them():
 
 def test_no_post_processing_no_steps():
     document = {"workflow": DOCUMENT["workflow"], "parameters": DOCUMENT["parameters"]}
-    assert plans.postproc_plan(templates.parse(document, steps.ANYTHING)) == ()
+    assert plans.postproc_plan(templates.parse(document, executors.ANYTHING)) == ()
 
 
 def test_a_caller_may_ask_for_resources():
@@ -264,10 +264,10 @@ def test_a_caller_may_ask_for_resources():
 @pytest.mark.parametrize(
     ("resources", "available", "message"),
     [
-        ({"vcpu": 3}, steps.ANYTHING, "config.resources.vcpu: is 3, must be one of"),
-        ({"cpu": 1}, steps.ANYTHING, "config.resources.cpu: is not one of"),
-        ([], steps.ANYTHING, "config.resources: is a list"),
-        ({"vcpu": math.nan}, steps.ANYTHING, "config.resources.vcpu"),
+        ({"vcpu": 3}, executors.ANYTHING, "config.resources.vcpu: is 3, must be one of"),
+        ({"cpu": 1}, executors.ANYTHING, "config.resources.cpu: is not one of"),
+        ([], executors.ANYTHING, "config.resources: is a list"),
+        ({"vcpu": math.nan}, executors.ANYTHING, "config.resources.vcpu"),
         ({}, {"lambda", "notebook"}, "step 'one' needs AWS Batch for its resources"),
         ({"gpu": 1}, {"lambda", "notebook", "batch"}, "step 'one' needs a GPU"),
         (None, {"lambda", "notebook"}, "step 'four' needs AWS Batch"),
@@ -292,7 +292,7 @@ def test_any_resources_are_had_or_refused(resources):
 def test_variables_that_no_process_takes_are_refused():
     document = copy.deepcopy(DOCUMENT)
     document["workflow"]["parameters"] |= {f"copy{n}": "$[[text]]" for n in range(10)}
-    template = templates.parse(document, steps.ANYTHING)
+    template = templates.parse(document, executors.ANYTHING)
     assert planned(argument("text", "x" * 50_000), template=template)
     with pytest.raises(errors.InvalidRequest, match="more than 1000000"):
         planned(argument("text", "x" * 100_000), template=template)
@@ -306,7 +306,7 @@ def test_an_external_engine_gets_one_step_with_all_variables():
 
 
 def test_only_a_workflow_that_says_so_runs_on_external_engines():
-    template = templates.parse(DOCUMENT | {"flowserverless": {}}, steps.ANYTHING)
+    template = templates.parse(DOCUMENT | {"flowserverless": {}}, executors.ANYTHING)
     with pytest.raises(errors.InvalidRequest, match="may not be executed by an external engine"):
         plans.external_plan(template, arguments.Bound({}))
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from flowserverless.domain.templates import python_images, steps
+from flowserverless.domain.templates import executors, python_images, steps
 
 DIGEST = f"@sha256:{'0a' * 32}"
 ANY = ["python", "python:latest", "python:3", "python:slim", "python:alpine3.20", "python:3-slim-bookworm"]
@@ -10,13 +10,13 @@ ANY += ["docker.io/python", "docker.io/library/python:latest", "library/python:3
 ANY += ["public.ecr.aws/docker/library/python:3-slim"]
 
 
-def where(image, images=steps.LAMBDA_IMAGES):
-    return steps.executor(steps.Step("s", "container", environment=image, commands=("true",)), images)
+def where(image, images=executors.LAMBDA_IMAGES):
+    return executors.of(steps.Step("s", "container", environment=image, commands=("true",)), images)
 
 
 def said(image, installed="3.13.2"):
     step = steps.Step("s", "container", environment=image, commands=("true",))
-    return steps.other_python(step, installed)
+    return executors.other_python(step, installed)
 
 
 @pytest.mark.parametrize("image", [*ANY, "python:3.13", "python:3.13.2", "python:3.13-slim", "python:3.13.2-alpine"])
@@ -48,5 +48,5 @@ def test_what_is_no_official_python_is_no_image_of_the_lambda(image):
 def test_a_step_that_is_executed_by_its_image_or_has_none_is_not_spoken_of():
     resources = steps.Resources()
     container = steps.Step("s", "container", environment="python:3.7", commands=("true",), resources=resources)
-    assert steps.other_python(container, "3.13.2") is None
-    assert steps.other_python(steps.Step("s", "code", func="a.b"), "3.13.2") is None
+    assert executors.other_python(container, "3.13.2") is None
+    assert executors.other_python(steps.Step("s", "code", func="a.b"), "3.13.2") is None

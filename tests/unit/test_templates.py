@@ -9,10 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from flowserverless.domain import validation
-from flowserverless.domain.templates import references, steps, templates
+from flowserverless.domain.templates import executors, references, steps, templates
 from support import strategies
 
-EVERYTHING = steps.ANYTHING
+EVERYTHING = executors.ANYTHING
 DOCUMENT = {
     "workflow": {
         "files": {"inputs": ["code/", "$[[names]]"], "outputs": ["results/greetings.txt"]},
@@ -121,7 +121,7 @@ def test_a_template_is_read():
     assert template.steps[1].inputs is None
     assert template.steps[2].notebook_output == "notebooks/draw.out.ipynb"
     assert template.steps[3].resources == steps.Resources(4, 16384, 1, 86400)
-    assert [steps.executor(step) for step in template.steps] == ["lambda", "lambda", "lambda", "batch"]
+    assert [executors.of(step) for step in template.steps] == ["lambda", "lambda", "lambda", "batch"]
     assert [parameter.name for parameter in template.parameters] == ["names", "sleeptime", "verbose"]
     assert template.kept == ("results/greetings.txt", "results/plots/")
     assert template.outputs[1].key == "results/plots/"

@@ -9,7 +9,7 @@ import pytest
 
 from flowserverless.domain import versions
 from flowserverless.domain.ranking import results
-from flowserverless.domain.templates import steps, templates
+from flowserverless.domain.templates import executors, templates
 from support import packages
 
 DOCUMENT = templates.parse(packages.ranked(postproc=packages.POST_PROCESSING)).document
@@ -23,7 +23,7 @@ def changed(**elements):
 
 
 def test_the_template_is_read_once_and_again_for_another_document():
-    assert VERSION.template == templates.parse(DOCUMENT, steps.ANYTHING)
+    assert VERSION.template == templates.parse(DOCUMENT, executors.ANYTHING)
     assert VERSION.template is VERSION.template
     assert changed(postproc=None).template.postproc is None
 

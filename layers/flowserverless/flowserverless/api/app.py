@@ -11,7 +11,7 @@ from aws_lambda_powertools.event_handler.openapi.exceptions import (
 )
 
 from flowserverless import cold_start, logs
-from flowserverless.api import answers, openapi, problems, received, routes
+from flowserverless.api import answers, openapi, parameters, problems, received, routes
 from flowserverless.auth import credentials
 from flowserverless.domain import errors, users, validation
 
@@ -128,7 +128,7 @@ def _resolver() -> APIGatewayRestResolver:
 def _only_known(resolver: Any, go_on: Callable[[Any], answers.Answer]) -> answers.Answer:
     """Refuse what the operation does not understand: a misspelt filter, a body where none is read."""
     event, understood = resolver.current_event.raw_event, resolver.context["_route"].dependant
-    received.check_query(event, [field.alias for field in understood.query_params])
+    parameters.check_query(event, [field.alias for field in understood.query_params])
     if event["httpMethod"] == "DELETE":
         received.check_no_body(resolver.current_event.decoded_body)
     return go_on(resolver)

@@ -36,6 +36,20 @@ def read(listing: str, text: str | None, *kinds: type, longest: int = MAX_LENGTH
     return position
 
 
+def read_view(listing: str, view: str, text: str | None, *kinds: type) -> list[Any] | None:
+    """The position of a cursor within one view of a listing (an order of a board), whose name it begins with.
+
+    Raises InvalidCursor, and InvalidRequest for a cursor of another view of the same listing.
+    """
+    position = read(listing, text, str, *kinds)
+    if position is None:
+        return None
+    if position[0] != view:
+        detail = "this cursor is of another order, or of a ranking that was built anew; begin again without it"
+        raise errors.InvalidRequest(detail, errors.OUTDATED_CURSOR)
+    return position[1:]
+
+
 def _mark(listing: str) -> str:
     # A cursor given to another listing by mistake would silently leave out what comes before it there.
     return hashlib.sha256(listing.encode()).hexdigest()[:8]

@@ -76,14 +76,8 @@ def show(workflow: str, order: str | None, include_all: bool, limit: int, at: st
 
 
 def _start(view: View, at: str | None) -> Position:
-    position = cursors.read(view.listing, at, str, int, int, str)
-    if position is None:
-        return Position()
-    name, rank, number, key = position
-    if name != view.name:
-        detail = "this cursor is of another order, or of a ranking that was built anew; begin again without it"
-        raise errors.InvalidRequest(detail, errors.OUTDATED_CURSOR)
-    return Position(rank, number, key)
+    position = cursors.read_view(view.listing, view.name, at, int, int, str)
+    return Position(*position) if position else Position()
 
 
 def _page(view: View, limit: int, after: str) -> tuple[Keyed, bool]:

@@ -1,8 +1,17 @@
-"""Parameters of paths, queries and headers that several operations take, as the resolver validates them."""
+"""Parameters of paths, queries and headers that several operations take, and queries that no operation takes."""
 
-from typing import Annotated
+import re
+from typing import Annotated, Any
 
 from aws_lambda_powertools.event_handler.openapi.params import Header, Path, Query
+
+from flowserverless.api import refusals
+from flowserverless.domain import errors
+
+# What caches and pages that link here add to a URL; it means nothing to any operation.
+ADDED = re.compile(r"_|utm_\w+|fbclid|gclid")
+WHOLE = re.compile(r"-?[0-9]+")
+Json = dict[str, Any]
 
 GroupId = Annotated[str, Path(description="Identifier of a group")]
 RunId = Annotated[str, Path(description="Identifier of a run")]
@@ -18,3 +27,22 @@ Step = Annotated[int | None, Query(ge=0, le=999, description="Number of the step
 Tail = Annotated[
     int | None, Query(ge=1, le=1_000_000, description="Only the last so many bytes, as text in the answer")
 ]
+
+
+def check_once(event: Json) -> None:
+    """Raise InvalidRequest for a parameter that stands in the query several times."""
+    given = event.get("multiValueQueryStringParameters") or {}
+    repeated = [name for name, values in given.items() if len(values) > 1 and not ADDED.fullmatch(name)]
+    if repeated:
+        raise errors.InvalidRequest(f"the query has the parameter '{repeated[0][:100]}' several times; send it once")
+
+
+def check_query(event: Json, known: list[str]) -> None:
+    """Raise InvalidRequest for a parameter that is not one of these, and for a limit that is no whole number."""
+    given = event.get("multiValueQueryStringParameters") or {}
+    unknown = [name for name in given if name not in known and not ADDED.fullmatch(name)]
+    if unknown:
+        raise errors.InvalidRequest(f"the query {refusals.unknown('parameter', unknown, known)}")
+    # Python would take digits of any script, blanks around them and lines between them.
+    if "limit" in known and not WHOLE.fullmatch(*given.get("limit", ["0"])):
+        raise errors.InvalidRequest("the query parameter 'limit' has to be a whole number")

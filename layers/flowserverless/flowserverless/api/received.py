@@ -2,11 +2,10 @@
 
 import base64
 import json
-import re
 from collections.abc import Sequence
 from typing import Any, NoReturn
 
-from flowserverless.api import problems, refusals
+from flowserverless.api import parameters, problems
 from flowserverless.domain import errors
 
 JSON = "application/json"
@@ -16,9 +15,6 @@ NOWHERE = -1
 # What API Gateway makes of bytes that are no UTF-8, so that texts which differ would become the same.
 REPLACED = "\N{REPLACEMENT CHARACTER}"
 BYTE_ORDER_MARK = "\N{ZERO WIDTH NO-BREAK SPACE}"
-# What caches and pages that link here add to a URL; it means nothing to any operation.
-ADDED = re.compile(r"_|utm_\w+|fbclid|gclid")
-WHOLE = re.compile(r"-?[0-9]+")
 Json = dict[str, Any]
 
 
@@ -50,25 +46,7 @@ def check(event: Json) -> None:
     """Raise NotFound, InvalidRequest for what no operation takes."""
     if any(len(part) > MAX_ID_LENGTH for part in (event.get("pathParameters") or {}).values()):
         raise errors.NotFound(f"an id has at most {MAX_ID_LENGTH} characters")
-    _check_once(event)
-
-
-def _check_once(event: Json) -> None:
-    given = event.get("multiValueQueryStringParameters") or {}
-    repeated = [name for name, values in given.items() if len(values) > 1 and not ADDED.fullmatch(name)]
-    if repeated:
-        raise errors.InvalidRequest(f"the query has the parameter '{repeated[0][:100]}' several times; send it once")
-
-
-def check_query(event: Json, known: list[str]) -> None:
-    """Raise InvalidRequest for a parameter that is not one of these, and for a limit that is no whole number."""
-    given = event.get("multiValueQueryStringParameters") or {}
-    unknown = [name for name in given if name not in known and not ADDED.fullmatch(name)]
-    if unknown:
-        raise errors.InvalidRequest(f"the query {refusals.unknown('parameter', unknown, known)}")
-    # Python would take digits of any script, blanks around them and lines between them.
-    if "limit" in known and not WHOLE.fullmatch(*given.get("limit", ["0"])):
-        raise errors.InvalidRequest("the query parameter 'limit' has to be a whole number")
+    parameters.check_once(event)
 
 
 def check_no_body(text: str | None) -> None:

@@ -3,8 +3,6 @@
 from collections.abc import Iterable
 from typing import Any
 
-from flowserverless import settings
-from flowserverless.auth import credentials
 from flowserverless.domain import errors, frozen, groups, ids, runs, uploads, users
 from flowserverless.store import batch_reads, group_items, members, run_items, upload_items
 
@@ -102,24 +100,6 @@ def changeable_run(who: users.Caller, run_id: str) -> RunView:
     if ids.run_id(run_id).owner.post_processing and not who.organiser:
         raise errors.Forbidden("only organisers change post-processing runs", errors.ORGANISERS_ONLY)
     return run(who, run_id)
-
-
-def downloadable_run(who: users.Caller, run_id: str) -> runs.Run:
-    """As `run`, for downloads: the parameter PublicDownloads opens them to whoever knows the run's id."""
-    if settings.current().public_downloads:
-        return run_items.get(run_id)
-    if not who.user and not ids.run_id(run_id).owner.post_processing:
-        raise credentials.refusal(who.problem)
-    return run(who, run_id).run
-
-
-def downloadable_upload(who: users.Caller, group_id: str, file: str) -> uploads.Upload:
-    """An uploaded file, for its group's members, for organisers, and for all with PublicDownloads."""
-    if not settings.current().public_downloads:
-        if not who.user:
-            raise credentials.refusal(who.problem)
-        group(who, group_id)
-    return upload_items.get(group_id, file)
 
 
 def owned_group(who: users.Caller, group_id: str) -> groups.Group:

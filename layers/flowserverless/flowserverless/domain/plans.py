@@ -7,6 +7,7 @@ from flowserverless.domain import errors, frozen, paths, runs, step_outputs, val
 from flowserverless.domain.templates import (
     arguments,
     commands,
+    executors,
     parameters,
     references,
     shell_words,
@@ -32,7 +33,7 @@ class Step:
     index: int
     name: str
     kind: steps.Kind
-    executor: steps.Executor
+    executor: executors.Executor
     environment: str | None = None
     commands: tuple[str, ...] = ()
     variables: Mapping[str, str] = field(default_factory=dict)
@@ -58,8 +59,8 @@ def plan(
     template: templates.Template,
     bound: arguments.Bound,
     resources: Mapping[str, object] | None = None,
-    available: Collection[str] = steps.ANYTHING,
-    lambda_images: Iterable[str] = steps.LAMBDA_IMAGES,
+    available: Collection[str] = executors.ANYTHING,
+    lambda_images: Iterable[str] = executors.LAMBDA_IMAGES,
 ) -> tuple[Step, ...]:
     """The steps of a run with these arguments.
 
@@ -75,15 +76,17 @@ def plan(
 
 
 def _require_executors(
-    declared: Iterable[steps.Step], available: Collection[str], images: Iterable[str] = steps.LAMBDA_IMAGES
+    declared: Iterable[steps.Step], available: Collection[str], images: Iterable[str] = executors.LAMBDA_IMAGES
 ) -> None:
     for step in declared:
-        problem = steps.lacking(step, available, images)
+        problem = executors.lacking(step, available, images)
         if problem:
             raise errors.InvalidRequest(f"step '{validation.clipped(step.name)}' {problem}")
 
 
-def postproc_plan(template: templates.Template, lambda_images: Iterable[str] = steps.LAMBDA_IMAGES) -> tuple[Step, ...]:
+def postproc_plan(
+    template: templates.Template, lambda_images: Iterable[str] = executors.LAMBDA_IMAGES
+) -> tuple[Step, ...]:
     """The steps of a post-processing run; its parameter `runs` is the directory `runs`, as in flowServ."""
     if template.postproc is None:
         return ()
@@ -97,7 +100,7 @@ def is_external(config: Mapping[str, object]) -> bool:
 
 
 def check_config(
-    template: templates.Template, config: Mapping[str, object], available: Collection[str] = steps.ANYTHING
+    template: templates.Template, config: Mapping[str, object], available: Collection[str] = executors.ANYTHING
 ) -> None:
     """Raises InvalidRequest for a group's configuration with which no run of the workflow could start.
 
@@ -149,7 +152,7 @@ def _plan(
             index=index,
             name=step.name,
             kind=step.kind,
-            executor=steps.executor(step, lambda_images),
+            executor=executors.of(step, lambda_images),
             environment=step.environment,
             commands=tuple(commands.for_shell(command) for command in step.commands),
             variables=variables,
@@ -236,7 +239,7 @@ def of_run(run: runs.Run, template: templates.Template) -> tuple[Step, ...]:
         return postproc_plan(template)
     declared, given = bound(run)
     changed = replace(template, parameters=declared)
-    return plan(changed, given, run.config.get("resources"), steps.ANYTHING)
+    return plan(changed, given, run.config.get("resources"), executors.ANYTHING)
 
 
 def bound(run: runs.Run) -> tuple[tuple[parameters.Parameter, ...], arguments.Bound]:

@@ -2,14 +2,14 @@
 
 A step's runner writes one document, the step's tree: which of the files that the step was given are gone, what it
 wrote, which folders it left empty. Whoever wants to know what a later step finds, or what the run has come to, applies
-one tree after the other. Nothing is believed that the step may not have done: `Step.may` decides, not the document.
+one tree after the other. Nothing is believed that the step may not have done: step_outputs.py decides that.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import field, replace
 from typing import Any
 
-from flowserverless.domain import frozen, paths
+from flowserverless.domain import frozen, paths, step_outputs
 
 # A step writes some thousand files at most; each is a line with a path of at most 900 bytes.
 MAX_BYTES = 64 << 20
@@ -79,15 +79,11 @@ class Step:
 
     def may(self, path: str) -> bool:
         """Whether the step may write, and so delete, a file or folder."""
-        if paths.reserved(path):
-            return False
-        return self.patterns is None or any(paths.matches(pattern, path) for pattern in self.patterns)
+        return step_outputs.may_write(self.patterns, path)
 
     def may_leave(self, folder: str) -> bool:
         """Whether the step may leave a folder: all that could be in it would be its own."""
-        if paths.reserved(folder):
-            return False
-        return self.patterns is None or any(paths.leads_to(pattern, folder) for pattern in self.patterns)
+        return step_outputs.may_leave(self.patterns, folder)
 
 
 def parse(document: object, at: float) -> Tree | None:

@@ -39,3 +39,13 @@ def _folder(glob: str) -> str:
     """The folder that all files meant by a glob lie in; '' for the run directory."""
     parts = glob.split("/")
     return "/".join(parts[: next(index for index, part in enumerate(parts) if paths.is_glob(part))])
+
+
+def may_write(patterns: Sequence[str] | None, path: str) -> bool:
+    """Whether a step with these patterns (None: everything) may write, and so delete, a file or folder."""
+    return not paths.reserved(path) and (patterns is None or any(paths.matches(one, path) for one in patterns))
+
+
+def may_leave(patterns: Sequence[str] | None, folder: str) -> bool:
+    """Whether such a step may leave a folder: all that could be in it would be its own."""
+    return not paths.reserved(folder) and (patterns is None or any(paths.leads_to(one, folder) for one in patterns))

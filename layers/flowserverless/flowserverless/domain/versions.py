@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from flowserverless.domain import frozen
 from flowserverless.domain.ranking import results
+from flowserverless.domain.templates import executors
 
 if TYPE_CHECKING:
     from flowserverless.domain.templates import templates
@@ -37,9 +38,9 @@ class Version:
     def template(self) -> "templates.Template":
         """The template, for whatever executors there are: what this installation lacks was said at publishing."""
         # Here, because most operations show a version without reading its template, and the parser is a large import.
-        from flowserverless.domain.templates import steps, templates
+        from flowserverless.domain.templates import templates
 
-        return templates.parse(self.document, steps.ANYTHING)
+        return templates.parse(self.document, executors.ANYTHING)
 
     @functools.cached_property
     def results_schema(self) -> results.ResultSchema:

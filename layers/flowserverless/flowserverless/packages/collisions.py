@@ -10,13 +10,13 @@ import unicodedata
 from collections.abc import Collection, Iterable, Iterator, Mapping
 
 from flowserverless.domain import frozen, paths, step_outputs, validation
-from flowserverless.domain.templates import parameters, placement, shell_words, steps, templates
+from flowserverless.domain.templates import parameters, shell_words, steps, templates, upload_targets
 
 # Each is compared with every file of the package.
 MAX_GLOBS = 200
 # A program in the folder of uploads, as a command may name it.
 UPLOADED_PROGRAM = re.compile(
-    rf"(?<![\w./-])(\./)*{placement.UPLOADS}/\S*\.(py[cdw]?|sh|bash|r|jl|pl|rb|js|so|jar)\b", re.I
+    rf"(?<![\w./-])(\./)*{upload_targets.UPLOADS}/\S*\.(py[cdw]?|sh|bash|r|jl|pl|rb|js|so|jar)\b", re.I
 )
 
 
@@ -26,7 +26,7 @@ class Declared:
 
     at: str
     parameter: parameters.Parameter
-    seat: placement.Seat
+    seat: upload_targets.Seat
     optional: bool
 
     @property
@@ -44,7 +44,7 @@ class Declared:
         """The folder in which callers choose names; '' if they choose none."""
         if self.place is None:
             return f"{self.seat.folder}/"
-        return placement.folder_of(self.place) if self.seat.listed else ""
+        return upload_targets.folder_of(self.place) if self.seat.listed else ""
 
 
 @frozen.dataclass
@@ -94,10 +94,10 @@ def uploads(template: templates.Template) -> Iterator[Declared]:
     """Every file that a template asks for, in lists and records too."""
     for index, parameter in enumerate(template.parameters):
         optional = not parameter.required or parameter.default is not None
-        yield from _files(parameter, f"parameters[{index}]", placement.seat(parameter.name), optional)
+        yield from _files(parameter, f"parameters[{index}]", upload_targets.seat(parameter.name), optional)
 
 
-def _files(parameter: parameters.Parameter, at: str, seat: placement.Seat, optional: bool) -> Iterator[Declared]:
+def _files(parameter: parameters.Parameter, at: str, seat: upload_targets.Seat, optional: bool) -> Iterator[Declared]:
     if parameter.dtype == "file":
         element = "target" if parameter.target else "defaultValue" if parameter.place else "name"
         yield Declared(f"{at}.{element}", parameter, seat, optional)
@@ -181,7 +181,7 @@ def _apart(
     template: templates.Template, declared: Iterable[Declared], written: Iterable[_Written], package: Iterable[str]
 ) -> Iterator[validation.Fault]:
     """The folder of uploads without a target belongs to callers: nothing of the organiser's is in it."""
-    why = f"is in '{placement.UPLOADS}/', where uploads without a target land"
+    why = f"is in '{upload_targets.UPLOADS}/', where uploads without a target land"
     for file in package:
         if _is_uploaded(file):
             yield validation.Fault("", f"the package's {validation.shown(file)} {why}")
@@ -204,7 +204,7 @@ def _steps(template: templates.Template) -> Iterator[tuple[str, steps.Step]]:
 
 
 def _is_uploaded(path: str) -> bool:
-    return path.split("/", 1)[0] == placement.UPLOADS
+    return path.split("/", 1)[0] == upload_targets.UPLOADS
 
 
 @frozen.dataclass
@@ -251,9 +251,9 @@ def _beside(one: Declared, place: str, around: _Surroundings) -> Iterator[str]:
 
 def _is_beside(place: str, program: str) -> bool:
     """Whether a program finds the upload in its own folder, or takes it for a module in a folder below."""
-    folder = placement.folder_of(program)
+    folder = upload_targets.folder_of(program)
     module = bool(shell_words.PROGRAM.fullmatch(place)) or (place.endswith("/") and bool(folder))
-    return placement.folder_of(place) == folder or (module and place.startswith(folder))
+    return upload_targets.folder_of(place) == folder or (module and place.startswith(folder))
 
 
 def _collisions(declared: Iterable[Declared]) -> Iterator[tuple[Declared, Declared]]:

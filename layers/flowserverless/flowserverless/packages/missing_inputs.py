@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from flowserverless.domain import frozen, paths, validation
-from flowserverless.domain.templates import placement, references, shell_words, steps, templates
+from flowserverless.domain.templates import references, shell_words, steps, templates, upload_targets
 from flowserverless.packages import collisions
 
 # Each is compared with every file of the package.
@@ -51,7 +51,7 @@ class _Around:
 def check(template: templates.Template, package: Collection[str], folders: Collection[str] = ()) -> Needs:
     """What is wrong with the files that steps name; `package` has the workflow's own, `folders` those without any."""
     declared = [one for one in template.parameters if one.dtype == "file"]
-    places = {one.name: one.place or f"{placement.seat(one.name).folder}/" for one in declared}
+    places = {one.name: one.place or f"{upload_targets.seat(one.name).folder}/" for one in declared}
     around = _around(template.context, package, places, folders)
     for one in collisions.uploads(template):
         if one.folder:

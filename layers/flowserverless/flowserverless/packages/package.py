@@ -9,7 +9,7 @@ from dataclasses import field
 from typing import IO
 
 from flowserverless.domain import frozen, paths, public_files, validation
-from flowserverless.domain.templates import commands, feasibility, steps, templates
+from flowserverless.domain.templates import commands, executors, feasibility, templates
 from flowserverless.packages import collisions, documents, instructions, manifest, missing_inputs, zipfiles
 
 
@@ -79,7 +79,7 @@ def read(
     max_bytes: int,
     max_files: int,
     available: Collection[str] = frozenset({"lambda"}),
-    lambda_images: Iterable[str] = steps.LAMBDA_IMAGES,
+    lambda_images: Iterable[str] = executors.LAMBDA_IMAGES,
     python: str | None = None,
 ) -> Package:
     """Read a package, given as bytes or as a seekable stream; raises faults.Faults with everything that is wrong.

@@ -11,7 +11,7 @@ from typing import Any
 from pynamodb.expressions.update import Action
 from pynamodb.transactions import TransactWrite
 
-from flowserverless.domain import errors, frozen, groups, idempotency, ids, moments, runs, workflows
+from flowserverless.domain import errors, frozen, groups, idempotency, ids, moments, post_processing, runs, workflows
 from flowserverless.domain.ranking import standing
 from flowserverless.store import (
     batch_reads,
@@ -354,19 +354,16 @@ def _finish_post_processing(final: runs.Run, now: Context, stop: bool) -> Ended:
         table.WorkflowItem.active_run.remove(),
         table.WorkflowItem.last_run.set(final.id),
     ]
-    good = workflow.good_run
-    if final.succeeded:
-        good = final.id
-        actions.append(table.WorkflowItem.good_run.set(good))
-    # Another version may have come meanwhile, which draws the same ranking in another way.
-    if (final.ranking_version, final.version) == (workflow.ranking_version, workflow.version):
+    settled = post_processing.settle(workflow, final)
+    if settled.good_run and settled.good_run != workflow.good_run:
+        actions.append(table.WorkflowItem.good_run.set(settled.good_run))
+    if not settled.owed:
         actions += [table.WorkflowItem.due.remove(), table.WorkflowItem.due_at.remove()]
-    unseen = workflow.shown_runs - {good, final.id}
     quiet_at = _ended_at(final) + STRAGGLER
 
     def compose(transaction: TransactWrite) -> None:
         transaction.save(to_item(final, stop), condition=ACTIVE)
-        for run_id in unseen:
+        for run_id in settled.obsolete:
             _forsake(transaction, ids.run_id(run_id), quiet_at)
         transaction.update(
             table.WorkflowItem(*table.workflow(workflow.id)),

@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from flowserverless.domain import errors, frozen, validation
-from flowserverless.domain.templates import parameters, placement, values
+from flowserverless.domain.templates import parameters, upload_targets, values
 
 # Each is read from the table before a run starts, in one BatchGetItem of 100 with what else a start reads.
 MAX_FILES = 90
@@ -101,7 +101,7 @@ def _values(
     for parameter in declared:
         name = validation.clipped(parameter.name)
         if parameter.name in given:
-            seat = placement.seat(parameter.name)
+            seat = upload_targets.seat(parameter.name)
             value = binding.attempt(parameter, given[parameter.name], f"argument '{name}'", seat)
             yield parameter.name, value
         elif parameter.default is not None:
@@ -130,7 +130,7 @@ class _Binding(parameters.Cast):
                 self.problems.append(f"arguments '{other}' and '{file.parameter}' both claim the path '{file.target}'")
             taken.setdefault(file.target, file.parameter)
 
-    def file(self, parameter: parameters.Parameter, value: object, seat: placement.Seat) -> str:
+    def file(self, parameter: parameters.Parameter, value: object, seat: upload_targets.Seat) -> str:
         """The path at which the steps find an uploaded file; which one it is, is noted too."""
         handle = _handle(value)
         file_id = handle.get("fileId")
@@ -139,8 +139,8 @@ class _Binding(parameters.Cast):
         if file_id not in self.uploads:
             self.unknown.append(f"'{validation.clipped(file_id)}'")
         name, declared, chosen = self.uploads.get(file_id, file_id), parameter.place, handle.get("targetPath")
-        target = placement.choose(seat, declared, chosen, name)
-        taken = placement.taken(target, declared, self.static, set(self.places) - {declared})
+        target = upload_targets.choose(seat, declared, chosen, name)
+        taken = upload_targets.taken(target, declared, self.static, set(self.places) - {declared})
         if taken:
             raise ValueError(taken)
         naming = chosen is None and (declared is None or declared.endswith("/"))

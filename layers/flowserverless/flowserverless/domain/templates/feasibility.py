@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from flowserverless.domain import plans, validation
-from flowserverless.domain.templates import arguments, parameters, references, steps, templates, values
+from flowserverless.domain.templates import arguments, executors, parameters, references, templates, values
 
 # A run's item has its parameters, its arguments and more, and takes 400 KB; a version's item has the whole template.
 MAX_DOCUMENT_BYTES = 150_000
@@ -39,7 +39,7 @@ def _unreadable(template: templates.Template) -> Iterator[str]:
         yield f"make a template of {size} bytes with all that was left out, more than {MAX_DOCUMENT_BYTES}"
         return
     try:
-        templates.parse(document, steps.ANYTHING)
+        templates.parse(document, executors.ANYTHING)
     except validation.Faults as error:
         yield f"cannot be read again with all that was left out: {str(error)[:500]}"
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from flowserverless.domain import errors, validation
-from flowserverless.domain.templates import parameters, steps, templates, values
+from flowserverless.domain.templates import executors, parameters, templates, values
 
 
 def narrow(template: Mapping[str, Any], own: object) -> tuple[parameters.Parameter, ...]:
@@ -20,7 +20,7 @@ def narrow(template: Mapping[str, Any], own: object) -> tuple[parameters.Paramet
     """
     try:
         workflow = {one.name: one for one in parameters.parse(template.get("parameters", []))}
-        declared = templates.parse({**template, "parameters": own}, steps.ANYTHING).parameters
+        declared = templates.parse({**template, "parameters": own}, executors.ANYTHING).parameters
         found = [*_left_out(workflow.values(), declared), *_actors(own)]
         narrowed = []
         for index, one in enumerate(declared):

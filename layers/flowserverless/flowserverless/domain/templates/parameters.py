@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from typing import Literal, TypeAlias, cast
 
 from flowserverless.domain import frozen, validation
-from flowserverless.domain.templates import old_syntax, placement, values
+from flowserverless.domain.templates import old_syntax, upload_targets, values
 
 Dtype: TypeAlias = Literal["bool", "int", "float", "string", "select", "file", "list", "record"]
 DTYPES: tuple[Dtype, ...] = ("bool", "int", "float", "string", "select", "file", "list", "record")
@@ -153,7 +153,7 @@ class Cast:
 
     problems: list[str] = field(default_factory=list)
 
-    def attempt(self, parameter: Parameter, value: object, place: str, seat: placement.Seat) -> object:
+    def attempt(self, parameter: Parameter, value: object, place: str, seat: upload_targets.Seat) -> object:
         """The value cast to the parameter's type. What is wrong is noted; the answer then means nothing."""
         match parameter.dtype:
             case "list" if parameter.para is not None:
@@ -168,17 +168,17 @@ class Cast:
             self.problems.append(f"{place} {error}")
             return None
 
-    def file(self, parameter: Parameter, value: object, seat: placement.Seat) -> str:  # noqa: ARG002
+    def file(self, parameter: Parameter, value: object, seat: upload_targets.Seat) -> str:  # noqa: ARG002
         """The path of a file in the run directory; here is none."""
         raise ValueError("cannot be an uploaded file")
 
-    def _list(self, element: Parameter, value: object, place: str, seat: placement.Seat) -> object:
+    def _list(self, element: Parameter, value: object, place: str, seat: upload_targets.Seat) -> object:
         if not isinstance(value, list):
             self.problems.append(f"{place} must be a list")
             return None
         return [self.attempt(element, each, f"{place}[{index}]", seat) for index, each in enumerate(value)]
 
-    def _record(self, parameter: Parameter, value: object, place: str, seat: placement.Seat) -> object:
+    def _record(self, parameter: Parameter, value: object, place: str, seat: upload_targets.Seat) -> object:
         if not isinstance(value, list):
             self.problems.append(f"{place} must be a list of objects with `name` and `value`")
             return None
@@ -216,7 +216,7 @@ def default_of(parameter: Parameter) -> object:
     """The value of a parameter that has no argument; `parse` has made sure that its default has one."""
     if parameter.dtype == "file":
         return parameter.default
-    return Cast().attempt(parameter, parameter.default, "", placement.seat(parameter.name))
+    return Cast().attempt(parameter, parameter.default, "", upload_targets.seat(parameter.name))
 
 
 def _scalar(parameter: Parameter, value: object) -> object:
@@ -406,8 +406,8 @@ def _path(reader: validation.Reader, element: str, folder: bool = False) -> str 
     path = reader.text(element)
     try:
         if path is None or not (folder and path.endswith("/")):
-            return None if path is None else placement.place(path)
-        return placement.place(path.rstrip("/")) + "/"
+            return None if path is None else upload_targets.place(path)
+        return upload_targets.place(path.rstrip("/")) + "/"
     except ValueError as error:
         reader.fault(element, str(error))
         return None
@@ -439,7 +439,7 @@ def _fields(reader: validation.Reader, nesting: int, listed: bool) -> tuple[Para
 
 def _default_problems(parameter: Parameter) -> list[str]:
     cast = Cast()
-    value = cast.attempt(parameter, parameter.default, "the default", placement.seat(parameter.name))
+    value = cast.attempt(parameter, parameter.default, "the default", upload_targets.seat(parameter.name))
     if not cast.problems and len(values.text(value).encode()) > MAX_TEXT_BYTES:
         cast.problems.append(f"has more than {MAX_TEXT_BYTES} bytes")
     return cast.problems

@@ -1,18 +1,14 @@
-"""The steps of a workflow as a template declares them, and where each of them can be executed."""
+"""The steps of a workflow, as a template declares them."""
 
 import re
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import field, replace
-from fnmatch import fnmatchcase
 from typing import Literal, TypeAlias
 
 from flowserverless.domain import frozen, paths, validation, variable_names
-from flowserverless.domain.templates import commands, old_syntax, parameters, python_images, references
+from flowserverless.domain.templates import commands, old_syntax, parameters, references
 
 Kind: TypeAlias = Literal["container", "code", "notebook"]
-Executor: TypeAlias = Literal["lambda", "batch", "external"]
-# Which images the Python that steps get in a Lambda stands for, see pythons.plain; others need a container service.
-LAMBDA_IMAGES = ("python:3*",)
 # What Fargate has for a step that runs in AWS Batch: vCPU -> memory in MiB (least, most, multiple of).
 # https://docs.aws.amazon.com/AmazonECS/latest/developerguide/fargate-tasks-services.html
 FARGATE: Mapping[float, tuple[int, int, int]] = {
@@ -25,8 +21,6 @@ FARGATE: Mapping[float, tuple[int, int, int]] = {
     16: (32768, 122880, 8192),
 }
 FUNCTION = re.compile(r"[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)+")
-# Everything that an installation can have, see templates.parse.
-ANYTHING = frozenset({"lambda", "batch", "notebook", "gpu"})
 MAX_TIMEOUT_SECONDS = 14 * 24 * 3600
 
 
@@ -61,46 +55,6 @@ class Step:
     notebook_params: tuple[str, ...] = ()
     requirements: tuple[str, ...] = ()
     resources: Resources | None = None
-
-
-def executor(step: Step, lambda_images: Iterable[str] = LAMBDA_IMAGES) -> Executor:
-    """Where a step runs: in the Lambda, or in Batch if it needs another image or asks for resources."""
-    if step.kind != "container":
-        return "lambda"
-    own = any(fnmatchcase(python_images.plain(step.environment or ""), image) for image in lambda_images)
-    return "lambda" if own and step.resources is None else "batch"
-
-
-def lacking(step: Step, available: Collection[str], lambda_images: Iterable[str] = LAMBDA_IMAGES) -> str | None:
-    """Why an installation cannot execute a step; None if it can; `available` is that of templates.parse."""
-    where = executor(step, lambda_images)
-    if where not in available and where == "batch":
-        asked = "its resources" if step.resources else _image(step.environment or "")
-        return f"needs AWS Batch for {asked}, and this installation was deployed without it"
-    if where not in available:
-        return "cannot be executed by this installation"
-    if step.kind == "notebook" and "notebook" not in available:
-        return "is a notebook, and this installation was deployed without papermill"
-    if step.resources and step.resources.gpu and "gpu" not in available:
-        return "needs a GPU, and this installation was deployed without any"
-    return None
-
-
-def _image(environment: str) -> str:
-    python = python_images.asked(environment)
-    unknown = "" if python is None or python.exists else ", which is no Python 3 that there is"
-    return f"the image {validation.shown(environment)}{unknown}"
-
-
-def other_python(step: Step, installed: str, lambda_images: Iterable[str] = LAMBDA_IMAGES) -> str | None:
-    """What another Python than its image has executes a step; None if it is the same or the image is executed."""
-    if step.kind != "container" or executor(step, lambda_images) != "lambda":
-        return None
-    python = python_images.asked(step.environment or "")
-    if python is None or python.is_met(installed):
-        return None
-    very = "AWS Batch, where an installation has it, executes the very image of a step that asks for `resources`"
-    return f"is executed by Python {installed}, which this installation has; {very}"
 
 
 def read_resources(document: object, place: str = "resources") -> Resources:

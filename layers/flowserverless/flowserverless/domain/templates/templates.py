@@ -12,7 +12,7 @@ from typing import TypeAlias
 
 from flowserverless.domain import frozen, names, paths, validation
 from flowserverless.domain.ranking import results
-from flowserverless.domain.templates import old_syntax, parameters, references, steps, values
+from flowserverless.domain.templates import executors, old_syntax, parameters, references, steps, values
 
 MAX_STEPS = 100
 # What an archive says of a run beside its files.
@@ -124,7 +124,7 @@ class Template:
 def parse(
     document: object,
     available: Collection[str] = frozenset({"lambda"}),
-    lambda_images: Iterable[str] = steps.LAMBDA_IMAGES,
+    lambda_images: Iterable[str] = executors.LAMBDA_IMAGES,
     python: str | None = None,
 ) -> Template:
     """Read a template; raises faults.Faults with everything that is wrong with it.
@@ -303,10 +303,10 @@ def _steps(
         earlier |= {step.name} - {""}
         variables |= {step.arg} if step.arg else set()
         if step.kind != "container" or step.environment:
-            problem = steps.lacking(step, installation.available, installation.lambda_images)
+            problem = executors.lacking(step, installation.available, installation.lambda_images)
             if problem:
                 each.fault("action", problem)
-            elif installation.python and (other := steps.other_python(step, installation.python)):
+            elif installation.python and (other := executors.other_python(step, installation.python)):
                 each.warn("action.environment", f"{validation.shown(step.environment)} {other}")
         yield step
 

@@ -1,0 +1,25 @@
+"""What a post-processing run means for its workflow once it has ended: what is shown, deleted, and still owed."""
+
+from collections.abc import Set
+
+from flowserverless.domain import frozen, runs, workflows
+
+
+@frozen.dataclass
+class Settled:
+    """`good_run` is the result that the workflow shows from now on; the `obsolete` runs are shown no more."""
+
+    good_run: str | None
+    obsolete: Set[str]
+    owed: bool
+
+
+def settle(workflow: workflows.Workflow, final: runs.Run) -> Settled:
+    """What becomes of the workflow when a run over ranking version `final.ranking_version` has ended.
+
+    A run that failed is not tried again before the ranking changes: it would fail once more. Another version of the
+    workflow draws the same ranking in another way, so what one version did pays nothing for another.
+    """
+    good = final.id if final.succeeded else workflow.good_run
+    same = (final.ranking_version, final.version) == (workflow.ranking_version, workflow.version)
+    return Settled(good, workflow.shown_runs - {good, final.id}, owed=not same)
