@@ -7,6 +7,9 @@ Lambda and nothing else that is installed here: botocore makes use of more packa
 in one go, one child at a time, with byte code on disk as the layers ship it, and each is compared with the neighbours
 that it ran beside; what is printed is the median. Time on the clock would tell more of this machine than of the code.
 
+Two operations that load the same may differ by a tenth: how deeply imports are nested decides whether CPython's stack
+of frames ends where a hot loop calls, which then gets and gives back memory with every call (`strace -c -e munmap`).
+
 Below the table stands where the time goes in one operation, by `python -X importtime`: `make bench PART=imports
 OPERATION=list_runs` chooses which.
 """

@@ -32,6 +32,18 @@ ONLY = {
     "aws_lambda_powertools.event_handler.openapi.models": set(),
 }
 
+# What starts, plans and ends runs; a read shows what these have written.
+ACTS = (
+    "flowserverless.operations",
+    "flowserverless.packages",
+    "flowserverless.domain.plans",
+    "flowserverless.domain.templates.templates",
+    "flowserverless.domain.templates.parameters",
+    "flowserverless.domain.templates.steps",
+)
+# It reads what a step needs, and so stages that step.
+STAGES = "get_job_manifest"
+WITHOUT_TABLE = ("browse_api", "describe_service", "get_openapi", "list_users", "whoami")
 HTTP = ("flowserverless.api", "aws_lambda_powertools.event_handler", "pydantic")
 
 
@@ -94,6 +106,26 @@ def test_garbage_is_collected_again_when_an_operation_is_loaded(operation):
 def test_what_machines_call_loads_no_http(operation):
     loaded = everything()[operation]
     assert not [name for name in HTTP if loaded.has(name)]
+
+
+@pytest.mark.parametrize("operation", [operation for operation in READS if operation != STAGES])
+def test_what_reads_loads_nothing_that_acts(operation):
+    loaded = everything()[operation]
+    assert not [name for name in ACTS if loaded.has(name)]
+
+
+@pytest.mark.parametrize("operation", WITHOUT_TABLE)
+def test_what_asks_the_table_nothing_does_not_load_it(operation):
+    loaded = everything()[operation]
+    assert not loaded.has("pynamodb")
+    assert not loaded.has("flowserverless.store.table")
+
+
+def test_a_run_is_shown_without_what_is_shown_of_others_alone():
+    loaded = everything()["get_run"]
+    others = ("leaderboard", "listings", "group_details", "workflow_details", "user_views", "spreadsheets", "requests")
+    assert loaded.has("flowserverless.api.details")
+    assert not [name for name in others if loaded.has(f"flowserverless.api.{name}")]
 
 
 @pytest.mark.parametrize("package", ONLY)
