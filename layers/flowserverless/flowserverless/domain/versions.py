@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 from flowserverless.domain import frozen
 from flowserverless.domain.ranking import results
-from flowserverless.domain.templates import executors
 
 if TYPE_CHECKING:
     from flowserverless.domain.templates import templates
@@ -38,7 +37,7 @@ class Version:
     def template(self) -> "templates.Template":
         """The template, for whatever executors there are: what this installation lacks was said at publishing."""
         # Here, because most operations show a version without reading its template, and the parser is a large import.
-        from flowserverless.domain.templates import templates
+        from flowserverless.domain.templates import executors, templates
 
         return templates.parse(self.document, executors.ANYTHING)
 
