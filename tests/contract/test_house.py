@@ -3,11 +3,13 @@
 import ast
 import importlib
 import pathlib
+import re
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 
+import flowserverless
 from local import emulator
 from support import handlers
 
@@ -135,3 +137,27 @@ def test_what_is_imported_is_noticed(source: str, tmp_path: pathlib.Path) -> Non
     path = tmp_path / "made_up.py"
     path.write_text(source)
     assert imported(path) == MADE_UP[source]
+
+
+# What clock.py and the like are to a package goes without saying in the drawings of the house.
+DRAWN = {
+    name: allowed - EVERYWHERE - {"cold_start"} | ({"logs"} if name == "events" else set())
+    for name, allowed in ALLOWED.items()
+    if name not in EVERYWHERE | {"cold_start"}
+}
+
+
+def imports(words: str) -> set[str]:
+    return set(re.findall(r"\w+", words)) - {"nothing"}
+
+
+def test_the_map_of_the_package_is_the_table() -> None:
+    [drawing] = re.findall(r"^    package .*\n((?:    .*\n)+)", str(flowserverless.__doc__), re.MULTILINE)
+    rows = [re.split(r"\s{2,}", line.strip()) for line in drawing.splitlines()]
+    assert {re.sub(r"/|\.py", "", name): imports(listed) for name, _, listed in rows} == DRAWN
+
+
+def test_the_page_on_architecture_has_the_same_table() -> None:
+    page = (emulator.PROJECT / "docs" / "architecture.md").read_text("utf-8")
+    rows = re.findall(r"^\| `([a-z]+)(?:/|\.py)` \| .* \| ([^|]*) \|$", page, re.MULTILINE)
+    assert {name: imports(listed) for name, listed in rows} == DRAWN
