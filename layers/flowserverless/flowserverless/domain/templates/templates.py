@@ -432,7 +432,7 @@ def _outputs(reader: validation.Reader) -> tuple[OutputSpec, ...]:
 
 
 def _key(reader: validation.Reader, source: str) -> str:
-    """What an output is called in archives, and in post-processing: a path there. Without a key, its source."""
+    """What an output is called in the run's handle, and where post-processing finds it. Without a key, its source."""
     key = reader.text("key")
     if not key or key == source:
         return source
