@@ -3,14 +3,14 @@
 from typing import Any
 
 from flowserverless import cold_start
-from flowserverless.auth import authenticate
+from flowserverless.auth import authorizer
 
 cold_start.end()
 
 
 def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
     """Let the request through, with what is known of its caller."""
-    known = authenticate.context(event)
+    known = authorizer.context(event)
     api, stage = event["methodArn"].split("/")[:2]
     statement = {"Action": "execute-api:Invoke", "Effect": "Allow", "Resource": f"{api}/{stage}/*"}
     return {

@@ -2,7 +2,7 @@
 
 from flowserverless import api, clock
 from flowserverless.api import handles, requests, views
-from flowserverless.auth import authorize
+from flowserverless.auth import permissions
 from flowserverless.operations import cancel
 
 app = api.App(tag="runs")
@@ -12,9 +12,9 @@ app = api.App(tag="runs")
 def cancel_run(runId: api.RunId, body: requests.CancelRun | None = None) -> handles.RunHandle:
     """Cancel a run; its step ends within seconds. A run that has ended stays as it is (409)."""
     who = app.caller()
-    run = authorize.changeable_run(who, runId).run
+    run = permissions.changeable_run(who, runId).run
     reason = body.reason if body else None
-    return views.run(cancel.run(run, reason, clock.now(), authorize.acting_on(who, run)))
+    return views.run(cancel.run(run, reason, clock.now(), permissions.acting_on(who, run)))
 
 
 handler = app.handler()

@@ -1,7 +1,7 @@
 """DELETE /runs/{runId}: delete a run that has ended, with everything that was kept of it."""
 
 from flowserverless import api, clock
-from flowserverless.auth import authorize
+from flowserverless.auth import permissions
 from flowserverless.operations import delete
 
 app = api.App(tag="runs")
@@ -11,8 +11,8 @@ app = api.App(tag="runs")
 def delete_run(runId: api.RunId) -> None:
     """Delete a run; the ranking changes at once, its files are removed within moments."""
     who = app.caller()
-    run = authorize.changeable_run(who, runId).run
-    delete.run(run, clock.now(), authorize.acting_on(who, run))
+    run = permissions.changeable_run(who, runId).run
+    delete.run(run, clock.now(), permissions.acting_on(who, run))
 
 
 handler = app.handler()

@@ -3,7 +3,7 @@
 import functools
 
 from flowserverless import api, clock
-from flowserverless.auth import authorize
+from flowserverless.auth import permissions
 from flowserverless.operations import delete
 
 app = api.App(tag="uploads")
@@ -13,7 +13,7 @@ app = api.App(tag="uploads")
 def delete_upload(groupId: api.GroupId, fileId: api.FileId) -> None:
     """Delete an uploaded file; refused (409) while an active run takes it as an argument."""
     who = app.caller()
-    delete.upload(who, functools.partial(authorize.group, who, groupId), fileId, clock.now())
+    delete.upload(who, functools.partial(permissions.group, who, groupId), fileId, clock.now())
 
 
 handler = app.handler()

@@ -2,7 +2,7 @@
 
 from flowserverless import api
 from flowserverless.api import details, handles
-from flowserverless.auth import authorize
+from flowserverless.auth import permissions
 
 app = api.App(tag="runs")
 
@@ -11,7 +11,7 @@ app = api.App(tag="runs")
 def get_run(runId: api.RunId) -> handles.RunHandle:
     """Show a run."""
     who = app.caller()
-    return details.run(who, authorize.run(who, runId))
+    return details.run(who, permissions.run(who, runId))
 
 
 handler = app.handler()

@@ -6,7 +6,7 @@ from aws_lambda_powertools.event_handler.openapi.params import Query
 
 from flowserverless import api
 from flowserverless.api import handles, listings
-from flowserverless.auth import authorize
+from flowserverless.auth import permissions
 
 app = api.App(tag="runs")
 State = Annotated[str | None, Query(description="Only runs in this state", examples=["SUCCESS"])]
@@ -17,7 +17,7 @@ def list_runs(
     groupId: api.GroupId, state: State = None, limit: api.Limit = 1000, cursor: api.Cursor = None
 ) -> handles.RunListing:
     """List runs of a group, newest first; `next` leads to the following page."""
-    group = authorize.group(app.caller(), groupId)
+    group = permissions.group(app.caller(), groupId)
     return listings.runs_of(group, listings.state(state), limit, cursor)
 
 

@@ -2,7 +2,7 @@
 
 from flowserverless import api
 from flowserverless.api import handles, listings
-from flowserverless.auth import authorize
+from flowserverless.auth import permissions
 
 app = api.App(tag="uploads")
 
@@ -10,7 +10,7 @@ app = api.App(tag="uploads")
 @app.get("/uploads/<groupId>/files")
 def list_uploads(groupId: api.GroupId, limit: api.Limit = 1000, cursor: api.Cursor = None) -> handles.UploadListing:
     """List uploaded files, newest first. An announced one stays PENDING here until it is asked for by its id."""
-    authorize.group(app.caller(), groupId)
+    permissions.group(app.caller(), groupId)
     return listings.uploads_of(groupId, limit, cursor)
 
 

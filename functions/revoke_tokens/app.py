@@ -2,7 +2,7 @@
 
 from flowserverless import api, clock
 from flowserverless.api import handles, user_views
-from flowserverless.auth import authorize
+from flowserverless.auth import permissions
 from flowserverless.operations import revoke
 
 app = api.App(tag="users")
@@ -11,7 +11,7 @@ app = api.App(tag="users")
 @app.delete("/users/<userId>/tokens", refuses=[429])
 def revoke_tokens(userId: api.UserId) -> handles.SignedOut:
     """Refuse every token that a user has, by id or name; a deleted user is known by the id only."""
-    authorize.organiser(app.caller(), "only organisers sign other users out")
+    permissions.organiser(app.caller(), "only organisers sign other users out")
     return user_views.signed_out(*revoke.tokens(userId, clock.now()))
 
 

@@ -6,7 +6,7 @@ from aws_lambda_powertools.event_handler.openapi.params import Header
 
 from flowserverless import api, clock
 from flowserverless.api import handles, requests, views
-from flowserverless.auth import authorize
+from flowserverless.auth import permissions
 from flowserverless.operations import ingest, start
 
 app = api.App(tag="runs")
@@ -18,7 +18,7 @@ def start_run(groupId: api.GroupId, body: requests.StartRun, key: Key = None) ->
     """Start a run. A repeat with the same Idempotency-Key answers the run that the first call started."""
     who, now = app.caller(), clock.now()
     wanted = start.wanted(body.given(), body.chosen(), key)
-    run = start.run(who, *authorize.group_with_uploads(who, groupId, wanted.files), wanted, now)
+    run = start.run(who, *permissions.group_with_uploads(who, groupId, wanted.files), wanted, now)
     return views.started_run(run, who, ingest.block(run, who.user, now))
 
 

@@ -4,7 +4,7 @@ import functools
 
 from flowserverless import api
 from flowserverless.api import group_details, handles, requests
-from flowserverless.auth import authorize
+from flowserverless.auth import permissions
 from flowserverless.operations import update
 
 app = api.App(tag="groups")
@@ -14,7 +14,7 @@ app = api.App(tag="groups")
 def update_group(groupId: api.GroupId, body: requests.UpdateGroup) -> handles.GroupHandle:
     """Change a group; what the body does not name stays as it is."""
     who = app.caller()
-    read = functools.partial(authorize.roster, who, groupId)
+    read = functools.partial(permissions.roster, who, groupId)
     return group_details.changed_group(
         who, *update.group(who, read, update.Changes(body.name, body.members, body.owner))
     )

@@ -4,7 +4,7 @@ import functools
 
 from flowserverless import api, clock
 from flowserverless.api import handles, upload_forms, views
-from flowserverless.auth import authorize
+from flowserverless.auth import permissions
 from flowserverless.operations import upload
 
 app = api.App(tag="uploads", takes=upload_forms.BODY)
@@ -17,7 +17,7 @@ def upload_file(groupId: api.GroupId) -> handles.UploadHandle:
     The same bytes in a group are the same file: who brings them again is answered the file that is there.
     """
     who = app.caller()
-    read = functools.partial(authorize.group_with, who, groupId)
+    read = functools.partial(permissions.group_with, who, groupId)
     place = upload.Place(who, read()[0], clock.now(), read)
     return views.upload(*upload.file(place, *upload_forms.read(app.event)))
 

@@ -37,7 +37,7 @@ READS = "in api/, because to read is to present"
 CALLS = "one call of aws/cognito.py, which has nothing to add to"
 ELSEWHERE = {
     "activate_user": CALLS,
-    "authorize_request": "auth/authenticate.py: the authorizer changes nothing, it says who is calling",
+    "authorize_request": "auth/authorizer.py: it changes nothing, it says who is calling",
     "await_results": "ingest.wait: results that came before the token are ingested then",
     "browse_api": READS,
     "describe_service": READS,

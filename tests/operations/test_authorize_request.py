@@ -21,7 +21,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 from hypothesis import strategies
 
-from flowserverless.auth import authenticate, credentials, tokens
+from flowserverless.auth import authorizer, credentials, tokens
 from flowserverless.aws import clients
 from flowserverless.store import revocations
 from flowserverless.store import table as stored
@@ -133,9 +133,9 @@ def cognito(monkeypatch):
         monkeypatch.setenv("COGNITO_URL", url)
         monkeypatch.setenv("USER_POOL_ID", POOL)
         monkeypatch.setenv("USER_POOL_CLIENT_ID", CLIENT)
-        authenticate._keys.cache_clear()
+        authorizer._keys.cache_clear()
         yield seen
-    authenticate._keys.cache_clear()
+    authorizer._keys.cache_clear()
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 from flowserverless.api import handles, views
-from flowserverless.auth import authorize
+from flowserverless.auth import permissions
 from flowserverless.domain import groups, runs, users
 from flowserverless.domain.ranking import standing
 from flowserverless.store import (
@@ -23,7 +23,7 @@ FILES_BYTES = 3_000_000
 LINES_BYTES = 2_500_000
 
 
-def run(who: users.Caller, seen: authorize.RunView) -> handles.RunHandle:
+def run(who: users.Caller, seen: permissions.RunView) -> handles.RunHandle:
     """A run with who started it, and where the workflow ranks runs, with its values, its rank, or why it has none."""
     whole = run_items.complete(seen.run, FILES_BYTES)
     if seen.group is None:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from flowserverless.api import details, handles, views
-from flowserverless.auth import authorize
+from flowserverless.auth import permissions
 from flowserverless.domain import groups, ids, users
 from flowserverless.store import group_items, run_items, upload_items, version_items
 
@@ -12,7 +12,7 @@ MAX_SHOWN = 1000
 
 def group(who: users.Caller, group_id: str) -> handles.GroupHandle:
     """A group with its newest uploads and runs. Raises NotFound, Forbidden."""
-    authorize.group(who, group_id)
+    permissions.group(who, group_id)
     found, listed = group_items.with_members(group_id)
     head, published = version_items.with_workflow(found.workflow)
     files, _ = upload_items.page(group_id, MAX_SHOWN)

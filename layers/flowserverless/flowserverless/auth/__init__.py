@@ -1,1 +1,1 @@
-"""Who is calling (authenticate), and what callers may see and do (authorize)."""
+"""Who is calling (the authorizer), and what callers may see and do (permissions)."""

@@ -1,7 +1,7 @@
 """Who may download: members what is their group's, and with the parameter PublicDownloads anybody who knows the id."""
 
 from flowserverless import settings
-from flowserverless.auth import authorize, credentials
+from flowserverless.auth import credentials, permissions
 from flowserverless.domain import ids, runs, uploads, users
 from flowserverless.store import run_items, upload_items
 
@@ -12,7 +12,7 @@ def run(who: users.Caller, run_id: str) -> runs.Run:
         return run_items.get(run_id)
     if not who.user and not ids.run_id(run_id).owner.post_processing:
         raise credentials.refusal(who.problem)
-    return authorize.run(who, run_id).run
+    return permissions.run(who, run_id).run
 
 
 def upload(who: users.Caller, group_id: str, file: str) -> uploads.Upload:
@@ -20,5 +20,5 @@ def upload(who: users.Caller, group_id: str, file: str) -> uploads.Upload:
     if not settings.current().public_downloads:
         if not who.user:
             raise credentials.refusal(who.problem)
-        authorize.group(who, group_id)
+        permissions.group(who, group_id)
     return upload_items.get(group_id, file)
