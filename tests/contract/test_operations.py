@@ -157,14 +157,14 @@ def test_the_descriptor_names_routes_that_exist() -> None:
 def test_reading_a_run_imports_no_client_of_s3_or_step_functions() -> None:
     code = """
 import runpy, sys
-sys.path.insert(0, 'layers/flowserverless')
 runpy.run_path('functions/get_run/app.py')
 from flowserverless.aws import clients
 assert clients.client.cache_info().currsize == 0
 assert not [name for name in sys.modules if name.startswith(('boto3'))], sys.modules
 assert 'flowserverless.store.archive' not in sys.modules
 """
-    environment = {"AWS_DEFAULT_REGION": "us-east-1", "TABLE_NAME": "t", "PATH": ""}
+    layer = str(PROJECT / "layers" / "flowserverless")
+    environment = {"AWS_DEFAULT_REGION": "us-east-1", "TABLE_NAME": "t", "PATH": "", "PYTHONPATH": layer}
     done = subprocess.run([sys.executable, "-c", code], cwd=PROJECT, env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
 
