@@ -22,7 +22,7 @@ JUNK = {
     r"\.idea|\.vscode|\.Rproj\.user|\..*\.sw[op]": "an editor's",
     r"\.ssh|\.aws|\.gnupg|\.netrc|\.env": "may be credentials",
 }
-MAX_LINK_SECONDS = 1024
+MAX_LINK_BYTES = 1024
 
 
 class TooMuch(Exception):
@@ -115,7 +115,7 @@ def _folder(path: pathlib.Path) -> pathlib.Path | None:
     """
     if path.is_dir():
         return path
-    if path.is_symlink() or path.stat().st_size > MAX_LINK_SECONDS:
+    if path.is_symlink() or path.stat().st_size > MAX_LINK_BYTES:
         return None
     written = path.read_bytes().decode(errors="replace")
     is_path = written.startswith("../") and written.isprintable()

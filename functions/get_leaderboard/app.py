@@ -1,7 +1,7 @@
 """GET /workflows/{workflowId}/leaderboard: the ranking, as JSON or as CSV."""
 
 from flowserverless import api
-from flowserverless.api import handles, leaderboard, listings
+from flowserverless.api import handles, leaderboard, parameters
 
 app = api.App(tag="workflows", access="anybody")
 
@@ -16,7 +16,7 @@ def get_leaderboard(
     accept: api.Accept = None,
 ) -> api.Answer:
     """A page of the ranking; `Accept: text/csv` gives a table with labels as header."""
-    board = leaderboard.show(workflowId, order, listings.switch(everything), limit, cursor)
+    board = leaderboard.show(workflowId, order, parameters.switch(everything), limit, cursor)
     return api.as_accepted(accept, board, leaderboard.csv)
 
 

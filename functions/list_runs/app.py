@@ -5,7 +5,7 @@ from typing import Annotated
 from aws_lambda_powertools.event_handler.openapi.params import Query
 
 from flowserverless import api
-from flowserverless.api import handles, listings
+from flowserverless.api import handles, listings, parameters
 from flowserverless.auth import permissions
 
 app = api.App(tag="runs")
@@ -18,7 +18,7 @@ def list_runs(
 ) -> handles.RunListing:
     """List runs of a group, newest first; `next` leads to the following page."""
     group = permissions.group(app.caller(), groupId)
-    return listings.runs_of(group, listings.state(state), limit, cursor)
+    return listings.runs_of(group, parameters.state(state), limit, cursor)
 
 
 handler = app.handler()

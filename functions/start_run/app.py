@@ -5,9 +5,9 @@ from typing import Annotated
 from aws_lambda_powertools.event_handler.openapi.params import Header
 
 from flowserverless import api, clock
-from flowserverless.api import handles, requests, views
+from flowserverless.api import delivery_commands, handles, requests, views
 from flowserverless.auth import permissions
-from flowserverless.operations import ingest, start
+from flowserverless.operations import start
 
 app = api.App(tag="runs")
 Key = Annotated[str | None, Header(alias="Idempotency-Key", min_length=1, max_length=255)]
@@ -19,7 +19,7 @@ def start_run(groupId: api.GroupId, body: requests.StartRun, key: Key = None) ->
     who, now = app.caller(), clock.now()
     wanted = start.wanted(body.given(), body.chosen(), key)
     run = start.run(who, *permissions.group_with_uploads(who, groupId, wanted.files), wanted, now)
-    return views.started_run(run, who, ingest.block(run, who.user, now))
+    return views.started_run(run, who, delivery_commands.block(run, who.user, now))
 
 
 handler = app.handler()

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 import pytest
 
 from flowserverless.domain import post_processing, runs, workflows
+from flowserverless.domain.ranking import standing
 
 NOW = datetime(2026, 11, 23, 6, tzinfo=UTC)
 WORKFLOW = workflows.Workflow(
@@ -31,3 +32,11 @@ def test_what_failed_is_not_tried_again_before_the_ranking_changes(ended: runs.R
     assert not post_processing.settle(WORKFLOW, ended).owed
     assert post_processing.settle(replace(WORKFLOW, ranking_version=8), ended).owed
     assert post_processing.settle(replace(WORKFLOW, version="v2"), ended).owed
+
+
+def test_the_best_run_is_listed_first_with_the_name_that_its_group_has_now() -> None:
+    best = [standing.Entry("key", run, group, NOW, NOW, NOW, ()) for run, group in (("r1", "g"), ("r2", "gone"))]
+    assert post_processing.listed(best, {"g": "Team"}, ["a", "b"]) == [
+        {"id": "r1", "name": "Team", "files": ["a", "b"]},
+        {"id": "r2", "name": "gone", "files": ["a", "b"]},
+    ]

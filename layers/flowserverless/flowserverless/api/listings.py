@@ -7,29 +7,6 @@ from flowserverless.domain import errors, groups, ids, kept_files, runs, users
 from flowserverless.store import group_items, run_items, upload_items, workflow_items
 
 
-def state(text: str | None) -> runs.State | None:
-    """The state that a filter names; nothing, `None` and the unfilled `{state}` of flowServ's clients mean all."""
-    if text in (None, "", "None", "{state}"):
-        return None
-    try:
-        return runs.State(str(text).upper())
-    except ValueError:
-        known = ", ".join(runs.State)
-        raise errors.InvalidRequest(f"'{str(text)[:100]}' is no state of a run; there are {known}") from None
-
-
-def switch(text: str | None) -> bool:
-    """A switch in a query: present without a value, or true, is on (`?includeAll`, `?includeAll=true`).
-
-    The unfilled `{includeAll}` of a link in the service descriptor is off.
-    """
-    if text is None or text.lower() in ("false", "0", "no", "none", "{includeall}"):
-        return False
-    if text.lower() in ("", "true", "1", "yes"):
-        return True
-    raise errors.InvalidRequest(f"'{text[:100]}' is neither true nor false")
-
-
 def _page(listing: str, name: str, lines: list[Any], more: bool, position: Any) -> Any:
     page = {name: lines}
     return {**page, "next": cursors.write(listing, position)} if more else page

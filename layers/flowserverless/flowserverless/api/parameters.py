@@ -6,7 +6,7 @@ from typing import Annotated, Any
 from aws_lambda_powertools.event_handler.openapi.params import Header, Path, Query
 
 from flowserverless.api import refusals
-from flowserverless.domain import errors
+from flowserverless.domain import errors, runs
 
 # What caches and pages that link here add to a URL; it means nothing to any operation.
 ADDED = re.compile(r"_|utm_\w+|fbclid|gclid")
@@ -46,3 +46,26 @@ def check_query(event: Json, known: list[str]) -> None:
     # Python would take digits of any script, blanks around them and lines between them.
     if "limit" in known and not WHOLE.fullmatch(*given.get("limit", ["0"])):
         raise errors.InvalidRequest("the query parameter 'limit' has to be a whole number")
+
+
+def state(text: str | None) -> runs.State | None:
+    """The state that a filter names; nothing, `None` and the unfilled `{state}` of flowServ's clients mean all."""
+    if text in (None, "", "None", "{state}"):
+        return None
+    try:
+        return runs.State(str(text).upper())
+    except ValueError:
+        known = ", ".join(runs.State)
+        raise errors.InvalidRequest(f"'{str(text)[:100]}' is no state of a run; there are {known}") from None
+
+
+def switch(text: str | None) -> bool:
+    """A switch in a query: present without a value, or true, is on (`?includeAll`, `?includeAll=true`).
+
+    The unfilled `{includeAll}` of a link in the service descriptor is off.
+    """
+    if text is None or text.lower() in ("false", "0", "no", "none", "{includeall}"):
+        return False
+    if text.lower() in ("", "true", "1", "yes"):
+        return True
+    raise errors.InvalidRequest(f"'{text[:100]}' is neither true nor false")

@@ -1,8 +1,9 @@
-"""What a post-processing run means for its workflow once it has ended: what is shown, deleted, and still owed."""
+"""Post-processing runs: what they are told of the ranked runs, and what they mean for their workflow at their end."""
 
-from collections.abc import Set
+from collections.abc import Iterable, Mapping, Sequence, Set
 
 from flowserverless.domain import frozen, runs, workflows
+from flowserverless.domain.ranking import standing
 
 
 @frozen.dataclass
@@ -23,3 +24,10 @@ def settle(workflow: workflows.Workflow, final: runs.Run) -> Settled:
     good = final.id if final.succeeded else workflow.good_run
     same = (final.ranking_version, final.version) == (workflow.ranking_version, workflow.version)
     return Settled(good, workflow.shown_runs - {good, final.id}, owed=not same)
+
+
+def listed(
+    best: Iterable[standing.Entry], names: Mapping[str, str], files: Sequence[str]
+) -> list[dict[str, str | Sequence[str]]]:
+    """What flowServ's `runs.json` says, the best run first: its id, the name that its group has now, its files."""
+    return [{"id": one.run, "name": names.get(one.group, one.group), "files": files} for one in best]

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 
 from flowserverless import clock, settings
 from flowserverless.aws import step_functions
-from flowserverless.domain import errors, ids, plans, runs, versions, workflows
+from flowserverless.domain import errors, ids, plans, post_processing, runs, versions, workflows
 from flowserverless.domain.ranking import standing
 from flowserverless.store import boards, bucket, run_items, transactions, version_items, workflow_items
 
@@ -79,9 +79,8 @@ def take_snapshot(run: runs.Run, version: versions.Version) -> int:
     if not best:
         raise errors.Conflict(f"no run of workflow '{run.workflow}' is ranked any more")
     names = boards.group_names(run.workflow, {entry.group for entry in best})
-    listed = [{"id": e.run, "name": names.get(e.group, e.group), "files": list(wanted)} for e in best]
     listing = bucket.ranked_runs(run.id)
-    bucket.write_json(listing, listed)
+    bucket.write_json(listing, post_processing.listed(best, names, list(wanted)))
     inputs: list[tuple[str, str, int | None]] = [("runs/runs.json", listing, None)]
     for entry in best:
         inputs += [(f"runs/{entry.run}/{name}", bucket.result(entry.run, path), None) for name, path in wanted.items()]

@@ -6,7 +6,7 @@ page that was done last.
 
 import functools
 import time
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from flowserverless.domain import ids, runs
 from flowserverless.domain.ranking import rebuilding
@@ -16,9 +16,6 @@ from flowserverless.store import boards, group_items, rebuilds, run_items
 RUNS = 25
 GROUPS = 100
 ENTRIES = 500
-# Longer than any function runs: for so long nobody else goes on with what was begun, and who was reading a
-# board when another took its place can finish.
-LEASE = timedelta(minutes=15)
 
 
 def ranking(workflow: str, now: datetime, seconds: float) -> bool:
@@ -35,7 +32,7 @@ def ranking(workflow: str, now: datetime, seconds: float) -> bool:
 
 
 def _fill(work: rebuilding.Rebuild, now: datetime) -> None:
-    later = now + LEASE
+    later = now + rebuilding.LEASE
     found, _ = group_items.of_workflow(work.workflow, 1, work.group)
     if not found:
         if rebuilds.show(work, now, later):
@@ -55,7 +52,7 @@ def _fill(work: rebuilding.Rebuild, now: datetime) -> None:
 
 
 def _leave(work: rebuilding.Rebuild, now: datetime) -> None:
-    later = now + LEASE
+    later = now + rebuilding.LEASE
     found, more = group_items.of_workflow(work.workflow, GROUPS, work.group)
     for group in found:
         rebuilds.leave(work, group.id)

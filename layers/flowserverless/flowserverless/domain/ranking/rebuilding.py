@@ -8,7 +8,7 @@ all groups, so that nobody writes to it any more, and some time later its entrie
 
 from collections.abc import Iterable
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 
 from flowserverless.domain import frozen
@@ -23,6 +23,9 @@ class Phase(StrEnum):
 
 
 ORDER = tuple(Phase)
+# Longer than any function runs: for so long nobody else goes on with what was begun, and who was reading a
+# board when another took its place can finish.
+LEASE = timedelta(minutes=15)
 
 
 @frozen.dataclass
