@@ -10,8 +10,6 @@ OPERATIONS = sorted(path.parent.name for path in (emulator.PROJECT / "functions"
 ELSEWHERE = {
     "await_results": ("operations/test_ingest_results.py", "what waits is told what a delivery came to"),
     "browse_api": ("invariants/test_api_edges.py", "a page, which takes what every request takes"),
-    "cancel_run": ("invariants/test_interleavings.py", "who cancels comes while something else ends the run"),
-    "delete_run": ("invariants/test_interleavings.py", "who deletes comes while something else ends the run"),
     "describe_service": ("invariants/test_api_edges.py", "what it answers depends on who asks from where"),
     "expire_runs": ("operations/test_reconcile_runs.py", "what it keeps is what the reconciler post-processes"),
     "get_job_manifest": ("operations/test_batch.py", "a job asks for what staging its step ordered"),
@@ -31,8 +29,6 @@ ELSEWHERE = {
     "list_workflows": ("invariants/test_api_edges.py", "all listings are paged under the same rules"),
     "remove_files": ("operations/test_reconcile_runs.py", "removals are begun again until nothing is left"),
     "run_step": ("runner/test_basics.py", "the runner of steps has tests without moto"),
-    "stage_step": ("operations/test_directory.py", "a step is given what the steps before it left"),
-    "update_run": ("operations/test_files.py", "the end of a run is what its files say"),
 }
 
 
