@@ -2,6 +2,8 @@
 
 import pytest
 
+from flowserverless.domain import errors
+from flowserverless.operations import update
 from flowserverless.store import group_items
 from support import gateway, packages, scenario, teams
 
@@ -37,6 +39,13 @@ def test_all_members_but_the_owner_can_be_replaced_in_one_request(world, everybo
         assert teams.names(teams.put(world, members=people, name=f"Group {first}")) == people
         assert teams.members() == teams.linked() == people
     assert world.ask("get_group", "GET", *teams.GROUP).json["name"] == "Group 78"
+
+
+def test_a_change_in_parts_that_comes_to_no_end_is_given_up(world, monkeypatch):
+    rounds = []
+    monkeypatch.setattr(group_items, "update", lambda *change: rounds.append(change))
+    assert teams.put(world, name="Another", status=503)["code"] == errors.BUSY
+    assert len(rounds) == update.ROUNDS
 
 
 def test_a_refused_change_leaves_everything(world, everybody):

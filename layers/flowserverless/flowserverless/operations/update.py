@@ -36,7 +36,7 @@ def group(who: users.Caller, read: Read, changes: Changes) -> tuple[groups.Group
         group, before = read()
         after = _judge(who, group, before, changes, look)
         if not group_items.update(group, before, after):
-            return attempt()
+            raise transactions.Unfinished
         return group.after(after), after.members
 
     busy = "the group was changed by others all the time; try again"

@@ -20,6 +20,10 @@ class ConditionFailed(Exception):
     """A condition of the transaction did not hold; nothing was written."""
 
 
+class Unfinished(Exception):
+    """A round wrote a part of what is wanted; the next one goes on with what is there then."""
+
+
 class Busy(errors.Unavailable):
     """Others kept changing the same items for too long; nothing was written, the same call may be repeated."""
 
@@ -44,11 +48,14 @@ def until_settled(
 ) -> Result:
     """Read, judge and write until nobody else changed meanwhile what was read; raises Busy after so many rounds.
 
-    `attempt` does one round and raises ConditionFailed when it was lost; `lost` is told its number (from 0) then.
+    `attempt` does one round and raises ConditionFailed when it was lost; `lost` is told its number (from 0) then. A
+    round that is Unfinished counts like any other, and the next one follows at once.
     """
     for number in range(rounds):
         try:
             return attempt()
+        except Unfinished:
+            continue
         except ConditionFailed:
             lost(number)
     raise Busy(busy)
